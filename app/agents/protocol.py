@@ -1,0 +1,198 @@
+"""The driver protocol: open, resume, prompt (a stream of typed events), answer, steer, close.
+
+A driver never decides: it asks. It knows `app.domain` only; everything it needs of the
+machine (processes) is handed to it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+from app.domain.approval import Action, Scope
+from app.domain.run import Failure
+from app.domain.session import ChunkKind, Continuity, Usage
+from app.domain.toolcall import ToolCall, ToolOutcome
+from app.domain.workflow import AgentConfig
+
+
+@dataclass(frozen=True, slots=True)
+class TextDelta:
+    """A piece of streamed text. The driver passes it raw; the engine makes it printable."""
+
+    item_id: str
+    kind: ChunkKind
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class ItemDone:
+    """An item is complete. `text` is the whole of it (for a message: the whole message)."""
+
+    item_id: str
+    kind: ChunkKind
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class ApprovalAsked:
+    """The agent waits for an answer to this call (`AgentSession.answer` with its call_id)."""
+
+    call: ToolCall
+    offered: tuple[str, ...] = ()  # the agent's own names for the answers it accepts
+
+
+@dataclass(frozen=True, slots=True)
+class ApprovalGone:
+    """The agent no longer waits for this answer (it was cancelled on its side)."""
+
+    call_id: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class ToolStarted:
+    """A tool call begins, asked for or not."""
+
+    call: ToolCall
+
+
+@dataclass(frozen=True, slots=True)
+class ToolFinished:
+    """A tool call ended (also one that was never asked for, or that was denied: ok=False)."""
+
+    call_id: str
+    outcome: ToolOutcome
+
+
+@dataclass(frozen=True, slots=True)
+class UsageReported:
+    usage: Usage
+
+
+@dataclass(frozen=True, slots=True)
+class TurnDone:
+    """Always the last event of a prompt's stream. `text` is the agent's final message."""
+
+    status: Literal["completed", "interrupted", "failed"]
+    text: str = ""
+    failure: Failure | None = None
+
+
+AgentEvent = (
+    TextDelta
+    | ItemDone
+    | ApprovalAsked
+    | ApprovalGone
+    | ToolStarted
+    | ToolFinished
+    | UsageReported
+    | TurnDone
+)
+
+
+@dataclass(frozen=True, slots=True)
+class SettledCall:
+    """A tool call of the interrupted turn whose fate is known: must not be made again."""
+
+    call: ToolCall
+    fate: Literal["done", "denied", "run_again"]
+    summary: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Prompt:
+    """One turn. `turn` counts the session's turns from 1 and stays the same after a crash;
+    `again` says that this turn was already begun once, `settled` what of it is known."""
+
+    text: str
+    turn: int
+    again: bool = False
+    settled: tuple[SettledCall, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """The decision about one call, in our words; the driver says it in the agent's."""
+
+    action: Action  # allow or deny
+    scope: Scope = Scope.ONCE  # SESSION only where the agent offers it; the engine keeps rules too
+    reason: str = ""  # for the agent to read, on deny
+    interrupt: bool = False  # on deny: end the turn as well
+
+
+class Process(Protocol):
+    """A child process in its own process group, recorded in the journal before first use."""
+
+    pid: int
+    stdin: asyncio.StreamWriter
+    stdout: asyncio.StreamReader
+    stderr: asyncio.StreamReader
+
+    async def wait(self) -> int:
+        """The return code once it has ended."""
+
+    async def kill(self) -> None:
+        """End the whole tree: SIGTERM, a short grace, SIGKILL; returns when it is reaped."""
+
+
+class ProcessHost(Protocol):
+    """Starts children for one owner; the engine implements it."""
+
+    async def spawn(
+        self, argv: Sequence[str], *, cwd: str, env: Mapping[str, str], purpose: str
+    ) -> Process:
+        """Start `argv`; `env` is the whole environment. Raises DriverError when it cannot start.
+
+        stdout's reader has a line limit of 16 MiB.
+        """
+
+
+@dataclass(frozen=True, slots=True)
+class SessionSpec:
+    """What a driver needs to open a session."""
+
+    session_id: str
+    agent: AgentConfig
+    workspace: str  # absolute; the session's own
+    env: Mapping[str, str]  # the child's whole environment, minimal, made by the engine
+    processes: ProcessHost
+
+
+class AgentSession(Protocol):
+    """One open conversation. One prompt at a time; answers come from another task."""
+
+    native_id: str
+    continuity: Continuity
+
+    def prompt(self, prompt: Prompt) -> AsyncIterator[AgentEvent]:
+        """Run one turn. The stream always ends with TurnDone, also when the agent dies
+        (status failed, failure broken_pipe)."""
+
+    async def answer(self, call_id: str, answer: Answer) -> None:
+        """Answer an ApprovalAsked; returns when it is written to the agent.
+        Raises DriverError when the agent no longer waits for it."""
+
+    async def steer(self, text: str) -> None:
+        """Say something to the agent during a turn."""
+
+    async def interrupt(self) -> None:
+        """End the running turn; its stream then ends with TurnDone(interrupted)."""
+
+    async def close(self) -> None:
+        """End the conversation and leave no child process."""
+
+
+class Driver(Protocol):
+    """Opens sessions with one kind of agent."""
+
+    name: str
+
+    async def open(self, spec: SessionSpec) -> AgentSession:
+        """Start a new conversation. Raises DriverError with one clear sentence."""
+
+    async def resume(self, spec: SessionSpec, native_id: str) -> AgentSession:
+        """Take up an earlier conversation, or start a new one if the agent has lost it
+        (then `continuity` of the session is RESTARTED). Raises DriverError."""

@@ -1,0 +1,119 @@
+"""What an operator can tell the supervisor to do, from a screen or a script."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from app.domain.approval import Action, Actor, Scope, Settlement
+from app.domain.base import ApprovalId, Model, ReviewId, RuleId, RunId, SessionId
+from app.domain.request import Request
+
+
+class StartRun(Model):
+    """Start a run in `project`; `workflow` skips routing."""
+
+    do: Literal["start_run"] = "start_run"
+    request: Request
+    project: str
+    workflow: str | None = None
+
+
+class DecideApproval(Model):
+    """Answer a pending approval. Refused unless `revision` is the current one."""
+
+    do: Literal["decide_approval"] = "decide_approval"
+    approval_id: ApprovalId
+    revision: int
+    action: Action
+    scope: Scope = Scope.ONCE
+    reason: str = ""
+    interrupt: bool = False
+    by: Actor
+
+
+class SettleApproval(Model):
+    """Answer an uncertain tool call."""
+
+    do: Literal["settle_approval"] = "settle_approval"
+    approval_id: ApprovalId
+    revision: int
+    settlement: Settlement
+    reason: str = ""
+    by: Actor
+
+
+class GiveVerdict(Model):
+    """Accept an artefact, or send it back with a reason."""
+
+    do: Literal["give_verdict"] = "give_verdict"
+    review_id: ReviewId
+    revision: int
+    accept: bool
+    reason: str = ""
+    by: Actor
+
+
+class Snooze(Model):
+    """Put an approval or review off until a time; None brings it back."""
+
+    do: Literal["snooze"] = "snooze"
+    item: Literal["approval", "review"]
+    item_id: str
+    until: datetime | None
+    by: Actor
+
+
+class CancelRun(Model):
+    do: Literal["cancel_run"] = "cancel_run"
+    run_id: RunId
+    reason: str = ""
+    by: Actor
+
+
+class RetryRun(Model):
+    """Take a blocked or failed run up again where it stopped."""
+
+    do: Literal["retry_run"] = "retry_run"
+    run_id: RunId
+    by: Actor
+
+
+class RemoveRule(Model):
+    do: Literal["remove_rule"] = "remove_rule"
+    rule_id: RuleId
+    by: Actor
+
+
+class SteerSession(Model):
+    """Say something to an agent that is at work."""
+
+    do: Literal["steer_session"] = "steer_session"
+    run_id: RunId
+    session_id: SessionId
+    text: str = Field(min_length=1)
+    by: Actor
+
+
+Command = Annotated[
+    StartRun
+    | DecideApproval
+    | SettleApproval
+    | GiveVerdict
+    | Snooze
+    | CancelRun
+    | RetryRun
+    | RemoveRule
+    | SteerSession,
+    Field(discriminator="do"),
+]
+
+
+class Done(Model):
+    """A command was carried out: its event is committed."""
+
+    message: str  # one sentence for a person
+    run_id: RunId | None = None
+    seq: int = 0  # the journal's head when it was answered

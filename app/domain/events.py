@@ -1,0 +1,341 @@
+"""Events: the journal's vocabulary. Every change of state is one, committed before its effect."""
+
+from __future__ import annotations
+
+import hashlib
+from datetime import datetime
+from typing import Annotated, Literal
+
+from pydantic import Field, TypeAdapter
+
+from app.domain.approval import Actor, Approval, Decision, Settlement, StoredRule
+from app.domain.base import ApprovalId, Model, ProcessId, ReviewId, RuleId, RunId, SessionId
+from app.domain.run import Attempt, Blocked, Failure, GateResult, Review, Run, Verdict
+from app.domain.session import Continuity, Process, Session, Usage
+from app.domain.task_state import TaskState
+from app.domain.toolcall import ToolOutcome
+from app.domain.workflow import Recipe
+
+
+class SupervisorStarted(Model):
+    """A new epoch: whatever an earlier supervisor was waiting on is gone."""
+
+    type: Literal["supervisor_started"] = "supervisor_started"
+    epoch: int
+    pid: int
+    host: str
+    version: str
+
+
+class SupervisorStopped(Model):
+    type: Literal["supervisor_stopped"] = "supervisor_stopped"
+    epoch: int
+
+
+class RecipeRecorded(Model):
+    type: Literal["recipe_recorded"] = "recipe_recorded"
+    digest: str
+    recipe: Recipe
+
+
+class RuleAdded(Model):
+    type: Literal["rule_added"] = "rule_added"
+    rule: StoredRule
+
+
+class RuleRemoved(Model):
+    type: Literal["rule_removed"] = "rule_removed"
+    rule_id: RuleId
+    by: Actor
+
+
+class ProcessStarted(Model):
+    type: Literal["process_started"] = "process_started"
+    process: Process
+
+
+class ProcessEnded(Model):
+    type: Literal["process_ended"] = "process_ended"
+    process_id: ProcessId
+    returncode: int | None
+    how: Literal["exited", "killed", "reaped"]
+
+
+class RunCreated(Model):
+    type: Literal["run_created"] = "run_created"
+    run: Run
+
+
+class RunStateChanged(Model):
+    type: Literal["run_state_changed"] = "run_state_changed"
+    state: TaskState
+    reason: str = ""
+    by: Actor
+    blocked: Blocked | None = None
+
+
+class BasePinned(Model):
+    """The commit that the run's work starts from."""
+
+    type: Literal["base_pinned"] = "base_pinned"
+    commit: str
+
+
+class SessionOpened(Model):
+    type: Literal["session_opened"] = "session_opened"
+    session: Session
+
+
+class SessionBound(Model):
+    """The agent has given its own id for the conversation."""
+
+    type: Literal["session_bound"] = "session_bound"
+    session_id: SessionId
+    native_id: str
+    continuity: Continuity
+
+
+class SessionLost(Model):
+    type: Literal["session_lost"] = "session_lost"
+    session_id: SessionId
+    why: str
+
+
+class SessionClosed(Model):
+    type: Literal["session_closed"] = "session_closed"
+    session_id: SessionId
+    why: str
+
+
+class AttemptStarted(Model):
+    type: Literal["attempt_started"] = "attempt_started"
+    attempt: Attempt
+
+
+class TurnStarted(Model):
+    """A prompt is about to be sent. `again` marks the same turn after a crash."""
+
+    type: Literal["turn_started"] = "turn_started"
+    session_id: SessionId
+    turn: int
+    step: str
+    attempt: int
+    prompt: str
+    again: bool = False
+
+
+class TurnEnded(Model):
+    type: Literal["turn_ended"] = "turn_ended"
+    session_id: SessionId
+    turn: int
+    status: Literal["completed", "interrupted", "failed"]
+    failure: Failure | None = None
+
+
+class ItemFinished(Model):
+    """A piece of transcript is complete; its text is outside the chain, its hash in it."""
+
+    type: Literal["item_finished"] = "item_finished"
+    session_id: SessionId
+    item_id: str
+    kind: str
+    sha256: str
+    size: int
+
+
+class UsageUpdated(Model):
+    type: Literal["usage_updated"] = "usage_updated"
+    session_id: SessionId
+    usage: Usage
+
+
+class OutputProduced(Model):
+    type: Literal["output_produced"] = "output_produced"
+    step: str
+    attempt: int
+    output: str
+    commit: str | None = None
+
+
+class AttemptFailed(Model):
+    type: Literal["attempt_failed"] = "attempt_failed"
+    step: str
+    attempt: int
+    failure: Failure
+
+
+class GateFinished(Model):
+    type: Literal["gate_finished"] = "gate_finished"
+    step: str
+    attempt: int
+    result: GateResult
+
+
+class StepFinished(Model):
+    type: Literal["step_finished"] = "step_finished"
+    step: str
+    attempt: int
+    commit: str | None = None
+
+
+class Returned(Model):
+    """Work goes back: to an earlier step after a reject, to the same step after a gate."""
+
+    type: Literal["returned"] = "returned"
+    from_step: str
+    to_step: str
+    cause: Literal["rejected", "gate"]
+    gate: str = ""
+    reasons: tuple[str, ...] = ()
+
+
+class ApprovalRequested(Model):
+    type: Literal["approval_requested"] = "approval_requested"
+    approval: Approval
+
+
+class ApprovalRebound(Model):
+    """A restarted agent asks the same question again, under a new id of its own."""
+
+    type: Literal["approval_rebound"] = "approval_rebound"
+    approval_id: ApprovalId
+    call_id: str
+    turn: int
+    epoch: int
+
+
+class ApprovalDecided(Model):
+    """`permitted`: the agent is there and is told right after this commit."""
+
+    type: Literal["approval_decided"] = "approval_decided"
+    approval_id: ApprovalId
+    decision: Decision
+    permitted: bool
+
+
+class ApprovalPermitted(Model):
+    """A decision that had waited for its agent is handed over right after this commit."""
+
+    type: Literal["approval_permitted"] = "approval_permitted"
+    approval_id: ApprovalId
+
+
+class ApprovalOutcome(Model):
+    type: Literal["approval_outcome"] = "approval_outcome"
+    approval_id: ApprovalId
+    outcome: ToolOutcome
+
+
+class ApprovalUncertain(Model):
+    type: Literal["approval_uncertain"] = "approval_uncertain"
+    approval_id: ApprovalId
+    why: str
+
+
+class ApprovalSettled(Model):
+    type: Literal["approval_settled"] = "approval_settled"
+    approval_id: ApprovalId
+    settlement: Settlement
+    by: Actor
+    reason: str = ""
+
+
+class ApprovalWithdrawn(Model):
+    type: Literal["approval_withdrawn"] = "approval_withdrawn"
+    approval_id: ApprovalId
+    why: str
+
+
+class ReviewOpened(Model):
+    type: Literal["review_opened"] = "review_opened"
+    review: Review
+
+
+class VerdictGiven(Model):
+    type: Literal["verdict_given"] = "verdict_given"
+    review_id: ReviewId
+    verdict: Verdict
+
+
+class ReviewEscalated(Model):
+    type: Literal["review_escalated"] = "review_escalated"
+    review_id: ReviewId
+    why: str
+
+
+class ReviewClosed(Model):
+    type: Literal["review_closed"] = "review_closed"
+    review_id: ReviewId
+    approved: bool
+    reasons: tuple[str, ...] = ()
+
+
+class Snoozed(Model):
+    """ "Not now": an answer for the operator, not for the agent."""
+
+    type: Literal["snoozed"] = "snoozed"
+    item: Literal["approval", "review"]
+    item_id: str
+    until: datetime | None
+    by: Actor
+
+
+Payload = Annotated[
+    SupervisorStarted
+    | SupervisorStopped
+    | RecipeRecorded
+    | RuleAdded
+    | RuleRemoved
+    | ProcessStarted
+    | ProcessEnded
+    | RunCreated
+    | RunStateChanged
+    | BasePinned
+    | SessionOpened
+    | SessionBound
+    | SessionLost
+    | SessionClosed
+    | AttemptStarted
+    | TurnStarted
+    | TurnEnded
+    | ItemFinished
+    | UsageUpdated
+    | OutputProduced
+    | AttemptFailed
+    | GateFinished
+    | StepFinished
+    | Returned
+    | ApprovalRequested
+    | ApprovalRebound
+    | ApprovalDecided
+    | ApprovalPermitted
+    | ApprovalOutcome
+    | ApprovalUncertain
+    | ApprovalSettled
+    | ApprovalWithdrawn
+    | ReviewOpened
+    | VerdictGiven
+    | ReviewEscalated
+    | ReviewClosed
+    | Snoozed,
+    Field(discriminator="type"),
+]
+
+PAYLOAD: TypeAdapter[Payload] = TypeAdapter(Payload)
+GENESIS = "0" * 64
+
+
+class Event(Model):
+    """One entry of the journal. `run_id` is empty for what concerns the store as a whole."""
+
+    seq: int  # from 1, without gaps
+    at: datetime
+    run_id: RunId | Literal[""] = ""
+    trace_id: str = ""
+    payload: Payload
+
+
+def chain_hash(previous: str, seq: int, at: str, run_id: str, trace_id: str, body: str) -> str:
+    """Hash of one journal row over its predecessor's; hex SHA-256. `body` is the payload's JSON."""
+    head = "\x1f".join((previous, str(seq), at, run_id, trace_id))
+    return hashlib.sha256(f"{head}\x1f{body}".encode()).hexdigest()

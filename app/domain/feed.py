@@ -1,0 +1,81 @@
+"""What the supervisor shows: a snapshot at sequence N, then everything after it."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from app.domain.approval import StoredRule
+from app.domain.base import Model
+from app.domain.events import Event
+from app.domain.run import RunState
+from app.domain.session import Chunk
+
+
+class Status(Model):
+    """The supervisor itself. `problem` is empty, or one sentence for a banner."""
+
+    epoch: int
+    pid: int
+    host: str
+    store: str
+    version: str
+    sqlite: str
+    started_at: datetime
+    seq: int
+    problem: str = ""
+
+
+class Snapshot(Model):
+    """Everything a screen needs to start: unfinished runs whole, finished ones the newest."""
+
+    kind: Literal["snapshot"] = "snapshot"
+    seq: int
+    status: Status
+    runs: tuple[RunState, ...]
+    rules: tuple[StoredRule, ...]
+    tails: tuple[Chunk, ...]  # the newest transcript of each live session, in order
+
+
+class Committed(Model):
+    """Events that are on disk, in order, without gaps after the snapshot."""
+
+    kind: Literal["events"] = "events"
+    events: tuple[Event, ...]
+
+
+class Streamed(Model):
+    """Transcript as it arrives."""
+
+    kind: Literal["chunks"] = "chunks"
+    chunks: tuple[Chunk, ...]
+
+
+class StatusChanged(Model):
+    kind: Literal["status"] = "status"
+    status: Status
+
+
+class Ended(Model):
+    """The supervisor stops, or dropped a reader that was too slow: connect again."""
+
+    kind: Literal["ended"] = "ended"
+    why: str
+
+
+FeedItem = Annotated[
+    Snapshot | Committed | Streamed | StatusChanged | Ended, Field(discriminator="kind")
+]
+
+
+class VerifyReport(Model):
+    """What `longwatch verify` checked, and what it found."""
+
+    ok: bool
+    events: int
+    runs: int
+    rows: int  # read-model rows compared with the replay
+    checked: tuple[str, ...]  # one sentence per check
+    problems: tuple[str, ...]

@@ -1,0 +1,98 @@
+"""Sessions: one conversation with one agent, owned by exactly one (run, step, branch)."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from enum import StrEnum
+
+from app.domain.base import Model, ProcessId, RunId, SessionId
+
+
+class SessionState(StrEnum):
+    """What a session is doing, as the operator sees it."""
+
+    OPENING = "opening"
+    IDLE = "idle"
+    WORKING = "working"
+    WAITING = "waiting"  # for an approval
+    LOST = "lost"  # its agent is gone; resumed or restarted before the next turn
+    CLOSED = "closed"
+
+
+class Continuity(StrEnum):
+    """How the conversation came to be; the pane says which."""
+
+    FRESH = "fresh"
+    RESUMED = "resumed"  # the agent's own transcript was taken up
+    RESTARTED = "restarted"  # a new conversation from the checkpointed input
+
+
+class Usage(Model):
+    """Tokens of a session so far."""
+
+    input_tokens: int = 0
+    output_tokens: int = 0
+    cached_tokens: int = 0
+    total_tokens: int = 0
+    context_window: int | None = None
+
+
+class Session(Model):
+    """A conversation and where it works. `native_id` is the agent's own id for it."""
+
+    session_id: SessionId
+    run_id: RunId
+    step: str
+    branch: str = ""
+    agent: str
+    driver: str
+    workspace: str
+    git_branch: str | None = None
+    base_commit: str | None = None
+    native_id: str | None = None
+    continuity: Continuity = Continuity.FRESH
+    state: SessionState = SessionState.OPENING
+    turn: int = 0  # number of the latest turn, from 1
+    turn_open: bool = False
+    usage: Usage = Usage()
+    opened_at: datetime
+    closed_reason: str = ""
+
+
+class Process(Model):
+    """A child process, recorded before its first use so that a crash cannot orphan it."""
+
+    process_id: ProcessId
+    pid: int
+    started: float  # the kernel's start time, seconds since the epoch: pid alone can be reused
+    purpose: str  # e.g. "agent codex of session s-…", "gate tests"
+    run_id: RunId | None = None
+    epoch: int
+
+
+class ChunkKind(StrEnum):
+    """What a piece of transcript is, for drawing it."""
+
+    PROMPT = "prompt"
+    MESSAGE = "message"
+    THOUGHT = "thought"
+    TOOL = "tool"  # a tool call starting, one line
+    OUTPUT = "output"  # what a tool printed
+    NOTICE = "notice"  # said by Longwatch itself
+    ERROR = "error"
+
+
+class Chunk(Model):
+    """A piece of a session's transcript: kept outside the journal's chain.
+
+    Text is printable already (see `app.domain.text`). `ordinal` counts from 1 without gaps
+    within a session.
+    """
+
+    session_id: SessionId
+    ordinal: int
+    kind: ChunkKind
+    item_id: str = ""
+    text: str
+    end: bool = False  # the item is complete
+    at: datetime

@@ -1,0 +1,105 @@
+"""Workflows: a declared program of steps, read from TOML, pinned by content hash."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from app.domain.approval import ApprovalRule
+from app.domain.base import Model
+
+Name = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_-]{0,63}$")]
+OPERATOR = "operator"
+
+
+class Gate(Model):
+    """A check that a step's result must pass: a command in the session's workspace, exit 0."""
+
+    name: Name
+    criteria: str = ""  # acceptance criterion, shown to agent and operator
+    command: tuple[str, ...] = ()  # argv; exactly one of command and shell
+    shell: str = ""
+    timeout_seconds: float = Field(default=600, gt=0)
+    on_failure: Literal["return", "block", "fail"] = "return"
+    max_returns: int = Field(default=2, ge=0, le=100)
+
+
+class AgentStep(Model):
+    """A step in which an agent produces a result."""
+
+    kind: Literal["agent"] = "agent"
+    name: Name
+    agent: str
+    prompt: str = Field(min_length=1)
+    gates: tuple[Gate, ...] = Field(default=(), alias="gate")
+    timeout_seconds: float = Field(default=3600, gt=0)  # a turn's; waiting for a person is free
+
+
+class ReviewStep(Model):
+    """A verdict on an artefact by agents and/or the operator, in the order named."""
+
+    kind: Literal["review"]
+    name: Name
+    of: str  # the step whose output is judged
+    by: tuple[str, ...] = Field(min_length=1)  # agent names, or "operator"
+    prompt: str = ""  # for reviewing agents
+    return_to: str
+    max_rejects: int = Field(default=3, ge=0, le=100)
+    timeout_seconds: float = Field(default=3600, gt=0)
+
+
+Step = Annotated[AgentStep | ReviewStep, Field(discriminator="kind")]
+
+
+class Workflow(Model):
+    """An ordered program of steps."""
+
+    name: Name
+    description: str = ""
+    steps: tuple[Step, ...] = Field(min_length=1, alias="step")
+
+    def step(self, name: str) -> AgentStep | ReviewStep:
+        """The step of that name; KeyError if there is none (loading has checked all names)."""
+        for step in self.steps:
+            if step.name == name:
+                return step
+        raise KeyError(name)
+
+    def index(self, name: str) -> int:
+        return [step.name for step in self.steps].index(name)
+
+
+class AgentConfig(Model):
+    """A configured role: which driver, with what options, under which rights."""
+
+    name: Name
+    driver: Literal["codex", "scripted"]
+    model: str = ""
+    command: tuple[str, ...] = ()  # how to start it; the driver's default when empty
+    sandbox: Literal["read-only", "workspace-write", "danger-full-access"] = "workspace-write"
+    approval: Literal["untrusted", "on-request", "never"] = "untrusted"
+    script: str = ""  # scripted driver: path of its script file, absolute once loaded
+    speed: float = Field(default=1.0, gt=0)  # scripted driver: pacing factor
+    env: tuple[str, ...] = ()  # names of environment variables it may see
+    instructions: str = ""  # standing instructions, put before each session's first prompt
+
+
+class Recipe(Model):
+    """Everything a run pins at its start, so that later edits cannot change its meaning."""
+
+    workflow: Workflow
+    agents: tuple[AgentConfig, ...]
+    rules: tuple[ApprovalRule, ...] = ()
+
+    @property
+    def digest(self) -> str:
+        """Content hash, hex SHA-256; also the workflow's version."""
+        return hashlib.sha256(self.model_dump_json(by_alias=True).encode()).hexdigest()
+
+    def agent(self, name: str) -> AgentConfig:
+        for agent in self.agents:
+            if agent.name == name:
+                return agent
+        raise KeyError(name)

@@ -1,0 +1,1 @@
+"""How a screen or a command reaches the engine: one Client, in process or over a socket."""

@@ -1,0 +1,63 @@
+"""The Client protocol: typed commands down; a snapshot at sequence N and the feed after it up."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from typing import Protocol
+
+from app.domain.approval import Approval, StoredRule
+from app.domain.base import RunId, SessionId
+from app.domain.commands import Command, Done
+from app.domain.events import Event
+from app.domain.feed import FeedItem, Status, VerifyReport
+from app.domain.run import Review, Run, RunState
+from app.domain.session import Chunk
+from app.domain.workflow import Recipe
+
+
+class Client(Protocol):
+    """What screens and commands see of a supervisor. Errors are Refused / NotFound / StoreError."""
+
+    async def execute(self, command: Command) -> Done:
+        """Carry a command out; returns once its event is committed. Raises Refused."""
+
+    def feed(self) -> AsyncIterator[FeedItem]:
+        """A Snapshot first, then every change after it; ends with Ended."""
+
+    async def status(self) -> Status: ...
+
+    async def runs(self, limit: int = 200) -> Sequence[Run]:
+        """Newest first."""
+
+    async def run(self, run_id: RunId) -> RunState:
+        """Raises NotFound. An unambiguous prefix of the id is enough."""
+
+    async def recipe(self, run_id: RunId) -> Recipe: ...
+
+    async def events(
+        self, run_id: RunId | None = None, after: int = 0, limit: int = 1000
+    ) -> Sequence[Event]:
+        """In order of sequence, from `after` exclusive."""
+
+    async def approvals(self, open_only: bool = True) -> Sequence[Approval]: ...
+
+    async def reviews(self, open_only: bool = True) -> Sequence[Review]: ...
+
+    async def rules(self) -> Sequence[StoredRule]: ...
+
+    async def transcript(
+        self, run_id: RunId, session_id: SessionId, before: int | None = None, limit: int = 500
+    ) -> Sequence[Chunk]:
+        """A page of transcript, oldest first, ending before ordinal `before` (None: the newest).
+        Raises OwnershipError when the session is not that run's."""
+
+    async def diff(self, run_id: RunId, step: str = "", attempt: int = 0) -> str:
+        """Unified diff: of the whole run's work (no step), or of what one attempt changed."""
+
+    async def verify(self) -> VerifyReport: ...
+
+    async def shutdown(self) -> None:
+        """Stop the supervisor in order (`longwatch down`)."""
+
+    async def close(self) -> None:
+        """Let go of the supervisor without stopping it (over a socket); in process: stop it."""
