@@ -1,0 +1,1 @@
+"""The store: an SQLite journal with read models; the only place that knows SQL."""

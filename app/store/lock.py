@@ -1,0 +1,73 @@
+"""One supervisor per store: an OS lock held by descriptor, with its owner written inside."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import socket
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from app.domain.base import Model
+from app.domain.errors import StoreError
+
+
+class Owner(Model):
+    """Who holds a store."""
+
+    pid: int
+    host: str
+
+
+class StoreBusy(StoreError):
+    """Another process holds the store; `owner` says which, where that is known."""
+
+    def __init__(self, path: Path, owner: Owner | None) -> None:
+        self.owner = owner
+        who = f"process {owner.pid} on {owner.host}" if owner else "another process"
+        super().__init__(f"{path.parent}: the store is held by {who}; stop it or attach to it")
+
+
+class StoreLock:
+    """Exclusive right to write to a store, for as long as the descriptor is open.
+
+    The descriptor is close-on-exec (Python's default), so no child inherits the lock and
+    outlives its owner with it.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._fd: int | None = None
+
+    def acquire(self) -> None:
+        """Take the lock or raise StoreBusy; a folder that cannot be written raises StoreError."""
+        try:
+            fd = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        except OSError as error:
+            raise StoreError(
+                f"{self._path.parent}: the store cannot be written ({error.strerror}); "
+                "choose another with --store"
+            ) from error
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            os.close(fd)
+            raise StoreBusy(self._path, read_owner(self._path)) from error
+        owner = Owner(pid=os.getpid(), host=socket.gethostname())
+        os.ftruncate(fd, 0)
+        os.pwrite(fd, owner.model_dump_json().encode(), 0)
+        self._fd = fd
+
+    def release(self) -> None:
+        if self._fd is not None:
+            os.close(self._fd)
+            self._fd = None
+
+
+def read_owner(path: Path) -> Owner | None:
+    """Who wrote the lock file last; None when that cannot be told."""
+    try:
+        return Owner.model_validate_json(path.read_bytes())
+    except (OSError, ValidationError):
+        return None

@@ -1,0 +1,56 @@
+"""Where a store keeps its parts."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+# A Unix socket's address holds 108 bytes on Linux and 104 on macOS, with its final NUL.
+_SOCKET_LIMIT = 100
+
+
+@dataclass(frozen=True, slots=True)
+class StorePaths:
+    """The files of one store. `root` need not exist yet."""
+
+    root: Path
+
+    @property
+    def database(self) -> Path:
+        return self.root / "longwatch.db"
+
+    @property
+    def head(self) -> Path:
+        """The journal's head, kept outside the database: see `app.store.head`."""
+        return self.root / "journal.head"
+
+    @property
+    def lock(self) -> Path:
+        return self.root / "supervisor.lock"
+
+    @property
+    def workspaces(self) -> Path:
+        return self.root / "workspaces"
+
+    @property
+    def socket(self) -> Path:
+        """The supervisor's socket; in a short runtime folder when the store's path is long."""
+        here = self.root / "supervisor.sock"
+        if len(os.fsencode(here)) <= _SOCKET_LIMIT:
+            return here
+        base = Path(os.environ.get("XDG_RUNTIME_DIR") or tempfile.gettempdir())
+        name = hashlib.sha256(os.fsencode(self.root.resolve())).hexdigest()[:16]
+        return base / f"longwatch-{os.getuid()}" / f"{name}.sock"
+
+
+def default_store() -> Path:
+    """LONGWATCH_STORE, or `longwatch` in the platform's state folder."""
+    named = os.environ.get("LONGWATCH_STORE")
+    if named:
+        return Path(named).expanduser().absolute()
+    from platformdirs import user_state_path
+
+    return user_state_path("longwatch", appauthor=False)
