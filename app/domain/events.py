@@ -174,7 +174,7 @@ class GateFinished(Model):
 class StepFinished(Model):
     type: Literal["step_finished"] = "step_finished"
     step: str
-    attempt: int
+    attempt: int  # 0 for a review, which has its verdicts instead
     commit: str | None = None
 
 
@@ -255,6 +255,7 @@ class VerdictGiven(Model):
     type: Literal["verdict_given"] = "verdict_given"
     review_id: ReviewId
     verdict: Verdict
+    attempt: int = 0  # of the review step, when an agent gave it
 
 
 class ReviewEscalated(Model):

@@ -141,7 +141,8 @@ def _gate_finished(s: RunState, p: ev.GateFinished, e: Event) -> RunState:
 
 
 def _step_finished(s: RunState, p: ev.StepFinished, e: Event) -> RunState:
-    s = _attempt(s, p.step, p.attempt, state=AttemptState.PASSED)
+    if p.attempt:
+        s = _attempt(s, p.step, p.attempt, state=AttemptState.PASSED)
     head = p.commit or s.run.head_commit
     return _run(s, cursor=s.run.cursor + 1, head_commit=head)
 
@@ -238,6 +239,8 @@ def _review_opened(s: RunState, p: ev.ReviewOpened, e: Event) -> RunState:
 
 def _verdict_given(s: RunState, p: ev.VerdictGiven, e: Event) -> RunState:
     review = s.reviews[p.review_id]
+    if p.attempt:
+        s = _attempt(s, review.step, p.attempt, state=AttemptState.PASSED)
     return _review(
         s,
         p.review_id,
