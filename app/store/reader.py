@@ -1,0 +1,188 @@
+"""Reading the store: through a read-only connection, so that reading never holds a write up."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterable, Sequence
+from datetime import datetime
+from pathlib import Path
+
+import aiosqlite
+
+from app.domain.approval import Approval, StoredRule
+from app.domain.base import RunId, SessionId
+from app.domain.errors import NotFound, StoreError
+from app.domain.events import PAYLOAD, Event
+from app.domain.reducer import reduce
+from app.domain.run import Review, Run, RunState
+from app.domain.session import Chunk, ChunkKind, Process
+from app.domain.workflow import Recipe
+from app.store.head import Head
+from app.store.projection import Projection
+
+_EVENT = "SELECT seq, at, run_id, trace_id, body FROM journal"
+_CHUNK = 'SELECT session_id, ordinal, kind, item_id, text, "end", at FROM chunks'
+
+
+class Reader:
+    """Queries on a store. Errors of SQLite become StoreError with the file's name."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._connection: aiosqlite.Connection | None = None
+
+    async def open(self) -> None:
+        try:
+            self._connection = await aiosqlite.connect(
+                f"{self._path.absolute().as_uri()}?mode=ro", uri=True
+            )
+        except aiosqlite.Error as error:
+            raise StoreError(f"{self._path}: cannot be read ({error})") from error
+
+    async def close(self) -> None:
+        if self._connection is not None:
+            await self._connection.close()
+            self._connection = None
+
+    async def all(self, sql: str, *values: object) -> Iterable[tuple[object, ...]]:
+        """All rows of a query."""
+        if self._connection is None:
+            raise StoreError(f"{self._path}: the store is closed")
+        try:
+            return [tuple(row) for row in await self._connection.execute_fetchall(sql, values)]
+        except aiosqlite.Error as error:
+            raise StoreError(f"{self._path}: cannot be read ({error})") from error
+
+    async def _docs(self, sql: str, *values: object) -> list[str]:
+        return [str(row[0]) for row in await self.all(sql, *values)]
+
+    async def head(self) -> Head | None:
+        for seq, digest in await self.all(
+            "SELECT seq, hash FROM journal ORDER BY seq DESC LIMIT 1"
+        ):
+            return Head(int(str(seq)), str(digest))
+        return None
+
+    async def hash_at(self, seq: int) -> str | None:
+        found = await self._docs("SELECT hash FROM journal WHERE seq=?", seq)
+        return found[0] if found else None
+
+    async def events(
+        self, run_id: RunId | None = None, after: int = 0, limit: int = 1000
+    ) -> list[Event]:
+        where = "run_id=? AND seq>?" if run_id is not None else "seq>?"
+        values = (run_id, after, limit) if run_id is not None else (after, limit)
+        sql = f"{_EVENT} WHERE {where} ORDER BY seq LIMIT ?"
+        return [event_of(row) for row in await self.all(sql, *values)]
+
+    async def stream(self, after: int = 0, page: int = 2000) -> AsyncIterator[Event]:
+        """Every event in order, in pages: for replay."""
+        while True:
+            events = await self.events(after=after, limit=page)
+            for event in events:
+                yield event
+            if len(events) < page:
+                return
+            after = events[-1].seq
+
+    async def runs(self, limit: int = 200) -> list[Run]:
+        """Newest first."""
+        docs = await self._docs("SELECT doc FROM runs ORDER BY rowid DESC LIMIT ?", limit)
+        found = [Run.model_validate_json(doc) for doc in docs]
+        return sorted(found, key=lambda run: run.created_at, reverse=True)
+
+    async def run(self, run_id: RunId) -> RunState:
+        """A run's state, replayed from its events. Raises NotFound."""
+        state: RunState | None = None
+        after = 0
+        while True:
+            events = await self.events(run_id, after, 1000)
+            for event in events:
+                state = reduce(state, event)
+            if len(events) < 1000:
+                break
+            after = events[-1].seq
+        if state is None:
+            raise NotFound(f"there is no run {run_id}")
+        return state
+
+    async def recipe(self, digest: str) -> Recipe:
+        docs = await self._docs("SELECT doc FROM recipes WHERE id=?", digest)
+        if not docs:
+            raise NotFound(f"there is no recipe {digest[:12]}")
+        return Recipe.model_validate_json(docs[0])
+
+    async def approvals(self, limit: int = 500) -> list[Approval]:
+        docs = await self._docs("SELECT doc FROM approvals ORDER BY rowid DESC LIMIT ?", limit)
+        return [Approval.model_validate_json(doc) for doc in docs]
+
+    async def reviews(self, limit: int = 500) -> list[Review]:
+        docs = await self._docs("SELECT doc FROM reviews ORDER BY rowid DESC LIMIT ?", limit)
+        return [Review.model_validate_json(doc) for doc in docs]
+
+    async def chunks(
+        self, session_id: SessionId, before: int | None = None, limit: int = 500
+    ) -> list[Chunk]:
+        """The newest chunks before an ordinal, oldest first."""
+        sql = f"{_CHUNK} WHERE session_id=? AND ordinal<? ORDER BY ordinal DESC LIMIT ?"
+        bound = before if before is not None else 2**62
+        rows = await self.all(sql, session_id, bound, limit)
+        return [_chunk(row) for row in rows][::-1]
+
+    async def projection(self, finished: int) -> Projection:
+        """States of all unfinished runs and the newest finished ones; rules and processes.
+
+        Costs what the unfinished runs cost, not what history does.
+        """
+        projection = Projection()
+        for run_id in await self._run_ids(finished):
+            projection.states[run_id] = await self.run(run_id)
+        for doc in await self._docs("SELECT doc FROM rules"):
+            rule = StoredRule.model_validate_json(doc)
+            projection.rules[rule.rule_id] = rule
+        for doc in await self._docs("SELECT doc FROM processes"):
+            process = Process.model_validate_json(doc)
+            projection.processes[process.process_id] = process
+        for digest in {state.run.recipe for state in projection.states.values()}:
+            projection.recipes[digest] = await self.recipe(digest)
+        newest = (
+            "SELECT body FROM journal WHERE type='supervisor_started' ORDER BY seq DESC LIMIT 1"
+        )
+        for body in await self._docs(newest):
+            payload = PAYLOAD.validate_json(body)
+            projection.epoch = getattr(payload, "epoch", 0)
+        return projection
+
+    async def _run_ids(self, finished: int) -> Sequence[RunId]:
+        ended = "('done', 'canceled')"
+        rows = await self._docs(
+            f"SELECT id FROM (SELECT rowid r, id FROM runs WHERE state NOT IN {ended} "
+            f"UNION SELECT r, id FROM (SELECT rowid r, id FROM runs WHERE state IN {ended} "
+            "ORDER BY rowid DESC LIMIT ?)) ORDER BY r",
+            finished,
+        )
+        return [RunId(row) for row in rows]
+
+
+def event_of(row: Sequence[object]) -> Event:
+    """The event of a journal row (seq, at, run_id, trace_id, body). Raises ValueError."""
+    seq, at, run_id, trace_id, body = row
+    return Event(
+        seq=int(str(seq)),
+        at=datetime.fromisoformat(str(at)),
+        run_id=RunId(str(run_id)),
+        trace_id=str(trace_id),
+        payload=PAYLOAD.validate_json(str(body)),
+    )
+
+
+def _chunk(row: Sequence[object]) -> Chunk:
+    session_id, ordinal, kind, item_id, text, end, at = row
+    return Chunk(
+        session_id=SessionId(str(session_id)),
+        ordinal=int(str(ordinal)),
+        kind=ChunkKind(str(kind)),
+        item_id=str(item_id),
+        text=str(text),
+        end=bool(end),
+        at=datetime.fromisoformat(str(at)),
+    )

@@ -1,0 +1,76 @@
+"""Opening the database: settings of the durability contract, and migrations."""
+
+from __future__ import annotations
+
+import sqlite3
+from importlib import resources
+from pathlib import Path
+
+from app.domain.errors import StoreError
+
+APPLICATION_ID = 0x4C4F4E47  # "LONG": tells our database from any other SQLite file
+_BUSY_SECONDS = 5.0
+
+
+def migrations() -> list[str]:
+    """The migration scripts in order; the n-th brings the schema to version n."""
+    folder = resources.files("app.store") / "migrations"
+    names = sorted(item.name for item in folder.iterdir() if item.name.endswith(".sql"))
+    return [(folder / name).read_text(encoding="utf-8") for name in names]
+
+
+def open_for_writing(path: Path) -> sqlite3.Connection:
+    """The one writing connection, migrated to the newest schema. Raises StoreError."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        connection = sqlite3.connect(
+            path, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False
+        )
+        path.chmod(0o600)
+    except (OSError, sqlite3.Error) as error:
+        raise StoreError(f"{path}: cannot be opened for writing ({error})") from error
+    try:
+        _configure(connection)
+        _migrate(connection, path)
+    except sqlite3.Error as error:
+        connection.close()
+        raise StoreError(
+            f"{path}: cannot be used as a store ({error}); nothing was changed in it"
+        ) from error
+    except StoreError:
+        connection.close()
+        raise
+    return connection
+
+
+def open_for_reading(path: Path) -> sqlite3.Connection:
+    """A read-only connection. Raises StoreError when there is no store."""
+    try:
+        return sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)
+    except sqlite3.Error as error:
+        raise StoreError(f"{path}: cannot be read ({error})") from error
+
+
+def _configure(connection: sqlite3.Connection) -> None:
+    # FULL: NORMAL was seen to lose acknowledged rows at power loss (design.md section 4).
+    connection.execute("PRAGMA journal_mode=WAL")
+    connection.execute("PRAGMA synchronous=FULL")
+
+
+def _migrate(connection: sqlite3.Connection, path: Path) -> None:
+    scripts = migrations()
+    version = connection.execute("PRAGMA user_version").fetchone()[0]
+    application = connection.execute("PRAGMA application_id").fetchone()[0]
+    empty = connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0] == 0
+    if not empty and application != APPLICATION_ID:
+        raise StoreError(f"{path}: is a database of another program; choose another --store")
+    if version > len(scripts):
+        raise StoreError(
+            f"{path}: was written by a newer Longwatch (schema {version}, this one knows "
+            f"{len(scripts)}); upgrade Longwatch, or choose another --store"
+        )
+    for number, script in enumerate(scripts[version:], start=version + 1):
+        connection.executescript(
+            f"BEGIN IMMEDIATE;\n{script}\nPRAGMA application_id={APPLICATION_ID};\n"
+            f"PRAGMA user_version={number};\nCOMMIT;"
+        )

@@ -1,0 +1,199 @@
+"""The writer: one thread, one connection, group commit.
+
+Whatever has gathered while the last commit was on its way to the disk goes into the next one,
+so that one fsync serves many runs and a lone event waits for no timer. A batch that cannot be
+written (disk full, database locked) is kept and tried again: nothing is acknowledged, so no
+effect follows, and everything goes on by itself once the disk is well.
+"""
+
+from __future__ import annotations
+
+import queue
+import sqlite3
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from app.domain.events import PAYLOAD, Event, chain_hash
+from app.domain.session import Chunk
+from app.store.head import Head, HeadFile
+from app.store.projection import TABLES, Row
+
+_RETRY_SECONDS = 1.0
+# Not INSERT OR REPLACE: that would give the row a new rowid, which is the order of creation.
+_UPSERT = (
+    "INSERT INTO {table} VALUES (?,?,?,?) ON CONFLICT(id) DO UPDATE SET "
+    "run_id=excluded.run_id, state=excluded.state, doc=excluded.doc"
+)
+Entry = tuple[int, str, str, str, str, str, str]  # a row of the journal table
+_MAX_BATCH = 2000  # appends in one transaction: bounds the time to the first acknowledgement
+
+
+@dataclass(frozen=True, slots=True)
+class Write:
+    """One append: all of it is in one transaction. `token` names it to the caller."""
+
+    events: Sequence[Event]
+    rows: Sequence[Row]
+    chunks: Sequence[Chunk]
+    token: int
+
+
+class Writer:
+    """Owns the writing connection. `done(tokens)` and `problem(text)` are called in the thread."""
+
+    def __init__(
+        self,
+        connection: sqlite3.Connection,
+        head_file: HeadFile,
+        head: Head,
+        done: Callable[[Sequence[int]], None],
+        problem: Callable[[str], None],
+    ) -> None:
+        self._connection = connection
+        self._head_file = head_file
+        self._head = head
+        self._done = done
+        self._problem = problem
+        self._queue: queue.SimpleQueue[Write | None] = queue.SimpleQueue()
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="journal-writer", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def submit(self, write: Write) -> None:
+        self._queue.put(write)
+
+    def close(self) -> None:
+        """Write what is queued, then end. A batch that keeps failing is given up (it was never
+        acknowledged). Blocks: call it off the loop."""
+        self._queue.put(None)
+        self._stop.set()
+        self._thread.join()
+        self._connection.close()
+        self._head_file.close()
+
+    def _run(self) -> None:
+        while True:
+            first = self._queue.get()
+            if first is None:
+                return
+            batch, last = self._gather(first)
+            if self._write_until_done(batch):
+                self._done([write.token for write in batch])
+            if last:
+                return
+
+    def _gather(self, first: Write) -> tuple[list[Write], bool]:
+        batch = [first]
+        while len(batch) < _MAX_BATCH:
+            try:
+                more = self._queue.get_nowait()
+            except queue.Empty:
+                break
+            if more is None:
+                return batch, True
+            batch.append(more)
+        return batch, False
+
+    def _write_until_done(self, batch: Sequence[Write]) -> bool:
+        failed = False
+        while True:
+            try:
+                entries, head = self._chain(batch)
+                if not (failed and self._is_there(head)):
+                    self._commit(batch, entries)
+            except sqlite3.Error as error:
+                failed = True
+                self._problem(f"the store cannot be written: {error}; runs are paused")
+                self._rollback()
+                if self._stop.wait(_RETRY_SECONDS):
+                    return False
+                continue
+            self._remember(head)
+            if failed:
+                self._problem("")
+            return True
+
+    def _is_there(self, head: Head) -> bool:
+        """Whether a commit that reported an error has reached the database after all."""
+        row = self._connection.execute("SELECT hash FROM journal WHERE seq=?", (head.seq,))
+        found = row.fetchone()
+        return found is not None and found[0] == head.hash
+
+    def _remember(self, head: Head) -> None:
+        if head == self._head:
+            return
+        self._head = head
+        try:
+            self._head_file.write(head)
+        except OSError as error:  # the events are safe; only the second witness is behind
+            self._problem(f"the journal's head file cannot be written: {error}")
+
+    def _commit(self, batch: Sequence[Write], entries: Sequence[Entry]) -> None:
+        execute = self._connection.execute
+        executemany = self._connection.executemany
+        execute("BEGIN IMMEDIATE")
+        if entries:
+            executemany("INSERT INTO journal VALUES (?,?,?,?,?,?,?)", entries)
+        chunks = [_chunk_values(chunk) for write in batch for chunk in write.chunks]
+        if chunks:
+            executemany("INSERT OR REPLACE INTO chunks VALUES (?,?,?,?,?,?,?)", chunks)
+        for table, rows in _newest_rows(batch).items():
+            gone = [(row.id,) for row in rows if row.doc is None]
+            if gone:
+                executemany(f"DELETE FROM {table} WHERE id=?", gone)
+            kept = [
+                (row.id, row.run_id, row.state, row.doc.model_dump_json(by_alias=True))
+                for row in rows
+                if row.doc is not None
+            ]
+            if kept:
+                executemany(_UPSERT.format(table=table), kept)
+        execute("COMMIT")
+
+    def _chain(self, batch: Sequence[Write]) -> tuple[list[Entry], Head]:
+        entries: list[Entry] = []
+        previous = self._head.hash
+        seq = self._head.seq
+        for write in batch:
+            for event in write.events:
+                body = PAYLOAD.dump_json(event.payload, by_alias=True).decode()
+                at, seq = event.at.isoformat(), event.seq
+                previous = chain_hash(previous, seq, at, event.run_id, event.trace_id, body)
+                entries.append(
+                    (seq, at, event.run_id, event.trace_id, event.payload.type, body, previous)
+                )
+        return entries, Head(seq, previous)
+
+    def _rollback(self) -> None:
+        if self._connection.in_transaction:
+            try:
+                self._connection.execute("ROLLBACK")
+            except sqlite3.Error as error:
+                self._problem(f"the store cannot be written: {error}; runs are paused")
+
+
+def _chunk_values(chunk: Chunk) -> tuple[str, int, str, str, str, int, str]:
+    return (
+        chunk.session_id,
+        chunk.ordinal,
+        chunk.kind,
+        chunk.item_id,
+        chunk.text,
+        int(chunk.end),
+        chunk.at.isoformat(),
+    )
+
+
+def _newest_rows(batch: Sequence[Write]) -> dict[str, list[Row]]:
+    """Per table, the last version of each row: a batch writes no row twice."""
+    newest: dict[tuple[str, str], Row] = {}
+    for write in batch:
+        for row in write.rows:
+            newest[(row.table, row.id)] = row
+    tables: dict[str, list[Row]] = {}
+    for row in newest.values():
+        tables.setdefault(row.table, []).append(row)
+    return {table: tables[table] for table in TABLES if table in tables}
