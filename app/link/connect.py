@@ -1,0 +1,81 @@
+"""Reaching a store's supervisor: attach to the one that runs, or become it."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import Protocol
+
+from app.domain.errors import StoreError
+from app.link.local import Hosted, LocalClient
+from app.link.remote import SocketClient
+from app.store.lock import StoreBusy
+from app.store.paths import StorePaths
+
+PATIENCE = 10.0  # seconds to wait for a holder that does not listen (it starts, stops, or is
+# a script command that holds the store for an instant)
+_RETRY = 0.05
+
+
+class Opener(Protocol):
+    """`Supervisor.open`."""
+
+    async def __call__(self, store: Path, *, run: bool = True) -> Hosted: ...
+
+
+async def connect(
+    store: Path,
+    *,
+    host: bool,
+    run: bool = True,
+    opener: Opener | None = None,
+    patience: float = PATIENCE,
+) -> LocalClient | SocketClient:
+    """A client of the store at `store`.
+
+    Attaches to the supervisor that runs. With none running, takes the store in this process:
+    with `host`, shared over the socket so that others attach; `run=False` starts no agents,
+    for a script command that wants to read or to leave a decision in the journal. Of two that
+    start at once one wins and the other attaches. Raises StoreError (StoreBusy when the
+    holder does not let anybody attach within `patience` seconds).
+    """
+    loop = asyncio.get_running_loop()
+    deadline = loop.time() + patience
+    while True:
+        attached = await attach(store)
+        if attached is not None:
+            return attached
+        try:
+            return await _take(store, host=host, run=run, opener=opener)
+        except StoreBusy:
+            if loop.time() >= deadline:
+                raise
+            await asyncio.sleep(_RETRY)
+
+
+async def attach(store: Path) -> SocketClient | None:
+    """A client of the supervisor that runs on this store, or None when none listens."""
+    try:
+        return await SocketClient.dial(StorePaths(store).socket)
+    except (FileNotFoundError, ConnectionRefusedError, ConnectionResetError, BrokenPipeError):
+        return None
+    except OSError as error:
+        raise StoreError(
+            f"{StorePaths(store).socket}: cannot connect to the supervisor ({error.strerror})"
+        ) from error
+
+
+async def _take(store: Path, *, host: bool, run: bool, opener: Opener | None) -> LocalClient:
+    if opener is None:
+        from app.engine.supervisor import Supervisor
+
+        opener = Supervisor.open
+    client = LocalClient(await opener(store, run=run))
+    try:
+        if host:
+            await client.share(StorePaths(store).socket)
+    except BaseException:
+        await client.close()
+        raise
+    client.watch()
+    return client

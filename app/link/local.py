@@ -1,0 +1,130 @@
+"""The client in the process that hosts the supervisor."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from pathlib import Path
+from typing import Protocol
+
+from app.domain.approval import Approval, StoredRule
+from app.domain.base import RunId, SessionId
+from app.domain.commands import Command, Done
+from app.domain.events import Event
+from app.domain.feed import FeedItem, Status, VerifyReport
+from app.domain.run import Review, Run, RunState
+from app.domain.session import Chunk
+from app.domain.workflow import Recipe
+from app.link.client import Client
+from app.link.server import Server
+
+
+class Hosted(Client, Protocol):
+    """What this end needs of a supervisor (`app.engine.supervisor.Supervisor`)."""
+
+    stopped: asyncio.Event  # set when shutdown() was asked
+
+
+class LocalClient:
+    """`Client` over a supervisor in this process, with its socket when it is to be shared.
+
+    Whoever asks for a shutdown, here or over the socket, gets it: the host stops in order by
+    itself, feeds end with Ended, and `wait_stopped` returns.
+    """
+
+    hosts = True
+
+    def __init__(self, supervisor: Hosted) -> None:
+        self._supervisor = supervisor
+        self._server: Server | None = None
+        self._watch: asyncio.Task[None] | None = None
+        self._ending: asyncio.Task[None] | None = None
+
+    async def share(self, path: Path) -> None:
+        """Let other processes attach at `path`. Raises StoreError."""
+        server = Server(self, path)
+        await server.start()
+        self._server = server
+
+    def watch(self) -> None:
+        """Begin to carry out shutdowns that are asked for."""
+        self._watch = asyncio.create_task(self._stop_when_asked(), name="link shutdown")
+
+    async def _stop_when_asked(self) -> None:
+        await self._supervisor.stopped.wait()
+        await self._end()
+
+    async def wait_stopped(self) -> None:
+        """Until somebody asked for a shutdown and it is complete."""
+        await self._supervisor.stopped.wait()
+        await self._end()
+
+    async def close(self) -> None:
+        """Stop the supervisor in order; safe to call again."""
+        try:
+            await self._end()
+        finally:
+            if self._watch is not None:
+                self._watch.cancel()
+                await asyncio.gather(self._watch, return_exceptions=True)
+
+    async def _end(self) -> None:
+        """One ending, however many ask for it and even if one of them is cancelled."""
+        if self._ending is None:
+            self._ending = asyncio.create_task(self._shut(), name="link ending")
+        await asyncio.shield(self._ending)
+
+    async def _shut(self) -> None:
+        try:
+            if self._server is not None:
+                await self._server.stop_accepting()
+        finally:
+            await self._supervisor.close()
+            if self._server is not None:
+                await self._server.close()
+
+    async def shutdown(self) -> None:
+        await self._supervisor.shutdown()
+
+    def feed(self) -> AsyncIterator[FeedItem]:
+        return self._supervisor.feed()
+
+    async def execute(self, command: Command) -> Done:
+        return await self._supervisor.execute(command)
+
+    async def status(self) -> Status:
+        return await self._supervisor.status()
+
+    async def runs(self, limit: int = 200) -> Sequence[Run]:
+        return await self._supervisor.runs(limit)
+
+    async def run(self, run_id: RunId) -> RunState:
+        return await self._supervisor.run(run_id)
+
+    async def recipe(self, run_id: RunId) -> Recipe:
+        return await self._supervisor.recipe(run_id)
+
+    async def events(
+        self, run_id: RunId | None = None, after: int = 0, limit: int = 1000
+    ) -> Sequence[Event]:
+        return await self._supervisor.events(run_id, after, limit)
+
+    async def approvals(self, open_only: bool = True) -> Sequence[Approval]:
+        return await self._supervisor.approvals(open_only)
+
+    async def reviews(self, open_only: bool = True) -> Sequence[Review]:
+        return await self._supervisor.reviews(open_only)
+
+    async def rules(self) -> Sequence[StoredRule]:
+        return await self._supervisor.rules()
+
+    async def transcript(
+        self, run_id: RunId, session_id: SessionId, before: int | None = None, limit: int = 500
+    ) -> Sequence[Chunk]:
+        return await self._supervisor.transcript(run_id, session_id, before, limit)
+
+    async def diff(self, run_id: RunId, step: str = "", attempt: int = 0) -> str:
+        return await self._supervisor.diff(run_id, step, attempt)
+
+    async def verify(self) -> VerifyReport:
+        return await self._supervisor.verify()

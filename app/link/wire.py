@@ -1,0 +1,169 @@
+"""The socket's protocol: JSON lines, and the one table of calls that both ends use.
+
+The server speaks first (`Hello`). Then the client sends `{"id", "call", "params"}` and gets
+`{"id", "result"}` or `{"id", "error": {"type", "message"}}`, in whatever order calls finish.
+A connection that sends the call `feed` gets one `{"item"}` line after another until `ended`
+and answers nothing else: a slow reader then holds up no other call.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+
+from pydantic import ConfigDict, Field, TypeAdapter
+
+from app.domain.approval import Approval, StoredRule
+from app.domain.base import Model, RunId, SessionId
+from app.domain.commands import Command, Done
+from app.domain.events import Event
+from app.domain.feed import FeedItem, Status, VerifyReport
+from app.domain.run import Review, Run, RunState
+from app.domain.session import Chunk
+from app.domain.workflow import Recipe
+from app.link.client import Client
+
+PROTOCOL = 1
+REQUEST_LIMIT = 4 * 1024 * 1024  # bytes of one line from a client
+REPLY_LIMIT = 64 * 1024 * 1024  # bytes of one line from the supervisor
+FEED = "feed"
+
+P = TypeVar("P", bound=Model)
+R = TypeVar("R")
+
+
+class Hello(Model):
+    """The first line of every connection. Later versions may say more, so extras are let by."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    protocol: int
+    longwatch: str
+    pid: int
+
+
+class RequestLine(Model):
+    """One call. `params` is checked by the call's own model."""
+
+    id: int
+    call: str
+    params: dict[str, Any] = Field(default_factory=dict)
+
+
+class WireError(Model):
+    """An error by class name and message; see `app.link.failures`."""
+
+    type: str
+    message: str
+
+
+class ReplyLine(Model):
+    """The answer to one call; `id` is None when the line could not even be read."""
+
+    id: int | None
+    result: Any = None
+    error: WireError | None = None
+
+
+class FeedLine(Model):
+    """One item of the feed."""
+
+    item: FeedItem
+
+
+class Nothing(Model):
+    """A call without parameters."""
+
+
+class Execute(Model):
+    command: Command
+
+
+class ListRuns(Model):
+    limit: int = 200
+
+
+class OfRun(Model):
+    run_id: RunId
+
+
+class ListEvents(Model):
+    run_id: RunId | None = None
+    after: int = 0
+    limit: int = 1000
+
+
+class OpenOnly(Model):
+    open_only: bool = True
+
+
+class ReadTranscript(Model):
+    run_id: RunId
+    session_id: SessionId
+    before: int | None = None
+    limit: int = 500
+
+
+class ReadDiff(Model):
+    run_id: RunId
+    step: str = ""
+    attempt: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Call(Generic[P, R]):
+    """One call: its name, what it takes, what it gives, and how the serving end does it."""
+
+    name: str
+    params: type[P]
+    result: TypeAdapter[R]
+    serve: Callable[[Client, P], Awaitable[R]]
+
+
+EXECUTE = Call("execute", Execute, TypeAdapter(Done), lambda c, p: c.execute(p.command))
+STATUS = Call("status", Nothing, TypeAdapter(Status), lambda c, _: c.status())
+RUNS = Call("runs", ListRuns, TypeAdapter(Sequence[Run]), lambda c, p: c.runs(p.limit))
+RUN = Call("run", OfRun, TypeAdapter(RunState), lambda c, p: c.run(p.run_id))
+RECIPE = Call("recipe", OfRun, TypeAdapter(Recipe), lambda c, p: c.recipe(p.run_id))
+EVENTS = Call(
+    "events",
+    ListEvents,
+    TypeAdapter(Sequence[Event]),
+    lambda c, p: c.events(p.run_id, p.after, p.limit),
+)
+APPROVALS = Call(
+    "approvals", OpenOnly, TypeAdapter(Sequence[Approval]), lambda c, p: c.approvals(p.open_only)
+)
+REVIEWS = Call(
+    "reviews", OpenOnly, TypeAdapter(Sequence[Review]), lambda c, p: c.reviews(p.open_only)
+)
+RULES = Call("rules", Nothing, TypeAdapter(Sequence[StoredRule]), lambda c, _: c.rules())
+TRANSCRIPT = Call(
+    "transcript",
+    ReadTranscript,
+    TypeAdapter(Sequence[Chunk]),
+    lambda c, p: c.transcript(p.run_id, p.session_id, p.before, p.limit),
+)
+DIFF = Call("diff", ReadDiff, TypeAdapter(str), lambda c, p: c.diff(p.run_id, p.step, p.attempt))
+VERIFY = Call("verify", Nothing, TypeAdapter(VerifyReport), lambda c, _: c.verify())
+SHUTDOWN = Call("shutdown", Nothing, TypeAdapter(None), lambda c, _: c.shutdown())
+
+CALLS: dict[str, Call[Any, Any]] = {
+    call.name: call
+    for call in (
+        EXECUTE,
+        STATUS,
+        RUNS,
+        RUN,
+        RECIPE,
+        EVENTS,
+        APPROVALS,
+        REVIEWS,
+        RULES,
+        TRANSCRIPT,
+        DIFF,
+        VERIFY,
+        SHUTDOWN,
+    )
+}

@@ -1,0 +1,47 @@
+"""Shared fixtures, and the rules that keep tests off the developer's own state."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+
+
+@pytest.fixture(autouse=True)
+def _own_state(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
+    """No test reads or writes the developer's store, git identity or agent keys."""
+    monkeypatch.setenv("LONGWATCH_STORE", str(tmp_path / "default-store"))
+    for name in ("LONGWATCH_DEBUG", "LONGWATCH_USER", "OPENAI_API_KEY", "CODEX_HOME"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("GIT_CONFIG_GLOBAL", os.devnull)
+    monkeypatch.setenv("GIT_CONFIG_SYSTEM", os.devnull)
+    yield
+
+
+@pytest.fixture
+def repository() -> Path:
+    """The root of Longwatch's own source tree."""
+    return REPOSITORY
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Tests that need an outside program are skipped where it is missing, but never in CI."""
+    for mark, program, variable in (
+        ("codex", "codex", "LONGWATCH_CODEX"),
+        ("tmux", "tmux", ""),
+    ):
+        if item.get_closest_marker(mark) is None:
+            continue
+        found = os.environ.get(variable, "") if variable else ""
+        if not found and shutil.which(program) is None:
+            missing = f"{program} is not installed" + (
+                f" and {variable} not set" if variable else ""
+            )
+            if os.environ.get("CI"):
+                pytest.fail(missing)
+            pytest.skip(missing)

@@ -1,0 +1,195 @@
+"""A supervisor without a store or agents: what the link's own tests are run against."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import AsyncIterator, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+from app.domain.approval import Actor, ActorKind, Approval, StoredRule
+from app.domain.base import ApprovalId, RunId, SessionId
+from app.domain.commands import CancelRun, Command, DecideApproval, Done
+from app.domain.errors import NotFound, OwnershipError, Refused, StoreError
+from app.domain.events import Event, RunStateChanged
+from app.domain.feed import Committed, Ended, FeedItem, Snapshot, Status, VerifyReport
+from app.domain.request import Request, Risk
+from app.domain.run import Review, Run, RunState, StepBrief
+from app.domain.session import Chunk, ChunkKind
+from app.domain.task_state import TaskState
+from app.domain.toolcall import ToolCall, ToolKind
+from app.domain.workflow import AgentConfig, AgentStep, Gate, Recipe, Workflow
+from app.store.lock import StoreLock
+from app.store.paths import StorePaths
+
+NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
+PERSON = Actor(kind=ActorKind.PERSON, name="ada")
+RUN = RunId("run-1")
+SESSION = SessionId("s-1")
+
+
+def a_run(run_id: str = RUN) -> Run:
+    return Run(
+        run_id=RunId(run_id),
+        trace_id="t" * 32,
+        request=Request(text="add retry\nto the uploader", user="ada"),
+        project="/work/project",
+        workflow="change",
+        recipe="0" * 64,
+        steps=(StepBrief(name="plan", kind="agent"),),
+        state=TaskState.IN_PROGRESS,
+        created_at=NOW,
+        updated_at=NOW,
+    )
+
+
+def an_approval() -> Approval:
+    call = ToolCall(
+        call_id="c1", tool="shell", kind=ToolKind.SHELL, title="git push", command="git push"
+    )
+    return Approval(
+        approval_id=ApprovalId("ap-1"),
+        revision=3,
+        run_id=RUN,
+        session_id=SESSION,
+        step="plan",
+        attempt=1,
+        turn=1,
+        agent="coder",
+        call=call,
+        risk=Risk.HIGH,
+        epoch=1,
+        requested_at=NOW,
+    )
+
+
+def a_recipe() -> Recipe:
+    gate = Gate(name="tests", command=("true",))
+    step = AgentStep.model_validate(
+        {"name": "plan", "agent": "coder", "prompt": "x", "gate": [gate]}
+    )
+    workflow = Workflow.model_validate({"name": "change", "step": [step]})
+    return Recipe(workflow=workflow, agents=(AgentConfig(name="coder", driver="scripted"),))
+
+
+def an_event(seq: int) -> Event:
+    payload = RunStateChanged(state=TaskState.IN_PROGRESS, by=PERSON, reason=f"event {seq}")
+    return Event(seq=seq, at=NOW, run_id=RUN, payload=payload)
+
+
+class FakeSupervisor:
+    """Answers from memory; holds the store's real lock, so that starts can race."""
+
+    def __init__(self, store: Path, *, run: bool = True) -> None:
+        self.store, self.runs_agents = store, run
+        self.stopped = asyncio.Event()
+        self.closed = False
+        self.done: list[Command] = []
+        self.readers: set[asyncio.Queue[FeedItem]] = set()
+        self.hold = asyncio.Event()  # while clear, `verify` does not return
+        self.hold.set()
+        self._lock = StoreLock(StorePaths(store).lock)
+
+    @classmethod
+    async def open(cls, store: Path, *, run: bool = True) -> FakeSupervisor:
+        store.mkdir(mode=0o700, parents=True, exist_ok=True)
+        made = cls(store, run=run)
+        made._lock.acquire()
+        return made
+
+    def publish(self, item: FeedItem) -> None:
+        for queue in self.readers:
+            queue.put_nowait(item)
+
+    async def feed(self) -> AsyncIterator[FeedItem]:
+        queue: asyncio.Queue[FeedItem] = asyncio.Queue()
+        state = RunState(run=a_run())
+        queue.put_nowait(
+            Snapshot(seq=7, status=await self.status(), runs=(state,), rules=(), tails=())
+        )
+        self.readers.add(queue)
+        try:
+            while True:
+                item = await queue.get()
+                yield item
+                if isinstance(item, Ended):
+                    return
+        finally:
+            self.readers.discard(queue)
+
+    async def execute(self, command: Command) -> Done:
+        if isinstance(command, DecideApproval) and command.revision != 3:
+            raise Refused("this question has changed; read it again")
+        if isinstance(command, CancelRun) and command.run_id != RUN:
+            raise NotFound(f"there is no run {command.run_id}")
+        self.done.append(command)
+        self.publish(Committed(events=(an_event(7 + len(self.done)),)))
+        return Done(message="done", run_id=RUN, seq=7 + len(self.done))
+
+    async def status(self) -> Status:
+        return Status(
+            epoch=1,
+            pid=os.getpid(),
+            host="here",
+            store=str(self.store),
+            version="0",
+            sqlite="3",
+            started_at=NOW,
+            seq=7,
+        )
+
+    async def runs(self, limit: int = 200) -> Sequence[Run]:
+        return [a_run(f"run-{n}") for n in range(1, 4)][:limit]
+
+    async def run(self, run_id: RunId) -> RunState:
+        if not RUN.startswith(run_id):
+            raise NotFound(f"there is no run {run_id}")
+        approval = an_approval()
+        return RunState(run=a_run(), approvals={approval.approval_id: approval}, seq=7)
+
+    async def recipe(self, run_id: RunId) -> Recipe:
+        return a_recipe()
+
+    async def events(
+        self, run_id: RunId | None = None, after: int = 0, limit: int = 1000
+    ) -> Sequence[Event]:
+        return [an_event(seq) for seq in range(1, 8) if seq > after][:limit]
+
+    async def approvals(self, open_only: bool = True) -> Sequence[Approval]:
+        return [an_approval()]
+
+    async def reviews(self, open_only: bool = True) -> Sequence[Review]:
+        return []
+
+    async def rules(self) -> Sequence[StoredRule]:
+        return []
+
+    async def transcript(
+        self, run_id: RunId, session_id: SessionId, before: int | None = None, limit: int = 500
+    ) -> Sequence[Chunk]:
+        if (run_id, session_id) != (RUN, SESSION):
+            raise OwnershipError(f"session {session_id} does not belong to run {run_id}")
+        kind = ChunkKind.MESSAGE
+        return [Chunk(session_id=SESSION, ordinal=1, kind=kind, text="häl[/lo]", at=NOW)]
+
+    async def diff(self, run_id: RunId, step: str = "", attempt: int = 0) -> str:
+        if step == "boom":
+            raise ValueError("a defect")
+        return f"diff of {run_id} {step} {attempt}\n"
+
+    async def verify(self) -> VerifyReport:
+        await self.hold.wait()
+        if self.closed:
+            raise StoreError("the store is closed")
+        return VerifyReport(ok=True, events=7, runs=1, rows=9, checked=("chain",), problems=())
+
+    async def shutdown(self) -> None:
+        self.stopped.set()
+
+    async def close(self) -> None:
+        if not self.closed:
+            self.closed = True
+            self.hold.set()
+            self.publish(Ended(why="the supervisor stops"))
+            self._lock.release()
