@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import AliasChoices, Field
 
 from app.domain.approval import ApprovalRule
 from app.domain.base import Model
@@ -33,7 +33,10 @@ class AgentStep(Model):
     name: Name
     agent: str
     prompt: str = Field(min_length=1)
-    gates: tuple[Gate, ...] = Field(default=(), alias="gate")
+    gates: tuple[Gate, ...] = Field(
+        default=(),
+        validation_alias=AliasChoices("gates", "gate"),  # `[[step.gate]]` in TOML
+    )
     timeout_seconds: float = Field(default=3600, gt=0)  # a turn's; waiting for a person is free
 
 
@@ -58,7 +61,10 @@ class Workflow(Model):
 
     name: Name
     description: str = ""
-    steps: tuple[Step, ...] = Field(min_length=1, alias="step")
+    steps: tuple[Step, ...] = Field(
+        min_length=1,
+        validation_alias=AliasChoices("steps", "step"),  # `[[step]]` in TOML
+    )
 
     def step(self, name: str) -> AgentStep | ReviewStep:
         """The step of that name; KeyError if there is none (loading has checked all names)."""
@@ -96,7 +102,7 @@ class Recipe(Model):
     @property
     def digest(self) -> str:
         """Content hash, hex SHA-256; also the workflow's version."""
-        return hashlib.sha256(self.model_dump_json(by_alias=True).encode()).hexdigest()
+        return hashlib.sha256(self.model_dump_json().encode()).hexdigest()
 
     def agent(self, name: str) -> AgentConfig:
         for agent in self.agents:

@@ -94,7 +94,7 @@ class _Verification:
             if row.doc is None:
                 self._expected.pop((row.table, row.id), None)
             else:
-                doc = row.doc.model_dump_json(by_alias=True)
+                doc = row.doc.model_dump_json()
                 self._expected[(row.table, row.id)] = (row.run_id, row.state, doc)
 
     def _check_head(self, seq: int, digest: str) -> None:

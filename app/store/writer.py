@@ -145,7 +145,7 @@ class Writer:
             if gone:
                 executemany(f"DELETE FROM {table} WHERE id=?", gone)
             kept = [
-                (row.id, row.run_id, row.state, row.doc.model_dump_json(by_alias=True))
+                (row.id, row.run_id, row.state, row.doc.model_dump_json())
                 for row in rows
                 if row.doc is not None
             ]
@@ -159,7 +159,7 @@ class Writer:
         seq = self._head.seq
         for write in batch:
             for event in write.events:
-                body = PAYLOAD.dump_json(event.payload, by_alias=True).decode()
+                body = PAYLOAD.dump_json(event.payload).decode()
                 at, seq = event.at.isoformat(), event.seq
                 previous = chain_hash(previous, seq, at, event.run_id, event.trace_id, body)
                 entries.append(
