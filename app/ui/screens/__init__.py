@@ -1,0 +1,1 @@
+"""One screen a file; each holds layout and keys, its widgets hold the drawing."""

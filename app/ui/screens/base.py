@@ -1,0 +1,73 @@
+"""What every screen of the control room shares: the view, the way to send commands, Esc."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import datetime
+from typing import TYPE_CHECKING, ClassVar, cast
+
+from textual.binding import BindingType
+from textual.screen import Screen
+
+from app.domain.approval import Actor
+from app.domain.commands import Command, Done
+from app.domain.errors import LongwatchError
+from app.link.client import Client
+from app.ui.keys import BACK_KEY
+from app.ui.view import Changes, View
+
+if TYPE_CHECKING:
+    from app.ui.app import ControlRoom
+
+
+class RoomScreen(Screen[None]):
+    """A screen that draws the view. Subclasses override `view_changed`."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [BACK_KEY]
+
+    @property
+    def room(self) -> ControlRoom:
+        return cast("ControlRoom", self.app)
+
+    @property
+    def view(self) -> View:
+        return self.room.view
+
+    @property
+    def client(self) -> Client | None:
+        """None until the first connection stands."""
+        return self.room.client
+
+    @property
+    def me(self) -> Actor:
+        """The person at the keyboard, as the journal will name them."""
+        return self.room.me
+
+    def now(self) -> datetime:
+        return self.room.now()
+
+    def view_changed(self, changes: Changes) -> None:
+        """Draw what changed; called at most 15 times a second, and only on the top screen.
+
+        `Changes` is complete (`room.everything()`) when the screen comes back to the top.
+        """
+
+    async def on_screen_resume(self) -> None:
+        self.view_changed(self.room.everything())
+
+    async def send(self, command: Command) -> Done | None:
+        """Send a command; None when it was not carried out, which a toast then says."""
+        if self.client is None:
+            self.notify("not connected yet: nothing was sent", severity="warning", markup=False)
+            return None
+        try:
+            done = await asyncio.shield(self.client.execute(command))
+        except LongwatchError as error:
+            self.notify(str(error), severity="error", markup=False, timeout=10)
+            return None
+        self.notify(done.message, markup=False)
+        return done
+
+    async def action_back(self) -> None:
+        """Esc: to the screen before; on the first screen it does nothing."""
+        await self.room.go_back()

@@ -1,0 +1,160 @@
+"""The view: what the feed has said so far, folded into what screens draw. No Textual here."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from app.domain.approval import StoredRule
+from app.domain.attention import AttentionItem, AttentionKind, attention
+from app.domain.base import RuleId, RunId, SessionId
+from app.domain.events import Event, RuleAdded, RuleRemoved
+from app.domain.feed import Committed, Ended, FeedItem, Snapshot, Status, StatusChanged, Streamed
+from app.domain.reducer import reduce
+from app.domain.run import RunState
+from app.domain.session import Chunk, Session, SessionState
+from app.domain.task_state import TaskState
+from app.ui.tail import Tail
+
+
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """What a feed item changed. `runs` and `sessions` name what is to be drawn again."""
+
+    runs: frozenset[RunId] = frozenset()
+    sessions: frozenset[SessionId] = frozenset()  # whose tails moved
+    rules: bool = False
+    status: bool = False
+
+    def __or__(self, other: Changes) -> Changes:
+        return Changes(
+            self.runs | other.runs,
+            self.sessions | other.sessions,
+            self.rules or other.rules,
+            self.status or other.status,
+        )
+
+    def __bool__(self) -> bool:
+        return bool(self.runs or self.sessions or self.rules or self.status)
+
+
+class View:
+    """Projections of the feed. Applying the same items in order always gives the same view."""
+
+    def __init__(self) -> None:
+        self.seq = 0
+        self.status: Status | None = None
+        self.runs: dict[RunId, RunState] = {}
+        self.rules: dict[RuleId, StoredRule] = {}
+        self.tails: dict[SessionId, Tail] = {}
+        self.ended = ""  # why the feed ended; empty while it runs
+
+    def apply(self, item: FeedItem) -> Changes:
+        """Fold one feed item in. Events that the snapshot already holds change nothing."""
+        match item:
+            case Snapshot():
+                return self._snapshot(item)
+            case Committed():
+                return self._events(item.events)
+            case Streamed():
+                return self._chunks(item.chunks)
+            case StatusChanged():
+                self.status = item.status
+                return Changes(status=True)
+            case Ended():
+                self.ended = item.why
+                return Changes(status=True)
+
+    def _snapshot(self, item: Snapshot) -> Changes:
+        before = frozenset(self.runs)
+        self.seq, self.status, self.ended = item.seq, item.status, ""
+        self.runs = {state.run.run_id: state for state in item.runs}
+        self.rules = {rule.rule_id: rule for rule in item.rules}
+        sessions = {s for state in item.runs for s in state.sessions}
+        self.tails = {k: v for k, v in self.tails.items() if k in sessions}
+        tails = self._chunks(item.tails)
+        return tails | Changes(runs=before | frozenset(self.runs), rules=True, status=True)
+
+    def _events(self, events: tuple[Event, ...]) -> Changes:
+        runs: set[RunId] = set()
+        rules = False
+        for event in events:
+            if event.seq <= self.seq:
+                continue
+            self.seq = event.seq
+            rules = self._rule(event) or rules
+            if event.run_id:
+                state = reduce(self.runs.get(event.run_id), event)
+                if state is not None:
+                    self.runs[event.run_id] = state
+                    runs.add(event.run_id)
+        return Changes(runs=frozenset(runs), rules=rules)
+
+    def _rule(self, event: Event) -> bool:
+        match event.payload:
+            case RuleAdded(rule=rule):
+                self.rules[rule.rule_id] = rule
+            case RuleRemoved(rule_id=rule_id):
+                self.rules.pop(rule_id, None)
+            case _:
+                return False
+        return True
+
+    def _chunks(self, chunks: tuple[Chunk, ...]) -> Changes:
+        moved = {chunk.session_id for chunk in chunks if self.tail(chunk.session_id).push(chunk)}
+        return Changes(sessions=frozenset(moved))
+
+    def tail(self, session_id: SessionId) -> Tail:
+        """The session's tail; an empty one is kept for a session that has said nothing."""
+        return self.tails.setdefault(session_id, Tail())
+
+    def attention(self, now: datetime) -> list[AttentionItem]:
+        """What waits for a person over all runs, most urgent first, snoozed last."""
+        found = [item for state in self.runs.values() for item in attention(state, now)]
+        return sorted(found, key=_urgency)
+
+    def ordered_runs(self, now: datetime) -> list[RunState]:
+        """Who needs a person first, then running, blocked or failed, and finished, newest first."""
+        urgent = {
+            item.run_id: (place, item)
+            for place, item in reversed(list(enumerate(self.attention(now))))
+            if not item.snoozed and item.kind is not AttentionKind.BLOCKED
+        }
+
+        def key(state: RunState) -> tuple[int, int, float]:
+            run = state.run
+            if run.run_id in urgent:
+                return (0, urgent[run.run_id][0], 0)
+            return (_GROUP[run.state], 0, -(run.ended_at or run.created_at).timestamp())
+
+        return sorted(self.runs.values(), key=key)
+
+    def live_sessions(self, run_id: RunId) -> list[Session]:
+        """The run's sessions, the one at work first, then the most recently opened."""
+        state = self.runs.get(run_id)
+        if state is None:
+            return []
+        order = {SessionState.WAITING: 0, SessionState.WORKING: 0, SessionState.OPENING: 1}
+        newest = sorted(state.sessions.values(), key=lambda s: s.opened_at, reverse=True)
+        return sorted(newest, key=lambda s: order.get(s.state, 2))
+
+    @property
+    def live_runs(self) -> int:
+        """How many runs are at work: those that stop when their supervisor stops."""
+        return sum(state.run.state in _LIVE for state in self.runs.values())
+
+
+_LIVE = (TaskState.PENDING, TaskState.IN_PROGRESS)
+_GROUP = {
+    TaskState.IN_PROGRESS: 1,
+    TaskState.PENDING: 1,
+    TaskState.BLOCKED: 2,
+    TaskState.FAILED: 2,
+    TaskState.DONE: 3,
+    TaskState.CANCELED: 3,
+}
+
+
+def _urgency(item: AttentionItem) -> tuple[bool, int, int, datetime]:
+    kinds = list(AttentionKind)
+    return (item.snoozed, kinds.index(item.kind), -(item.risk.rank if item.risk else 0), item.since)

@@ -1,0 +1,116 @@
+"""A client over canned states: records commands, and plays what it is given on the feed."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+
+from app.domain.approval import Approval, StoredRule
+from app.domain.base import RunId, SessionId
+from app.domain.commands import Command, Done
+from app.domain.errors import LongwatchError, NotFound
+from app.domain.events import Event
+from app.domain.feed import FeedItem, Snapshot, Status, VerifyReport
+from app.domain.run import Review, ReviewState, Run, RunState
+from app.domain.session import Chunk
+from app.domain.workflow import Recipe
+from tests.ui.parts import DIFF, RECIPE, make_status
+
+
+class FakeClient:
+    """A client over canned states: records commands, and plays what it is given on the feed."""
+
+    def __init__(self, *runs: RunState, problem: str = "", tails: Sequence[Chunk] = ()) -> None:
+        self.states = {state.run.run_id: state for state in runs}
+        self.tails = list(tails)
+        self.problem = problem
+        self.commands: list[Command] = []
+        self.refuse: LongwatchError | None = None  # raised by every command while set
+        self.known_rules: list[StoredRule] = []
+        self.diffs: dict[tuple[str, int], str] = {("", 0): DIFF}
+        self.older: list[Chunk] = []  # the whole transcript, for paging
+        self.pages: list[int | None] = []  # the `before` of every page asked for
+        self.feeds = 0
+        self.closed = False
+        self._items: asyncio.Queue[FeedItem] = asyncio.Queue()
+
+    def push(self, item: FeedItem) -> None:
+        """Put something on the feed, after the snapshot."""
+        self._items.put_nowait(item)
+
+    def snapshot(self) -> Snapshot:
+        return Snapshot(
+            seq=120,
+            status=make_status(self.problem),
+            runs=tuple(self.states.values()),
+            rules=tuple(self.known_rules),
+            tails=tuple(self.tails),
+        )
+
+    async def feed(self) -> AsyncIterator[FeedItem]:
+        self.feeds += 1
+        yield self.snapshot()
+        while True:
+            item = await self._items.get()
+            yield item
+            if item.kind == "ended":
+                return
+
+    async def execute(self, command: Command) -> Done:
+        if self.refuse is not None:
+            raise self.refuse
+        self.commands.append(command)
+        return Done(message=f"{command.do.replace('_', ' ')}: done", seq=121)
+
+    async def status(self) -> Status:
+        return make_status(self.problem)
+
+    async def runs(self, limit: int = 200) -> Sequence[Run]:
+        return [state.run for state in self.states.values()][:limit]
+
+    async def run(self, run_id: RunId) -> RunState:
+        if run_id not in self.states:
+            raise NotFound(f"there is no run {run_id}")
+        return self.states[run_id]
+
+    async def recipe(self, run_id: RunId) -> Recipe:
+        return RECIPE
+
+    async def events(
+        self, run_id: RunId | None = None, after: int = 0, limit: int = 1000
+    ) -> Sequence[Event]:
+        return []
+
+    async def approvals(self, open_only: bool = True) -> Sequence[Approval]:
+        found = [a for state in self.states.values() for a in state.approvals.values()]
+        return [a for a in found if a.state.needs_person or not open_only]
+
+    async def reviews(self, open_only: bool = True) -> Sequence[Review]:
+        found = [r for state in self.states.values() for r in state.reviews.values()]
+        return [r for r in found if r.state is ReviewState.OPEN or not open_only]
+
+    async def rules(self) -> Sequence[StoredRule]:
+        return self.known_rules
+
+    async def transcript(
+        self, run_id: RunId, session_id: SessionId, before: int | None = None, limit: int = 500
+    ) -> Sequence[Chunk]:
+        self.pages.append(before)
+        found = [c for c in self.older if c.session_id == session_id]
+        if before is not None:
+            found = [c for c in found if c.ordinal < before]
+        return found[-limit:]
+
+    async def diff(self, run_id: RunId, step: str = "", attempt: int = 0) -> str:
+        return self.diffs.get((step, attempt), "")
+
+    async def verify(self) -> VerifyReport:
+        return VerifyReport(
+            ok=True, events=120, runs=len(self.states), rows=0, checked=(), problems=()
+        )
+
+    async def shutdown(self) -> None:
+        self.closed = True
+
+    async def close(self) -> None:
+        self.closed = True
