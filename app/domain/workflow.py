@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import hashlib
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import AliasChoices, Field
+from pydantic import AliasChoices, Discriminator, Field, Tag
 
 from app.domain.approval import ApprovalRule
 from app.domain.base import Model
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_-]{0,63}$")]
+Text = Annotated[str, Field(min_length=1)]
+Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 OPERATOR = "operator"
 
 
@@ -19,9 +21,9 @@ class Gate(Model):
 
     name: Name
     criteria: str = ""  # acceptance criterion, shown to agent and operator
-    command: tuple[str, ...] = ()  # argv; exactly one of command and shell
+    command: tuple[Text, ...] = ()  # argv; exactly one of command and shell
     shell: str = ""
-    timeout_seconds: float = Field(default=600, gt=0)
+    timeout_seconds: Seconds = 600
     on_failure: Literal["return", "block", "fail"] = "return"
     max_returns: int = Field(default=2, ge=0, le=100)
 
@@ -31,13 +33,13 @@ class AgentStep(Model):
 
     kind: Literal["agent"] = "agent"
     name: Name
-    agent: str
-    prompt: str = Field(min_length=1)
+    agent: Text
+    prompt: Text
     gates: tuple[Gate, ...] = Field(
         default=(),
         validation_alias=AliasChoices("gates", "gate"),  # `[[step.gate]]` in TOML
     )
-    timeout_seconds: float = Field(default=3600, gt=0)  # a turn's; waiting for a person is free
+    timeout_seconds: Seconds = 3600  # a turn's; waiting for a person is free
 
 
 class ReviewStep(Model):
@@ -45,15 +47,24 @@ class ReviewStep(Model):
 
     kind: Literal["review"]
     name: Name
-    of: str  # the step whose output is judged
-    by: tuple[str, ...] = Field(min_length=1)  # agent names, or "operator"
+    of: Text  # the step whose output is judged
+    by: tuple[Text, ...] = Field(min_length=1)  # agent names, or "operator"
     prompt: str = ""  # for reviewing agents
-    return_to: str
+    return_to: Text
     max_rejects: int = Field(default=3, ge=0, le=100)
-    timeout_seconds: float = Field(default=3600, gt=0)
+    timeout_seconds: Seconds = 3600
 
 
-Step = Annotated[AgentStep | ReviewStep, Field(discriminator="kind")]
+def _step_tag(value: Any) -> str:
+    """`kind` may be left out of an agent step. The "=" keeps a tag apart from a key's name."""
+    kind = value.get("kind", "agent") if isinstance(value, dict) else value.kind
+    return f"kind={kind}"
+
+
+Step = Annotated[
+    Annotated[AgentStep, Tag("kind=agent")] | Annotated[ReviewStep, Tag("kind=review")],
+    Discriminator(_step_tag),
+]
 
 
 class Workflow(Model):
@@ -83,11 +94,11 @@ class AgentConfig(Model):
     name: Name
     driver: Literal["codex", "scripted"]
     model: str = ""
-    command: tuple[str, ...] = ()  # how to start it; the driver's default when empty
+    command: tuple[Text, ...] = ()  # how to start it; the driver's default when empty
     sandbox: Literal["read-only", "workspace-write", "danger-full-access"] = "workspace-write"
     approval: Literal["untrusted", "on-request", "never"] = "untrusted"
     script: str = ""  # scripted driver: path of its script file, absolute once loaded
-    speed: float = Field(default=1.0, gt=0)  # scripted driver: pacing factor
+    speed: float = Field(default=1.0, gt=0, allow_inf_nan=False)  # scripted driver: pacing factor
     env: tuple[str, ...] = ()  # names of environment variables it may see
     instructions: str = ""  # standing instructions, put before each session's first prompt
 
