@@ -57,8 +57,9 @@ class ReviewStep(Model):
 
 def _step_tag(value: Any) -> str:
     """`kind` may be left out of an agent step. The "=" keeps a tag apart from a key's name."""
-    kind = value.get("kind", "agent") if isinstance(value, dict) else value.kind
-    return f"kind={kind}"
+    if isinstance(value, dict):
+        return f"kind={value.get('kind', 'agent')}"
+    return f"kind={getattr(value, 'kind', 'agent')}"
 
 
 Step = Annotated[
