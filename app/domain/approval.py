@@ -109,6 +109,7 @@ class Approval(Model):
     epoch: int  # the supervisor start in which the agent is waiting for the answer
     requested_at: datetime
     decision: Decision | None = None
+    told: bool = False  # the decision was handed to the agent
     permitted_at: datetime | None = None
     outcome: ToolOutcome | None = None
     settlement: Settlement | None = None

@@ -205,18 +205,18 @@ class ApprovalRebound(Model):
 
 
 class ApprovalDecided(Model):
-    """`permitted`: the agent is there and is told right after this commit."""
+    """`told`: the agent is there and is told right after this commit."""
 
     type: Literal["approval_decided"] = "approval_decided"
     approval_id: ApprovalId
     decision: Decision
-    permitted: bool
+    told: bool
 
 
-class ApprovalPermitted(Model):
+class ApprovalTold(Model):
     """A decision that had waited for its agent is handed over right after this commit."""
 
-    type: Literal["approval_permitted"] = "approval_permitted"
+    type: Literal["approval_told"] = "approval_told"
     approval_id: ApprovalId
 
 
@@ -309,7 +309,7 @@ Payload = Annotated[
     | ApprovalRequested
     | ApprovalRebound
     | ApprovalDecided
-    | ApprovalPermitted
+    | ApprovalTold
     | ApprovalOutcome
     | ApprovalUncertain
     | ApprovalSettled

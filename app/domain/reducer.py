@@ -194,20 +194,25 @@ def _approval_rebound(s: RunState, p: ev.ApprovalRebound, e: Event) -> RunState:
 
 
 def _approval_decided(s: RunState, p: ev.ApprovalDecided, e: Event) -> RunState:
-    if p.decision.action is Action.DENY:
-        return _change_approval(s, p.approval_id, state=ApprovalState.DENIED, decision=p.decision)
-    state = ApprovalState.PERMITTED if p.permitted else ApprovalState.APPROVED
-    return _change_approval(
+    denied = p.decision.action is Action.DENY
+    s = _change_approval(
         s,
         p.approval_id,
-        state=state,
+        state=ApprovalState.DENIED if denied else ApprovalState.APPROVED,
         decision=p.decision,
-        permitted_at=e.at if p.permitted else None,
     )
+    return _hand_over(s, p.approval_id, e) if p.told else s
 
 
-def _approval_permitted(s: RunState, p: ev.ApprovalPermitted, e: Event) -> RunState:
-    return _change_approval(s, p.approval_id, state=ApprovalState.PERMITTED, permitted_at=e.at)
+def _approval_told(s: RunState, p: ev.ApprovalTold, e: Event) -> RunState:
+    return _hand_over(s, p.approval_id, e)
+
+
+def _hand_over(s: RunState, approval_id: ApprovalId, e: Event) -> RunState:
+    """The agent hears the decision: from here on an allowed call may be under way."""
+    if s.approvals[approval_id].state is ApprovalState.DENIED:
+        return _approval(s, approval_id, told=True)
+    return _approval(s, approval_id, told=True, state=ApprovalState.PERMITTED, permitted_at=e.at)
 
 
 def _approval_outcome(s: RunState, p: ev.ApprovalOutcome, e: Event) -> RunState:
@@ -284,7 +289,7 @@ _APPLY: dict[type, Any] = {
     ev.ApprovalRequested: _approval_requested,
     ev.ApprovalRebound: _approval_rebound,
     ev.ApprovalDecided: _approval_decided,
-    ev.ApprovalPermitted: _approval_permitted,
+    ev.ApprovalTold: _approval_told,
     ev.ApprovalOutcome: _approval_outcome,
     ev.ApprovalUncertain: _approval_uncertain,
     ev.ApprovalSettled: _approval_settled,
