@@ -1,0 +1,1 @@
+"""The orchestrator: owns every task and child process, and decides from committed state only."""

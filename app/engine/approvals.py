@@ -1,0 +1,234 @@
+"""The approval desk: policy first, then the operator; every answer committed before it is given."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from app.agents.protocol import Answer, ApprovalAsked
+from app.domain import events as ev
+from app.domain.approval import (
+    Action,
+    Actor,
+    ActorKind,
+    Approval,
+    ApprovalRule,
+    ApprovalState,
+    Decision,
+    Settlement,
+)
+from app.domain.base import ApprovalId, RunId
+from app.domain.policy import PolicyAnswer, decide
+from app.domain.request import Risk
+from app.domain.risk import Assessment, assess
+from app.domain.run import RunState
+from app.domain.session import Session
+from app.domain.text import clip, printable
+from app.domain.toolcall import ToolCall
+from app.engine.core import Core
+
+_ARGUMENTS_LIMIT = 16 * 1024
+_DIFF_LIMIT = 256 * 1024
+_DENIALS_IN_A_ROW = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Asker:
+    """Where a question comes from: one turn of one session."""
+
+    session: Session
+    step: str
+    attempt: int
+    turn: int
+    again: bool  # the turn was cut off by a crash and is repeated
+    waiting: set[ApprovalId]  # what the agent, as it runs now, waits for; the desk adds to it
+
+
+class ApprovalDesk:
+    """Turns a driver's question into an approval, and a decision into the driver's answer."""
+
+    def __init__(self, core: Core, clean: Callable[[str], str]) -> None:
+        self._core = core
+        self._clean = clean
+
+    async def ask(self, asker: Asker, asked: ApprovalAsked) -> Answer | None:
+        """Record a question; the answer if there is one already, None if a person must give it.
+
+        The answer is committed when this returns: the caller only has to pass it on.
+        """
+        run_id = asker.session.run_id
+        raw = asked.call
+        assessment = assess(raw, asker.session.workspace)
+        call = self.safe(raw)
+        known = self._known(asker, call)
+        if known is not None:
+            asker.waiting.add(known.approval_id)
+            return await self._again(run_id, known, call, asker)
+        answer = decide(
+            raw,
+            assessment,
+            self.rules(run_id),
+            agent=asker.session.agent,
+            session=asker.session.session_id,
+            workspace=asker.session.workspace,
+        )
+        if self._was_executed(asker, call) and assessment.risk.rank >= Risk.HIGH.rank:
+            why = "the same call was carried out in this turn before the restart"
+            answer = PolicyAnswer(action=Action.ASK, rule="after a restart", reason=why)
+        approval = self._approval(asker, asked, call, assessment, answer)
+        asker.waiting.add(approval.approval_id)
+        return await self._record(run_id, approval, answer)
+
+    async def _record(
+        self, run_id: RunId, approval: Approval, answer: PolicyAnswer
+    ) -> Answer | None:
+        requested = ev.ApprovalRequested(approval=approval)
+        if answer.action is Action.ASK:
+            await self._core.commit(run_id, requested)
+            return None
+        decision = Decision(
+            action=answer.action,
+            reason=answer.reason,
+            by=Actor(kind=ActorKind.RULE, name=answer.rule),
+            at=self._core.clock.now(),
+        )
+        decided = ev.ApprovalDecided(
+            approval_id=approval.approval_id,
+            decision=decision,
+            told=True,
+        )
+        await self._core.commit(run_id, requested, decided)
+        return Answer(action=answer.action, reason=answer.reason)
+
+    def _approval(
+        self,
+        asker: Asker,
+        asked: ApprovalAsked,
+        call: ToolCall,
+        assessment: Assessment,
+        answer: PolicyAnswer,
+    ) -> Approval:
+        reasons = assessment.reasons + ((answer.reason,) if answer.reason else ())
+        return Approval(
+            approval_id=ApprovalId(self._core.ids.new("ap")),
+            run_id=asker.session.run_id,
+            session_id=asker.session.session_id,
+            step=asker.step,
+            attempt=asker.attempt,
+            turn=asker.turn,
+            agent=asker.session.agent,
+            call=call,
+            risk=assessment.risk,
+            risk_reasons=tuple(self.clean(reason) for reason in reasons),
+            rule=answer.rule,
+            offered=tuple(printable(name) for name in asked.offered),
+            epoch=self._core.epoch,
+            requested_at=self._core.clock.now(),
+        )
+
+    def clean(self, text: str) -> str:
+        """Printable and without secrets."""
+        return self._clean(printable(text))
+
+    def safe(self, call: ToolCall) -> ToolCall:
+        """The call as it may be kept and shown: printable, redacted, bounded."""
+        text = self.clean
+        changes = tuple(
+            change.model_copy(
+                update={"path": text(change.path), "diff": clip(text(change.diff), _DIFF_LIMIT)}
+            )
+            for change in call.changes
+        )
+        return call.model_copy(
+            update={
+                "title": text(call.title),
+                "command": text(call.command) if call.command is not None else None,
+                "cwd": text(call.cwd) if call.cwd is not None else None,
+                "reason": text(call.reason) if call.reason is not None else None,
+                "changes": changes,
+                "arguments": clip(text(call.arguments), _ARGUMENTS_LIMIT),
+            }
+        )
+
+    def rules(self, run_id: RunId) -> list[ApprovalRule]:
+        """The configuration's denials, what operators answered for good, then the rest."""
+        project = self._core.state(run_id).run.project
+        configured = self._core.recipe(run_id).rules
+        stored = [
+            stored.rule
+            for stored in self._core.journal.projection.rules.values()
+            if stored.project == project
+        ]
+        denials = [rule for rule in configured if rule.action is Action.DENY]
+        return [*denials, *stored, *(r for r in configured if r.action is not Action.DENY)]
+
+    def _known(self, asker: Asker, call: ToolCall) -> Approval | None:
+        """The same question, asked before the agent was restarted in this very turn."""
+        for approval in self._core.state(asker.session.run_id).approvals.values():
+            open_still = approval.state in (
+                ApprovalState.PENDING,
+                ApprovalState.APPROVED,
+                ApprovalState.DENIED,
+                ApprovalState.SETTLED,
+            )
+            if (
+                open_still
+                and approval.session_id == asker.session.session_id
+                and approval.turn == asker.turn
+                and approval.approval_id not in asker.waiting
+                and approval.call.fingerprint == call.fingerprint
+            ):
+                return approval
+        return None
+
+    async def _again(
+        self, run_id: RunId, known: Approval, call: ToolCall, asker: Asker
+    ) -> Answer | None:
+        rebound = ev.ApprovalRebound(
+            approval_id=known.approval_id,
+            call_id=call.call_id,
+            turn=asker.turn,
+            epoch=self._core.epoch,
+        )
+        if known.state is ApprovalState.PENDING:
+            await self._core.commit(run_id, rebound)
+            return None
+        told = ev.ApprovalTold(approval_id=known.approval_id)
+        if known.settlement is Settlement.TREAT_AS_DONE:
+            await self._core.commit(run_id, rebound)
+            reason = "The operator says that this was already done. Do not repeat it; go on."
+            return Answer(action=Action.DENY, reason=reason)
+        await self._core.commit(run_id, rebound, told)
+        if known.state is ApprovalState.DENIED:
+            decision = known.decision
+            return Answer(
+                action=Action.DENY,
+                reason=decision.reason if decision else "",
+                interrupt=decision.interrupt if decision else False,
+            )
+        return Answer(action=Action.ALLOW)
+
+    def _was_executed(self, asker: Asker, call: ToolCall) -> bool:
+        if not asker.again:
+            return False
+        return any(
+            approval.state in (ApprovalState.EXECUTED, ApprovalState.FAILED)
+            and approval.session_id == asker.session.session_id
+            and approval.turn == asker.turn
+            and approval.call.fingerprint == call.fingerprint
+            for approval in self._core.state(asker.session.run_id).approvals.values()
+        )
+
+
+def too_many_denials(state: RunState, approval: Approval) -> bool:
+    """Whether denying `approval` makes three denials by a person in a row in its turn."""
+    turn = [
+        other
+        for other in state.approvals.values()
+        if other.session_id == approval.session_id
+        and other.turn == approval.turn
+        and other.decision is not None
+        and other.decision.by.kind is ActorKind.PERSON
+    ]
+    last = [a.decision.action for a in turn if a.decision is not None][1 - _DENIALS_IN_A_ROW :]
+    return len(last) == _DENIALS_IN_A_ROW - 1 and all(action is Action.DENY for action in last)

@@ -1,0 +1,69 @@
+"""What every part of the engine shares: the journal, the clock, the ids, the epoch."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from app.agents.protocol import Driver
+from app.domain.base import Clock, IdSource, RunId
+from app.domain.errors import NotFound
+from app.domain.events import Payload
+from app.domain.run import RunState
+from app.domain.workflow import Recipe
+from app.engine.processes import ProcessRegistry
+from app.engine.workspaces import Workspaces
+from app.store.journal import Draft, Journal
+from app.store.paths import StorePaths
+
+
+@dataclass(slots=True)
+class Core:
+    """Handles to the machine, made once by the supervisor and injected into its parts."""
+
+    journal: Journal
+    paths: StorePaths
+    clock: Clock
+    ids: IdSource
+    epoch: int
+    drivers: Mapping[str, Driver]
+    processes: ProcessRegistry
+    workspaces: Workspaces
+    _changed: dict[RunId, asyncio.Event] = field(default_factory=dict)
+
+    def state(self, run_id: RunId) -> RunState:
+        """The run's newest state. Raises NotFound."""
+        state = self.journal.state(run_id)
+        if state is None:
+            raise NotFound(f"there is no run {run_id} that can still change")
+        return state
+
+    def recipe(self, run_id: RunId) -> Recipe:
+        return self.journal.projection.recipes[self.state(run_id).run.recipe]
+
+    def append(self, run_id: RunId, *payloads: Payload) -> asyncio.Future[None]:
+        """Apply events to a run at once; the future is done when they are on disk."""
+        state = self.state(run_id)
+        future = self.journal.append([Draft(payload, run=state) for payload in payloads])
+        if run_id in self._changed:
+            self._changed[run_id].set()
+        return future
+
+    async def commit(self, run_id: RunId, *payloads: Payload) -> None:
+        """Apply events to a run and wait until they are on disk.
+
+        A cancelled caller does not undo them: the write goes on.
+        """
+        await asyncio.shield(self.append(run_id, *payloads))
+
+    async def record(self, payload: Payload) -> None:
+        """Commit an event that concerns the store as a whole, such as a process."""
+        await asyncio.shield(self.journal.append([Draft(payload)]))
+
+    def changed(self, run_id: RunId) -> asyncio.Event:
+        """Set whenever the run's state has moved."""
+        return self._changed.setdefault(run_id, asyncio.Event())
+
+    def forget(self, run_id: RunId) -> None:
+        self._changed.pop(run_id, None)

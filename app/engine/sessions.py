@@ -1,0 +1,173 @@
+"""Sessions: opened, resumed and closed for the one step that owns each of them."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from app.agents.protocol import AgentSession, SessionSpec
+from app.domain import events as ev
+from app.domain.base import ApprovalId, RunId, SessionId
+from app.domain.errors import DriverError, LongwatchError, OwnershipError, StoreError
+from app.domain.run import Run
+from app.domain.session import Chunk, ChunkKind, Continuity, Session, SessionState
+from app.domain.workflow import AgentConfig
+from app.engine.core import Core
+from app.engine.environment import child_environment
+from app.engine.transcripts import Transcript
+
+_CONTINUITY = {
+    Continuity.FRESH: "new conversation with {agent} ({driver})",
+    Continuity.RESUMED: "conversation resumed where {agent} left off",
+    Continuity.RESTARTED: "{agent} has lost the earlier conversation: a new one begins from the "
+    "step's checkpointed input",
+}
+
+
+@dataclass(slots=True)
+class LiveSession:
+    """A session whose agent runs in this supervisor."""
+
+    session_id: SessionId
+    run_id: RunId
+    agent: AgentSession
+    transcript: Transcript
+    waiting: set[ApprovalId] = field(default_factory=set)  # approvals its agent waits for
+
+
+class SessionKeeper:
+    """Every live session by id, and the only way to one: by run and session together."""
+
+    def __init__(self, core: Core, clean: Callable[[str], str]) -> None:
+        self._core = core
+        self._clean = clean
+        self._live: dict[SessionId, LiveSession] = {}
+
+    def find(self, run_id: RunId, session_id: SessionId) -> LiveSession | None:
+        """The live session, None if its agent does not run. Raises OwnershipError."""
+        live = self._live.get(session_id)
+        if live is not None and live.run_id != run_id:
+            raise OwnershipError(f"session {session_id} belongs to run {live.run_id}")
+        return live
+
+    async def ensure(self, run: Run, step: str, agent: AgentConfig) -> LiveSession:
+        """The step's session with its agent, opened or resumed if need be.
+
+        Raises LongwatchError when workspace or agent cannot be made; there is no fall-back.
+        """
+        session = self._core.state(run.run_id).session_of(step, agent.name)
+        if session is not None:
+            live = self._live.get(session.session_id)
+            if live is not None:
+                return live
+        if session is None:
+            session = await self._create(run, step, agent)
+        else:
+            await self._workspace(run, session)
+        return await self._start(run, session, agent)
+
+    async def _create(self, run: Run, step: str, agent: AgentConfig) -> Session:
+        base = run.head_commit or run.base_commit
+        if base is None:
+            raise LongwatchError(f"run {run.run_id} has no base commit yet")
+        name = step if len(run.steps) and not self._shares(run, step) else f"{step}-{agent.name}"
+        workspace = await self._core.workspaces.create(
+            Path(run.project), run.run_id, step, base, name
+        )
+        session = Session(
+            session_id=SessionId(self._core.ids.new("s")),
+            run_id=run.run_id,
+            step=step,
+            agent=agent.name,
+            driver=agent.driver,
+            workspace=str(workspace.path),
+            git_branch=workspace.git_branch,
+            base_commit=base,
+            opened_at=self._core.clock.now(),
+        )
+        await self._core.commit(run.run_id, ev.SessionOpened(session=session))
+        return session
+
+    def _shares(self, run: Run, step: str) -> bool:
+        """Whether another agent already has a session of this step (several reviewers)."""
+        return self._core.state(run.run_id).session_of(step) is not None
+
+    async def _workspace(self, run: Run, session: Session) -> None:
+        """Make sure that the session's worktree is still there after a restart."""
+        base = session.base_commit or run.base_commit or ""
+        name = Path(session.workspace).name
+        await self._core.workspaces.create(Path(run.project), run.run_id, session.step, base, name)
+
+    async def _start(self, run: Run, session: Session, agent: AgentConfig) -> LiveSession:
+        driver = self._core.drivers.get(agent.driver)
+        if driver is None:
+            raise DriverError(f"agent {agent.name}: there is no driver named {agent.driver}")
+        spec = SessionSpec(
+            session_id=session.session_id,
+            agent=agent,
+            workspace=session.workspace,
+            env=child_environment(agent.env),
+            processes=self._core.processes.host(run.run_id),
+        )
+        if session.native_id is None:
+            opened = await driver.open(spec)
+        else:
+            opened = await driver.resume(spec, session.native_id)
+        bound = ev.SessionBound(
+            session_id=session.session_id,
+            native_id=opened.native_id,
+            continuity=opened.continuity,
+        )
+        try:
+            await self._core.commit(run.run_id, bound)
+            transcript = await self._transcript(session.session_id)
+        except BaseException:
+            await opened.close()
+            raise
+        live = LiveSession(session.session_id, run.run_id, opened, transcript)
+        self._live[session.session_id] = live
+        said = _CONTINUITY[opened.continuity].format(agent=agent.name, driver=agent.driver)
+        transcript.say(ChunkKind.NOTICE, said)
+        return live
+
+    async def _transcript(self, session_id: SessionId) -> Transcript:
+        newest = await self._core.journal.reader.chunks(session_id, limit=1)
+        ordinal = newest[-1].ordinal if newest else 0
+        return Transcript(session_id, ordinal, self._core.clock, self._clean, self._write)
+
+    def _write(self, chunks: Sequence[Chunk]) -> None:
+        try:
+            self._core.journal.append((), chunks)
+        except StoreError:
+            # The store is closing: what a session says after its end is nobody's loss.
+            return
+
+    async def lose(self, live: LiveSession, why: str) -> None:
+        """Its agent is gone or given up; the session itself stays and can be resumed."""
+        self._live.pop(live.session_id, None)
+        live.waiting.clear()
+        live.transcript.say(ChunkKind.NOTICE, why)
+        await live.agent.close()
+        lost = ev.SessionLost(session_id=live.session_id, why=why)
+        await self._core.commit(live.run_id, lost)
+
+    async def close_run(self, run_id: RunId, why: str, *, final: bool) -> None:
+        """End all agents of a run; `final` closes the sessions for good."""
+        for live in [live for live in self._live.values() if live.run_id == run_id]:
+            await self.lose(live, why)
+        if final:
+            payloads = [
+                ev.SessionClosed(session_id=session.session_id, why=why)
+                for session in self._core.state(run_id).sessions.values()
+                if session.state is not SessionState.CLOSED
+            ]
+            if payloads:
+                await self._core.commit(run_id, *payloads)
+        await self._core.processes.kill_run(run_id)
+
+    async def close(self) -> None:
+        """End every agent: the supervisor stops. Sessions stay resumable."""
+        lives = list(self._live.values())
+        await asyncio.gather(*(self.lose(live, "the supervisor stops") for live in lives))

@@ -1,0 +1,289 @@
+"""Turns: one prompt to a session until its agent stops; every event of it recorded."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import aclosing
+from dataclasses import dataclass
+
+from app.agents.protocol import (
+    AgentEvent,
+    Answer,
+    ApprovalAsked,
+    ApprovalGone,
+    ItemDone,
+    Prompt,
+    SettledCall,
+    TextDelta,
+    ToolFinished,
+    ToolStarted,
+    TurnDone,
+    UsageReported,
+)
+from app.domain import events as ev
+from app.domain.approval import Action, Approval, ApprovalState, Settlement
+from app.domain.errors import DriverError
+from app.domain.request import Risk
+from app.domain.run import Failure, FailureKind
+from app.domain.session import ChunkKind, SessionState, Usage
+from app.domain.text import clip, one_line, printable
+from app.domain.toolcall import ToolCall, ToolKind, ToolOutcome
+from app.engine.approvals import ApprovalDesk, Asker
+from app.engine.core import Core
+from app.engine.sessions import LiveSession
+
+_SUMMARY_LIMIT = 4096
+_TICK_SECONDS = 1.0
+_GRACE_SECONDS = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class TurnSpec:
+    """What to ask, on whose behalf."""
+
+    live: LiveSession
+    step: str
+    attempt: int
+    turn: int
+    text: str
+    again: bool
+    timeout_seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class TurnResult:
+    """How a turn ended; `events` are to be committed together with what follows from it."""
+
+    done: TurnDone
+    events: tuple[ev.Payload, ...]
+
+
+class Turn:
+    """Runs one turn. Not reusable."""
+
+    def __init__(self, core: Core, desk: ApprovalDesk, spec: TurnSpec) -> None:
+        self._core = core
+        self._desk = desk
+        self._spec = spec
+        self._live = spec.live
+        self._usage: Usage | None = None
+        self._shown: set[str] = set()  # tool calls whose line is in the transcript
+
+    async def run(self) -> TurnResult:
+        """Prompt the agent and follow it to the end of the turn."""
+        spec, live = self._spec, self._live
+        settled = self._settled() if spec.again else ()
+        started = ev.TurnStarted(
+            session_id=live.session_id,
+            turn=spec.turn,
+            step=spec.step,
+            attempt=spec.attempt,
+            prompt=spec.text,
+            again=spec.again,
+        )
+        await self._core.commit(live.run_id, started)
+        live.transcript.say(ChunkKind.PROMPT, spec.text)
+        prompt = Prompt(spec.text, spec.turn, again=spec.again, settled=settled)
+        done = await self._follow(live.agent.prompt(prompt))
+        live.transcript.flush(end=True)
+        return TurnResult(done, self._ending(done))
+
+    async def _follow(self, stream: AsyncIterator[AgentEvent]) -> TurnDone:
+        timed_out = asyncio.Event()
+        watch = asyncio.create_task(self._watch(timed_out))
+        done: TurnDone | None = None
+        try:
+            async with aclosing(stream) as events:  # type: ignore[type-var]
+                async for event in events:
+                    if isinstance(event, TurnDone):
+                        done = event
+                        break
+                    await self._take(event)
+        finally:
+            watch.cancel()
+            await asyncio.gather(watch, return_exceptions=True)
+        if done is None:
+            failure = Failure(kind=FailureKind.PROTOCOL, message="the turn ended without a word")
+            return TurnDone("failed", failure=failure)
+        if timed_out.is_set() and done.status != "completed":
+            message = f"no result within {self._spec.timeout_seconds:g} s of work (timeout_seconds)"
+            return TurnDone("failed", failure=Failure(kind=FailureKind.TIMEOUT, message=message))
+        return done
+
+    async def _watch(self, timed_out: asyncio.Event) -> None:
+        """Interrupt the turn after its time; waiting for a person does not count."""
+        left = self._spec.timeout_seconds
+        while left > 0:
+            tick = min(_TICK_SECONDS, left)
+            await self._core.clock.sleep(tick)
+            session = self._core.state(self._live.run_id).sessions[self._live.session_id]
+            if session.state is not SessionState.WAITING:
+                left -= tick
+        timed_out.set()
+        await self._live.agent.interrupt()
+        await self._core.clock.sleep(_GRACE_SECONDS)
+        await self._live.agent.close()
+
+    async def _take(self, event: AgentEvent) -> None:
+        transcript = self._live.transcript
+        match event:
+            case TextDelta(item_id=item_id, kind=kind, text=text):
+                transcript.add(kind, text, item_id)
+            case ItemDone(item_id=item_id, kind=kind, text=text):
+                self._item_done(item_id, kind, text)
+            case ApprovalAsked():
+                await self._ask(event)
+            case ApprovalGone(call_id=call_id, why=why):
+                await self._gone(call_id, why)
+            case ToolStarted(call=call):
+                self._show(call)
+            case ToolFinished(call_id=call_id, outcome=outcome):
+                await self._finished(call_id, outcome)
+            case UsageReported(usage=usage):
+                self._usage = usage
+
+    def _item_done(self, item_id: str, kind: ChunkKind, text: str) -> None:
+        digest, size = self._live.transcript.finish(kind, item_id, text)
+        finished = ev.ItemFinished(
+            session_id=self._live.session_id,
+            item_id=one_line(item_id, 200),
+            kind=kind,
+            sha256=digest,
+            size=size,
+        )
+        self._core.append(self._live.run_id, finished)
+
+    async def _ask(self, asked: ApprovalAsked) -> None:
+        session = self._core.state(self._live.run_id).sessions[self._live.session_id]
+        asker = Asker(
+            session=session,
+            step=self._spec.step,
+            attempt=self._spec.attempt,
+            turn=self._spec.turn,
+            again=self._spec.again,
+            waiting=self._live.waiting,
+        )
+        self._show(self._desk.safe(asked.call))
+        answer = await self._desk.ask(asker, asked)
+        if answer is not None:
+            await give(self._live, asked.call.call_id, answer)
+
+    def _show(self, call: ToolCall) -> None:
+        if call.call_id in self._shown:
+            return
+        self._shown.add(call.call_id)
+        self._live.transcript.say(ChunkKind.TOOL, _line(call))
+
+    async def _gone(self, call_id: str, why: str) -> None:
+        approval = self._by_call(call_id, ApprovalState.PENDING)
+        if approval is not None:
+            self._live.waiting.discard(approval.approval_id)
+            withdrawn = ev.ApprovalWithdrawn(
+                approval_id=approval.approval_id, why=one_line(printable(why), 300)
+            )
+            await self._core.commit(self._live.run_id, withdrawn)
+
+    async def _finished(self, call_id: str, outcome: ToolOutcome) -> None:
+        approval = self._by_call(call_id, ApprovalState.PERMITTED)
+        if approval is None:
+            return
+        self._live.waiting.discard(approval.approval_id)
+        safe = outcome.model_copy(
+            update={"summary": clip(self._desk.clean(outcome.summary), _SUMMARY_LIMIT)}
+        )
+        recorded = ev.ApprovalOutcome(approval_id=approval.approval_id, outcome=safe)
+        await self._core.commit(self._live.run_id, recorded)
+
+    def _by_call(self, call_id: str, state: ApprovalState) -> Approval | None:
+        for approval in self._of_turn():
+            if approval.call.call_id == printable(call_id) and approval.state is state:
+                return approval
+        return None
+
+    def _of_turn(self) -> list[Approval]:
+        approvals = self._core.state(self._live.run_id).approvals.values()
+        return [
+            a
+            for a in approvals
+            if a.session_id == self._live.session_id and a.turn == self._spec.turn
+        ]
+
+    def _settled(self) -> tuple[SettledCall, ...]:
+        """What is known of the tool calls that this turn made before it was cut off."""
+        found = []
+        for approval in self._of_turn():
+            summary = approval.outcome.summary if approval.outcome else ""
+            if approval.state in (ApprovalState.EXECUTED, ApprovalState.FAILED):
+                found.append(SettledCall(approval.call, "done", summary))
+            elif approval.settlement is Settlement.TREAT_AS_DONE:
+                found.append(SettledCall(approval.call, "done", "the operator says it was done"))
+            elif approval.settlement is Settlement.RUN_AGAIN:
+                found.append(SettledCall(approval.call, "run_again"))
+            elif approval.state is ApprovalState.DENIED and approval.told:
+                reason = approval.decision.reason if approval.decision else ""
+                found.append(SettledCall(approval.call, "denied", reason))
+        return tuple(found)
+
+    def _ending(self, done: TurnDone) -> tuple[ev.Payload, ...]:
+        """The turn's last events: usage, its end, and the fate of what is still open."""
+        events: list[ev.Payload] = []
+        if self._usage is not None:
+            events.append(ev.UsageUpdated(session_id=self._live.session_id, usage=self._usage))
+        for approval in self._of_turn():
+            events.extend(_fate(approval, lost=done.status == "failed"))
+        failure = done.failure
+        if failure is not None:
+            message = one_line(self._desk.clean(failure.message), 1000)
+            failure = failure.model_copy(update={"message": message})
+        events.append(
+            ev.TurnEnded(
+                session_id=self._live.session_id,
+                turn=self._spec.turn,
+                status=done.status,
+                failure=failure,
+            )
+        )
+        return tuple(events)
+
+
+def _fate(approval: Approval, *, lost: bool) -> list[ev.Payload]:
+    """What becomes of an approval that is still open when its turn ends."""
+    if approval.state is ApprovalState.PERMITTED:
+        if lost:
+            return lost_call(approval, "its agent was lost before it reported an outcome")
+        summary = "the agent ended its turn without reporting an outcome"
+        outcome = ToolOutcome(ok=True, summary=summary)
+        return [ev.ApprovalOutcome(approval_id=approval.approval_id, outcome=outcome)]
+    if approval.state in (ApprovalState.PENDING, ApprovalState.APPROVED) and not lost:
+        why = "the agent ended its turn without waiting for the answer"
+        return [ev.ApprovalWithdrawn(approval_id=approval.approval_id, why=why)]
+    return []
+
+
+def lost_call(approval: Approval, why: str) -> list[ev.Payload]:
+    """A permitted call whose outcome nobody knows: a question, unless it only reads."""
+    if approval.risk is Risk.LOW:
+        gone = "its outcome is unknown; reading is simply done again"
+        return [ev.ApprovalWithdrawn(approval_id=approval.approval_id, why=gone)]
+    return [ev.ApprovalUncertain(approval_id=approval.approval_id, why=why)]
+
+
+async def give(live: LiveSession, call_id: str, answer: Answer) -> None:
+    """Tell the agent a committed answer. An agent that has gone meanwhile is not an error here:
+    its turn ends, and what was permitted becomes uncertain."""
+    try:
+        await live.agent.answer(call_id, answer)
+    except DriverError as error:
+        said = f"the answer could not be given: {error}"
+        live.transcript.say(ChunkKind.NOTICE, said)
+    else:
+        if answer.action is Action.DENY:
+            reason = f": {answer.reason}" if answer.reason else ""
+            live.transcript.say(ChunkKind.NOTICE, f"denied{reason}")
+
+
+def _line(call: ToolCall) -> str:
+    if call.kind is ToolKind.SHELL and call.command:
+        return f"$ {call.command}"
+    return call.title or call.tool
