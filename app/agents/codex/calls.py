@@ -1,0 +1,157 @@
+"""Codex's items as tool calls and outcomes in our words."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+
+from app.agents.codex.models import (
+    CommandApproval,
+    CommandExecution,
+    FileChangeApproval,
+    FileChangeItem,
+    FileUpdate,
+    McpToolCall,
+    WebSearch,
+)
+from app.agents.codex.shell import unwrap
+from app.domain.text import one_line
+from app.domain.toolcall import FileChange, ToolCall, ToolKind, ToolOutcome
+
+ARGUMENTS_CAP = 16 * 1024  # characters
+DIFF_CAP = 256 * 1024  # characters of one file's diff
+SUMMARY_CAP = 2000  # characters, from the end
+_TITLE_CAP = 200
+
+
+def command_call(item: CommandExecution) -> ToolCall:
+    return _shell(item.id, item.command, item.cwd)
+
+
+def command_asked(asked: CommandApproval, known: ToolCall | None) -> ToolCall:
+    """What a command approval asks about; `known` is the started item, where there is one."""
+    if network := asked.network_approval_context:
+        return ToolCall(
+            call_id=asked.item_id,
+            tool="network",
+            kind=ToolKind.FETCH,
+            title=f"{network.protocol} access to {network.host}",
+            command=unwrap(asked.command) if asked.command else None,
+            cwd=asked.cwd,
+            arguments=_json(network.model_dump(by_alias=True)),
+            reason=asked.reason,
+        )
+    if asked.command is not None:
+        cwd = asked.cwd or (known.cwd if known else None)
+        call = _shell(asked.item_id, asked.command, cwd)
+    else:
+        call = known or _shell(asked.item_id, "", asked.cwd)
+    if asked.kind != "command":  # input for a running terminal is not the command itself
+        call = call.model_copy(update={"tool": asked.kind, "title": f"{asked.kind}: {call.title}"})
+    return call.model_copy(update={"reason": asked.reason})
+
+
+def _shell(call_id: str, raw: str, cwd: str | None) -> ToolCall:
+    command = unwrap(raw)
+    return ToolCall(
+        call_id=call_id,
+        tool="shell",
+        kind=ToolKind.SHELL,
+        title=one_line(command, _TITLE_CAP) or "a command that codex does not name",
+        command=command,
+        cwd=cwd,
+        arguments=_json({"command": raw}),
+    )
+
+
+def edit_call(item: FileChangeItem) -> ToolCall:
+    changes = [part for update in item.changes for part in _changes(update)]
+    # Codex keeps changes in a map without order; sorted, the same edit has one fingerprint.
+    changes.sort(key=lambda change: (change.path, change.change))
+    return ToolCall(
+        call_id=item.id,
+        tool="apply_patch",
+        kind=ToolKind.EDIT,
+        title=_edit_title(changes),
+        changes=tuple(changes),
+    )
+
+
+def edit_asked(asked: FileChangeApproval, known: ToolCall | None) -> ToolCall:
+    """What a file-change approval asks about. Without its item nobody knows the changes:
+    the title says so, and no path rule can match."""
+    call = known or ToolCall(
+        call_id=asked.item_id,
+        tool="apply_patch",
+        kind=ToolKind.EDIT,
+        title="a file change that codex does not show",
+    )
+    arguments = _json({"grantRoot": asked.grant_root}) if asked.grant_root else call.arguments
+    return call.model_copy(update={"reason": asked.reason, "arguments": arguments})
+
+
+def mcp_call(item: McpToolCall) -> ToolCall:
+    return ToolCall(
+        call_id=item.id,
+        tool=f"mcp__{item.server}__{item.tool}",
+        kind=ToolKind.OTHER,
+        title=one_line(f"{item.server}: {item.tool}", _TITLE_CAP),
+        arguments=_json(item.arguments),
+    )
+
+
+def search_call(item: WebSearch) -> ToolCall:
+    return ToolCall(
+        call_id=item.id,
+        tool="web_search",
+        kind=ToolKind.FETCH,
+        title=one_line(f"search the web: {item.query}", _TITLE_CAP),
+    )
+
+
+def command_outcome(item: CommandExecution) -> ToolOutcome:
+    ok = item.status == "completed" and item.exit_code in (0, None)
+    return ToolOutcome(
+        ok=ok,
+        exit_code=item.exit_code,
+        summary=_summary(item.status, (item.aggregated_output or "")[-SUMMARY_CAP:]),
+    )
+
+
+def plain_outcome(status: str, detail: str = "") -> ToolOutcome:
+    """The outcome of a call that has no exit code."""
+    return ToolOutcome(ok=status == "completed", summary=_summary(status, detail[-SUMMARY_CAP:]))
+
+
+def _summary(status: str, output: str) -> str:
+    return output or ("" if status == "completed" else status)
+
+
+def _changes(update: FileUpdate) -> Sequence[FileChange]:
+    """One update; a move touches two paths, and a path rule must see both."""
+    change = FileChange(
+        path=update.path, change=update.kind.type, diff=capped(update.diff, DIFF_CAP)
+    )
+    if update.kind.move_path is None:
+        return (change,)
+    return (change, FileChange(path=update.kind.move_path, change="add"))
+
+
+def _edit_title(changes: Sequence[FileChange]) -> str:
+    names = [change.path.rsplit("/", 1)[-1] for change in changes]
+    if len(changes) == 1:
+        return one_line(f"{changes[0].change} {names[0]}", _TITLE_CAP)
+    return one_line(f"change {len(changes)} files: {', '.join(names)}", _TITLE_CAP)
+
+
+def _json(value: object) -> str:
+    return capped(json.dumps(value, ensure_ascii=False, sort_keys=True), ARGUMENTS_CAP)
+
+
+def capped(text: str, cap: int) -> str:
+    """`text`, or its start and what is missing, with a hash so that two long texts differ."""
+    if len(text) <= cap:
+        return text
+    digest = hashlib.sha256(text.encode(errors="surrogatepass")).hexdigest()[:16]
+    return f"{text[:cap]}\n[… {len(text) - cap:,} more characters, sha256 {digest}…]"

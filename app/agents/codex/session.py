@@ -1,0 +1,286 @@
+"""One conversation with codex: turns, answers, steering and its end."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import suppress
+
+from pydantic import ValidationError
+
+from app.agents.codex import approvals, models
+from app.agents.codex.connection import Connection
+from app.agents.codex.peer import ConnectionLost, Incoming
+from app.agents.codex.stream import EventStream
+from app.agents.codex.translation import Translator, unreadable
+from app.agents.codex.wire import (
+    INVALID_PARAMS,
+    METHOD_NOT_FOUND,
+    Notification,
+    Params,
+    RpcError,
+    ServerRequest,
+)
+from app.agents.protocol import (
+    AgentEvent,
+    Answer,
+    ApprovalGone,
+    ItemDone,
+    Process,
+    Prompt,
+    TurnDone,
+)
+from app.domain.approval import Action
+from app.domain.errors import DriverError
+from app.domain.run import Failure, FailureKind
+from app.domain.session import ChunkKind, Continuity
+
+_REQUEST_SECONDS = 30.0
+_HOLD_SECONDS = 0.25  # how long codex may take from an item's start to its question
+_NOTES = 20  # kept from the time between turns
+_INTERRUPT_SECONDS = 10.0  # for a turn that nobody reads any more to end
+
+
+class CodexSession:
+    """Implements `AgentSession` over one app-server process and one thread in it."""
+
+    native_id: str = ""
+    continuity: Continuity = Continuity.FRESH
+
+    def __init__(self, process: Process) -> None:
+        self.connection = Connection(process, self._receive, self._process_ended)
+        self._peer = self.connection.peer
+        self._translator = Translator("")
+        self._questions = approvals.Questions()
+        self._stream: EventStream | None = None  # of the open turn
+        self._turn_known = asyncio.Event()  # the server has named the open turn
+        self._turn_over = asyncio.Event()
+        self._turn_over.set()
+        self._gone: Failure | None = None
+        self._notes: list[str] = []  # for the operator, at the start of the next turn
+        self._untold: list[str] = []  # reasons of denials that codex did not hear
+
+    def attach(self, thread_id: str, continuity: Continuity, note: str = "") -> None:
+        """The thread that this session speaks in; `note` is told at its first turn."""
+        self.native_id, self.continuity = thread_id, continuity
+        self._translator.thread_id = thread_id
+        if note:
+            self._notes.append(note)
+
+    @property
+    def gone(self) -> Failure | None:
+        """Why the process is no longer there, if so."""
+        return self._gone
+
+    # ---- a turn
+
+    async def prompt(self, prompt: Prompt) -> AsyncIterator[AgentEvent]:
+        """Run one turn; see `AgentSession.prompt`."""
+        await self._end_abandoned()
+        stream = self._open_turn()
+        try:
+            if (failure := await self._start(prompt)) is not None:
+                self._close_turn([TurnDone("failed", failure=failure)])
+            while True:
+                event = await self._next(stream)
+                yield event
+                if isinstance(event, TurnDone):
+                    return
+        finally:
+            stream.abandon()
+
+    def _open_turn(self) -> EventStream:
+        self._translator.begin()
+        self._turn_known.clear()
+        self._turn_over.clear()
+        self._stream = EventStream()
+        self._stream.push(ItemDone("", ChunkKind.NOTICE, note) for note in self._notes)
+        self._notes.clear()
+        return self._stream
+
+    async def _start(self, prompt: Prompt) -> Failure | None:
+        """Send the prompt; the failure when codex does not take it."""
+        if self._gone is not None:
+            return self._gone
+        text = "\n\n".join([*self._untold, prompt.text])
+        params = models.TurnStartParams(
+            thread_id=self.native_id, input=(models.TextInput(text=text),)
+        )
+        try:
+            result = await self._peer.request("turn/start", params, within=_REQUEST_SECONDS)
+            self._turn_named(models.TurnReply.model_validate(result).turn.id)
+        except RpcError as error:
+            kind, why = FailureKind.BAD_REQUEST, f"codex refused the prompt: {error}"
+        except ConnectionLost:
+            await self.connection.wait_ended()
+            return self._gone or Failure(kind=FailureKind.BROKEN_PIPE, message="codex is gone")
+        except DriverError as error:
+            kind, why = FailureKind.TIMEOUT, str(error)
+        except ValidationError as error:
+            kind, why = FailureKind.PROTOCOL, unreadable("turn/start", error)
+        else:
+            self._untold.clear()
+            return None
+        return Failure(kind=kind, message=why)
+
+    async def _next(self, stream: EventStream) -> AgentEvent:
+        tools = self._translator.tools
+        if tools.holding:
+            try:
+                return await stream.get(within=_HOLD_SECONDS)
+            except TimeoutError:
+                stream.push(tools.release())
+        return await stream.get()
+
+    def _turn_named(self, turn_id: str) -> None:
+        if not self._turn_over.is_set():
+            self._translator.took_turn(turn_id)
+            self._turn_known.set()
+
+    def _close_turn(self, events: list[AgentEvent]) -> None:
+        """Hand out a turn's last events; there is exactly one TurnDone, the last of them."""
+        if self._stream is not None:
+            self._stream.push(events)
+        self._stream = None
+        self._translator.tools.clear()
+        self._turn_over.set()
+        self._turn_known.set()
+
+    async def _end_abandoned(self) -> None:
+        """A turn whose reader went away must end before the next can begin."""
+        if self._turn_over.is_set():
+            return
+        await self.interrupt()
+        try:
+            async with asyncio.timeout(_INTERRUPT_SECONDS):
+                await self._turn_over.wait()
+        except TimeoutError:
+            raise DriverError("codex does not end its previous turn") from None
+
+    # ---- what codex says
+
+    async def _receive(self, message: Incoming) -> None:
+        stream = self._stream
+        events = self._asked(message) if isinstance(message, ServerRequest) else self._told(message)
+        if events and isinstance(events[-1], TurnDone):
+            gone = [ApprovalGone(c, "the turn ended") for c in self._questions.drop_all()]
+            self._close_turn([*events[:-1], *gone, events[-1]])
+        elif stream is not None:
+            stream.push(events)
+            await stream.room()
+        else:
+            said = [e.text for e in events if isinstance(e, ItemDone)]
+            self._notes += said[: _NOTES - len(self._notes)]
+
+    def _told(self, message: Notification) -> list[AgentEvent]:
+        if message.method == "serverRequest/resolved":
+            return self._resolved(message.params)
+        events = self._translator.translate(message)
+        if self._translator.turn_id is not None:
+            self._turn_known.set()
+        return events
+
+    def _resolved(self, params: Params) -> list[AgentEvent]:
+        try:
+            request_id = models.RequestResolved.model_validate(params).request_id
+        except ValidationError:
+            return []
+        call_id = self._questions.resolved(request_id)
+        return [ApprovalGone(call_id, "codex withdrew the question")] if call_id else []
+
+    def _asked(self, request: ServerRequest) -> list[AgentEvent]:
+        """A request of the server: it is always answered, now or by `answer`."""
+        if request.method not in (approvals.COMMAND, approvals.FILE_CHANGE):
+            why = f"Longwatch does not answer {request.method}"
+            self._peer.refuse(request.request_id, METHOD_NOT_FOUND, why)
+            return [ItemDone("", ChunkKind.NOTICE, f"codex was refused: {why}")]
+        if self._stream is None:  # no turn is open: nobody could be asked
+            self._peer.reply(request.request_id, models.DecisionReply(decision="cancel"))
+            return []
+        try:
+            return self._questions.ask(request, self._translator.tools)
+        except ValidationError as error:
+            why = unreadable(request.method, error)
+            self._peer.refuse(request.request_id, INVALID_PARAMS, why)
+            return [ItemDone("", ChunkKind.NOTICE, f"codex was refused: {why}")]
+
+    def _process_ended(self, failure: Failure) -> None:
+        """The process is gone. Open questions are not withdrawn: they are asked again."""
+        self._gone = failure
+        self._questions.drop_all()
+        self._close_turn([TurnDone("failed", failure=failure)])
+
+    # ---- what we say
+
+    async def answer(self, call_id: str, answer: Answer) -> None:
+        """Answer a pending approval; see `AgentSession.answer`."""
+        question = self._questions.peek(call_id)
+        decision = approvals.decide(answer, question)
+        self._questions.take(call_id)
+        denied = answer.action is Action.DENY
+        if denied and answer.reason and not answer.interrupt:
+            self._tell_reason(question, answer.reason)
+        self._peer.reply(question.request_id, models.DecisionReply(decision=decision))
+        if not denied and self._stream is not None:
+            tools = self._translator.tools
+            self._stream.push(tools.permit(question.call, question.item_id))
+        await self._peer.flush(within=_REQUEST_SECONDS)
+
+    def _tell_reason(self, question: approvals.Question, reason: str) -> None:
+        """Codex's answers carry no reason: it goes as a message into the running turn.
+
+        It is queued before the denial, so that the model reads both in one request.
+        """
+        text = f"The operator denied `{question.call.title}`: {reason}"
+        told = self._peer.call(
+            "turn/steer", self._steering(text, question.thread_id, question.turn_id)
+        )
+        told.add_done_callback(lambda done: self._reason_told(done, text))
+
+    def _reason_told(self, done: asyncio.Future[Params], text: str) -> None:
+        if not done.cancelled() and done.exception() is not None:
+            self._untold.append(text)
+
+    @staticmethod
+    def _steering(text: str, thread_id: str, turn_id: str) -> models.TurnSteerParams:
+        return models.TurnSteerParams(
+            thread_id=thread_id, expected_turn_id=turn_id, input=(models.TextInput(text=text),)
+        )
+
+    async def steer(self, text: str) -> None:
+        """Say something during a turn. Raises DriverError when no turn runs."""
+        turn_id = await self._running_turn()
+        if turn_id is None:
+            raise DriverError("codex has no turn to steer: it is not working")
+        params = self._steering(text, self.native_id, turn_id)
+        try:
+            await self._peer.request("turn/steer", params, within=_REQUEST_SECONDS)
+        except RpcError as error:
+            raise DriverError(f"codex did not take the message: {error}") from error
+
+    async def interrupt(self) -> None:
+        """End the running turn; without one, or without a process, there is nothing to do."""
+        turn_id = await self._running_turn()
+        if turn_id is None:
+            return
+        params = models.TurnInterruptParams(thread_id=self.native_id, turn_id=turn_id)
+        # Refused: the turn ended meanwhile. Lost: its stream says so.
+        with suppress(RpcError, ConnectionLost):
+            await self._peer.request("turn/interrupt", params, within=_REQUEST_SECONDS)
+
+    async def _running_turn(self) -> str | None:
+        """The id of the open turn, once the server has named it."""
+        try:
+            async with asyncio.timeout(_REQUEST_SECONDS):
+                await self._turn_known.wait()
+        except TimeoutError:
+            raise DriverError("codex has not begun the turn yet") from None
+        return None if self._turn_over.is_set() else self._translator.turn_id
+
+    async def close(self) -> None:
+        """End the conversation and the process; an open turn ends as interrupted."""
+        self._gone = self._gone or Failure(
+            kind=FailureKind.INTERRUPTED, message="the session was closed"
+        )
+        self._close_turn([TurnDone("interrupted")])
+        await self.connection.close()

@@ -1,0 +1,53 @@
+"""The events of one turn on their way from the reading task to whoever iterates the prompt."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Iterable
+
+from app.agents.protocol import AgentEvent
+
+
+class EventStream:
+    """A queue that slows its writer: a reader that stands still stops codex at its pipe
+    instead of filling memory."""
+
+    def __init__(self, limit: int = 2048) -> None:
+        self._events: deque[AgentEvent] = deque()
+        self._limit = limit
+        self._readable = asyncio.Event()
+        self._writable = asyncio.Event()
+        self._writable.set()
+        self._abandoned = False
+
+    def push(self, events: Iterable[AgentEvent]) -> None:
+        """Add events at once, past the limit if need be."""
+        if self._abandoned:
+            return
+        self._events.extend(events)
+        if self._events:
+            self._readable.set()
+        if len(self._events) >= self._limit:
+            self._writable.clear()
+
+    async def room(self) -> None:
+        """Wait until the reader has taken enough."""
+        await self._writable.wait()
+
+    async def get(self, within: float | None = None) -> AgentEvent:
+        """The next event. Raises TimeoutError after `within` seconds."""
+        async with asyncio.timeout(within):
+            await self._readable.wait()
+        event = self._events.popleft()
+        if not self._events:
+            self._readable.clear()
+        if len(self._events) < self._limit // 2:
+            self._writable.set()
+        return event
+
+    def abandon(self) -> None:
+        """Nobody reads any more: drop what is there and what comes."""
+        self._abandoned = True
+        self._events.clear()
+        self._writable.set()
