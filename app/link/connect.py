@@ -9,7 +9,7 @@ from typing import Protocol
 from app.domain.errors import StoreError
 from app.link.local import Hosted, LocalClient
 from app.link.remote import SocketClient
-from app.store.lock import StoreBusy
+from app.store.lock import StoreBusy, StoreLock
 from app.store.paths import StorePaths
 
 PATIENCE = 10.0  # seconds to wait for a holder that does not listen (it starts, stops, or is
@@ -63,6 +63,22 @@ async def attach(store: Path) -> SocketClient | None:
         raise StoreError(
             f"{StorePaths(store).socket}: cannot connect to the supervisor ({error.strerror})"
         ) from error
+
+
+async def wait_released(store: Path, patience: float = 30.0) -> None:
+    """Until nobody holds the store any more; StoreBusy when that takes too long."""
+    lock = StoreLock(StorePaths(store).lock)
+    deadline = asyncio.get_running_loop().time() + patience
+    while True:
+        try:
+            lock.acquire()
+        except StoreBusy:
+            if asyncio.get_running_loop().time() >= deadline:
+                raise
+            await asyncio.sleep(_RETRY)
+        else:
+            lock.release()
+            return
 
 
 async def _take(store: Path, *, host: bool, run: bool, opener: Opener | None) -> LocalClient:

@@ -141,7 +141,7 @@ class Conversation:
             first = error.errors()[0]
             where = ".".join(str(part) for part in first["loc"])
             raise Refused(f"{request.call}: {where}: {first['msg'].lower()}") from None
-        return call.result.dump_json(await call.serve(self._client, params), by_alias=True)
+        return call.result.dump_json(await call.serve(self._client, params))
 
     async def _send(self, line: bytes) -> None:
         self._writer.write(line)

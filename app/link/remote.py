@@ -86,7 +86,7 @@ class SocketClient:
         self._next_id += 1
         number = self._next_id
         line = wire.RequestLine(
-            id=number, call=call.name, params=params.model_dump(mode="json", by_alias=True)
+            id=number, call=call.name, params=params.model_dump(mode="json")
         )
         future = asyncio.get_running_loop().create_future()
         self._waiting[number] = future

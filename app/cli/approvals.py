@@ -1,0 +1,129 @@
+"""`longwatch approvals | approve | deny | settle`: answer what agents ask."""
+
+from __future__ import annotations
+
+import click
+
+from app.cli.options import chosen_store, json_option, operator, store_option
+from app.cli.output import ago, emit, note, say, table
+from app.cli.prefix import pick
+from app.cli.reach import AnyClient, ask
+from app.domain.approval import Action, Approval, Scope, Settlement
+from app.domain.commands import Command, DecideApproval, Done, SettleApproval
+from app.domain.errors import NotFound
+
+
+@click.command("approvals", short_help="List what agents ask.")
+@click.option("--all", "everything", is_flag=True, help="Answered ones as well.")
+@json_option
+@store_option
+def approvals_command(everything: bool, as_json: bool) -> None:
+    """List the tool calls that wait for an answer, most pressing first."""
+    found = ask(chosen_store(), lambda c: c.approvals(open_only=not everything))
+    if as_json:
+        return emit(found)
+    if not found:
+        return say("nothing waits for an answer")
+    rows = [
+        (a.approval_id, a.risk, a.state, a.run_id, a.agent, ago(a.requested_at), a.call.title)
+        for a in found
+    ]
+    return table(("approval", "risk", "state", "run", "agent", "asked", "what"), rows)
+
+
+@click.command("approve", short_help="Allow a tool call.")
+@click.argument("approval_id", metavar="ID")
+@click.option("--session", "scope", flag_value="session", help="Also its like, in this session.")
+@click.option("--always", "scope", flag_value="always", help="Also its like, always (a rule).")
+@json_option
+@store_option
+def approve_command(approval_id: str, scope: str | None, as_json: bool) -> None:
+    """Allow the tool call ID: once, unless told otherwise."""
+    reach = Scope(scope or "once")
+    _decide(approval_id, as_json, action=Action.ALLOW, scope=reach)
+
+
+@click.command("deny", short_help="Forbid a tool call.")
+@click.argument("approval_id", metavar="ID")
+@click.option("--reason", required=True, help="Why; the agent reads it.")
+@click.option("--interrupt", is_flag=True, help="End the agent's turn as well.")
+@json_option
+@store_option
+def deny_command(approval_id: str, reason: str, interrupt: bool, as_json: bool) -> None:
+    """Forbid the tool call ID; the agent goes on with the reason in hand."""
+    _decide(approval_id, as_json, action=Action.DENY, reason=reason, interrupt=interrupt)
+
+
+@click.command("settle", short_help="Say what became of an uncertain tool call.")
+@click.argument("approval_id", metavar="ID")
+@click.argument("settlement", type=click.Choice(["run-again", "treat-as-done", "abort"]))
+@click.option("--reason", default="", help="Why; kept in the journal.")
+@json_option
+@store_option
+def settle_command(approval_id: str, settlement: str, reason: str, as_json: bool) -> None:
+    """Answer for the tool call ID whose outcome nobody recorded."""
+    choice = Settlement(settlement.replace("-", "_"))
+
+    async def work(client: AnyClient) -> Done:
+        approval = await _read(client, approval_id)
+        command = SettleApproval(
+            approval_id=approval.approval_id,
+            revision=approval.revision,
+            settlement=choice,
+            reason=reason,
+            by=operator(),
+        )
+        return await _tell(client, command, approval)
+
+    _report(ask(chosen_store(), work), as_json)
+
+
+def _decide(
+    given: str,
+    as_json: bool,
+    *,
+    action: Action,
+    scope: Scope = Scope.ONCE,
+    reason: str = "",
+    interrupt: bool = False,
+) -> None:
+    async def work(client: AnyClient) -> Done:
+        approval = await _read(client, given)
+        command = DecideApproval(
+            approval_id=approval.approval_id,
+            revision=approval.revision,
+            action=action,
+            scope=scope,
+            reason=reason,
+            interrupt=interrupt,
+            by=operator(),
+        )
+        return await _tell(client, command, approval)
+
+    _report(ask(chosen_store(), work), as_json)
+
+
+async def _read(client: AnyClient, given: str) -> Approval:
+    """The question as it stands now; the answer then names the revision that was shown."""
+    try:
+        return pick(given, await client.approvals(), lambda a: a.approval_id, "open approval")
+    except NotFound:
+        answered = await client.approvals(open_only=False)
+        past = pick(given, answered, lambda a: a.approval_id, "approval")
+        raise NotFound(f"{past.approval_id} is not open: it is {past.state}") from None
+
+
+async def _tell(client: AnyClient, command: Command, approval: Approval) -> Done:
+    place = f" in {approval.call.cwd}" if approval.call.cwd else ""
+    note(f"{approval.approval_id} ({approval.risk} risk), asked by {approval.agent}{place}:")
+    note("  " + (approval.call.command or approval.call.title))
+    for change in approval.call.changes:
+        note(f"  {change.change} {change.path}")
+    return await client.execute(command)
+
+
+def _report(done: Done, as_json: bool) -> None:
+    if as_json:
+        emit(done)
+    else:
+        say(done.message)

@@ -1,0 +1,88 @@
+"""`longwatch cancel | retry | rules`: steer runs, and see the rules that answers made."""
+
+from __future__ import annotations
+
+import click
+
+from app.cli.options import chosen_store, json_option, operator, store_option
+from app.cli.output import ago, emit, say, table
+from app.cli.prefix import pick
+from app.cli.reach import AnyClient, ask
+from app.domain.approval import RuleMatch
+from app.domain.base import RunId
+from app.domain.commands import CancelRun, Done, RemoveRule, RetryRun
+
+
+@click.command("cancel", short_help="Cancel a run.")
+@click.argument("run_id", metavar="RUN")
+@click.option("--reason", default="", help="Why; kept in the journal.")
+@json_option
+@store_option
+def cancel_command(run_id: str, reason: str, as_json: bool) -> None:
+    """Cancel RUN: its agents are stopped, its work so far is kept."""
+
+    async def work(client: AnyClient) -> Done:
+        run = (await client.run(RunId(run_id))).run
+        return await client.execute(CancelRun(run_id=run.run_id, reason=reason, by=operator()))
+
+    _report(ask(chosen_store(), work), as_json)
+
+
+@click.command("retry", short_help="Take a blocked or failed run up again.")
+@click.argument("run_id", metavar="RUN")
+@json_option
+@store_option
+def retry_command(run_id: str, as_json: bool) -> None:
+    """Take the blocked or failed RUN up again where it stopped."""
+
+    async def work(client: AnyClient) -> Done:
+        run = (await client.run(RunId(run_id))).run
+        return await client.execute(RetryRun(run_id=run.run_id, by=operator()))
+
+    _report(ask(chosen_store(), work), as_json)
+
+
+@click.group("rules", invoke_without_command=True, short_help="List or remove learnt rules.")
+@json_option
+@store_option
+@click.pass_context
+def rules_command(ctx: click.Context, as_json: bool) -> None:
+    """List the rules that answers "always" and "for this session" have made."""
+    if ctx.invoked_subcommand is not None:
+        return None
+    found = ask(chosen_store(), lambda c: c.rules())
+    if as_json:
+        return emit(found)
+    if not found:
+        return say("no rules were made by answers; those of longwatch.toml are not listed here")
+    rows = [
+        (r.rule_id, r.rule.action, str(r.by), ago(r.at), r.project, conditions(r.rule.match))
+        for r in found
+    ]
+    return table(("rule", "action", "by", "made", "project", "matches"), rows)
+
+
+@rules_command.command("remove")
+@click.argument("rule_id", metavar="ID")
+@json_option
+@store_option
+def remove_command(rule_id: str, as_json: bool) -> None:
+    """Remove the rule ID; what it allowed is asked again from now on."""
+
+    async def work(client: AnyClient) -> Done:
+        rule = pick(rule_id, await client.rules(), lambda r: r.rule_id, "rule")
+        return await client.execute(RemoveRule(rule_id=rule.rule_id, by=operator()))
+
+    _report(ask(chosen_store(), work), as_json)
+
+
+def conditions(match: RuleMatch) -> str:
+    """A rule's conditions in one line."""
+    return " ".join(f"{key}={value}" for key, value in match if value is not None) or "anything"
+
+
+def _report(done: Done, as_json: bool) -> None:
+    if as_json:
+        emit(done)
+    else:
+        say(done.message)

@@ -1,0 +1,153 @@
+"""`longwatch doctor`: what this machine has of what Longwatch needs."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import platform
+import shutil
+import sqlite3
+import subprocess
+import sys
+from pathlib import Path
+from typing import Literal
+
+import click
+
+from app.cli.options import chosen_store, json_option, store_option
+from app.cli.output import emit, say, table
+from app.domain.base import Model
+from app.domain.errors import LongwatchError
+from app.link.connect import attach
+from app.store.paths import StorePaths
+from app.version import VERSION
+
+_SQLITE_FIXED = (3, 51, 3)  # before it, two connections that write or checkpoint may corrupt
+_ANSWER = 10.0  # seconds for a program to say its version
+
+
+class Check(Model):
+    """One thing looked at. `fix` says what to do when it is not ok."""
+
+    name: str
+    result: Literal["ok", "note", "missing"]
+    found: str
+    fix: str = ""
+
+
+@click.command("doctor", short_help="Check this machine.")
+@json_option
+@store_option
+def doctor_command(as_json: bool) -> int:
+    """Check what Longwatch needs of this machine; exit 1 when something needed is missing."""
+    store = chosen_store()
+    checks = [_python(), _sqlite(), _git(), _codex(), _bwrap(), *_store(store), _terminal()]
+    if as_json:
+        emit(checks)
+    else:
+        table(("check", "result", "found"), [(c.name, c.result, c.found) for c in checks])
+        for check in checks:
+            if check.fix:
+                say(f"{check.name}: {check.fix}")
+    return 1 if any(c.result == "missing" for c in checks) else 0
+
+
+def _python() -> Check:
+    found = f"{platform.python_version()} at {sys.executable}, Longwatch {VERSION}"
+    return Check(name="python", result="ok", found=found)
+
+
+def _sqlite() -> Check:
+    version = sqlite3.sqlite_version
+    if sqlite3.sqlite_version_info >= _SQLITE_FIXED:
+        return Check(name="sqlite", result="ok", found=version)
+    fix = (
+        "before 3.51.3 SQLite can corrupt a database that two processes write at once; only "
+        "Longwatch's supervisor writes the store, so do not open it with other tools for writing"
+    )
+    return Check(name="sqlite", result="note", found=version, fix=fix)
+
+
+def _program(name: str, path: str, missing: Check) -> Check:
+    """Whether a program starts and says its version."""
+    where = shutil.which(path)
+    if where is None:
+        return missing
+    try:
+        said = subprocess.run(
+            [where, "--version"],
+            capture_output=True,
+            text=True,
+            errors="replace",
+            stdin=subprocess.DEVNULL,
+            timeout=_ANSWER,
+        )
+    except (OSError, subprocess.TimeoutExpired) as error:
+        return missing.model_copy(update={"found": f"{where} does not start: {error}"})
+    first = (said.stdout.strip().splitlines() or ["no version"])[0]
+    return Check(name=name, result="ok", found=f"{first} at {where}")
+
+
+def _git() -> Check:
+    fix = "install git: every run works in a git worktree"
+    return _program("git", "git", Check(name="git", result="missing", found="not found", fix=fix))
+
+
+def _codex() -> Check:
+    fix = (
+        'only for agents with driver = "codex": `npm install -g @openai/codex`, or set '
+        "LONGWATCH_CODEX to the binary"
+    )
+    absent = Check(name="codex", result="note", found="not found", fix=fix)
+    return _program("codex", os.environ.get("LONGWATCH_CODEX") or "codex", absent)
+
+
+def _bwrap() -> Check:
+    fix = "Codex sandboxes commands on Linux with bubblewrap; without it its own copy is used"
+    if sys.platform != "linux":
+        return Check(name="bwrap", result="ok", found="not needed on this platform")
+    return _program(
+        "bwrap", "bwrap", Check(name="bwrap", result="note", found="not found", fix=fix)
+    )
+
+
+def _store(store: Path) -> list[Check]:
+    exists = StorePaths(store).database.exists()
+    place = Check(
+        name="store", result="ok", found=f"{store}" + ("" if exists else " (not made yet)")
+    )
+    near = next((p for p in (store, *store.parents) if p.exists()), store)
+    if not os.access(near, os.W_OK | os.X_OK):
+        fix = f"{near} cannot be written; choose another store with --store or LONGWATCH_STORE"
+        place = place.model_copy(update={"result": "missing", "fix": fix})
+    return [place, asyncio.run(_supervisor(store))]
+
+
+async def _supervisor(store: Path) -> Check:
+    try:
+        client = await attach(store)
+    except LongwatchError as error:
+        return Check(name="supervisor", result="note", found="not reachable", fix=str(error))
+    if client is None:
+        return Check(name="supervisor", result="ok", found="none runs; commands take the store")
+    try:
+        status = await client.status()
+    finally:
+        await client.close()
+    found = f"process {status.pid}, Longwatch {status.version}, socket {StorePaths(store).socket}"
+    return Check(
+        name="supervisor",
+        result="note" if status.problem else "ok",
+        found=found,
+        fix=status.problem,
+    )
+
+
+def _terminal() -> Check:
+    if not sys.stdout.isatty():
+        return Check(name="terminal", result="ok", found="output is not a terminal")
+    size = shutil.get_terminal_size()
+    found = f"{os.environ.get('TERM', 'unknown')}, {size.columns}x{size.lines}"
+    if size.columns >= 80 and size.lines >= 24:
+        return Check(name="terminal", result="ok", found=found)
+    return Check(name="terminal", result="note", found=found, fix="80x24 or more is comfortable")

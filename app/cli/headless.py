@@ -1,0 +1,118 @@
+"""Following one run to its end without a screen."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import aclosing
+from typing import Any, Protocol
+
+from app.cli.output import note
+from app.cli.progress import sentence
+from app.cli.reach import AnyClient
+from app.cli.waiting import answer, waiting
+from app.domain.approval import Approval
+from app.domain.attention import AttentionItem, AttentionKind
+from app.domain.base import ApprovalId, RunId
+from app.domain.commands import Command
+from app.domain.errors import Refused
+from app.domain.events import Event
+from app.domain.feed import Committed, Ended, Snapshot
+from app.domain.reducer import reduce
+from app.domain.run import Review, RunState
+from app.domain.task_state import TaskState
+from app.link.errors import LinkLost
+
+
+class Answers(Protocol):
+    """Who answers in the operator's place; None leaves a question to a person."""
+
+    def answer_approval(self, approval: Approval) -> Command | None: ...
+
+    def answer_review(self, review: Review, state: RunState) -> Command | None: ...
+
+
+class Headless:
+    """Follows a run: says what happens, answers what it may, says what waits for a person."""
+
+    def __init__(self, client: AnyClient, run_id: RunId, answers: Answers | None) -> None:
+        self._client, self._run_id, self._answers = client, run_id, answers
+        self._state: RunState | None = None
+        self._seen = set[tuple[str, int]]()  # questions answered or told of, with revision
+
+    async def follow(self) -> RunState:
+        """The run's state once it is done, canceled, or stands still until a person acts.
+
+        Raises LinkLost when the supervisor stops before that.
+        """
+        while True:
+            ended = await self._read_feed()
+            if self._state is not None and _over(self._state):
+                return self._state
+            if "slow" not in ended:
+                raise LinkLost(f"{ended}; the run goes on when the supervisor is started again")
+
+    async def _read_feed(self) -> str:
+        feed: Any = self._client.feed()
+        async with aclosing(feed):
+            async for item in feed:
+                if isinstance(item, Ended):
+                    return item.why
+                if isinstance(item, Snapshot):
+                    self._state = await self._client.run(self._run_id)
+                elif isinstance(item, Committed):
+                    self._apply(item.events)
+                else:
+                    continue
+                await self._attend()
+                if self._state is not None and _over(self._state):
+                    return ""
+        return "the feed ended"
+
+    def _apply(self, events: Sequence[Event]) -> None:
+        for event in events:
+            if self._state is None or event.run_id != self._run_id or event.seq <= self._state.seq:
+                continue
+            self._state = reduce(self._state, event)
+            line = sentence(event, self._state) if self._state is not None else ""
+            if line:
+                note(line)
+
+    async def _attend(self) -> None:
+        """Answer what is new, or say how a person can."""
+        if self._state is None:
+            return
+        for item in waiting(self._state):
+            key = (item.item_id, _revision(self._state, item))
+            if item.kind is AttentionKind.BLOCKED or key in self._seen:
+                continue
+            self._seen.add(key)
+            command = self._command_for(self._state, item)
+            if command is None:
+                note(f"waits for you: {answer(item)}")
+                continue
+            try:
+                await self._client.execute(command)
+            except Refused as error:  # somebody was quicker; the feed says what it is now
+                note(f"not answered: {error}")
+
+    def _command_for(self, state: RunState, item: AttentionItem) -> Command | None:
+        if self._answers is None:
+            return None
+        if item.kind is AttentionKind.REVIEW:
+            review = next(r for r in state.reviews.values() if r.review_id == item.item_id)
+            return self._answers.answer_review(review, state)
+        return self._answers.answer_approval(state.approvals[ApprovalId(item.item_id)])
+
+
+def _revision(state: RunState, item: AttentionItem) -> int:
+    if item.kind is AttentionKind.REVIEW:
+        return next(r.revision for r in state.reviews.values() if r.review_id == item.item_id)
+    return state.approvals[ApprovalId(item.item_id)].revision
+
+
+def _over(state: RunState) -> bool:
+    """Whether nothing moves any more but by a person who retries or cancels."""
+    if state.run.state.terminal:
+        return True
+    stuck = state.run.state in (TaskState.FAILED, TaskState.BLOCKED)
+    return stuck and all(i.kind is AttentionKind.BLOCKED for i in waiting(state))

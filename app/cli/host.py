@@ -1,0 +1,136 @@
+"""`longwatch up | down | status`: the supervisor without a screen."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import sys
+from pathlib import Path
+
+import click
+
+from app.cli.background import start_in_background
+from app.cli.options import chosen_store, json_option, store_option
+from app.cli.output import ago, emit, say
+from app.cli.reach import client_of
+from app.cli.signals import Stopped, until_signal
+from app.domain.base import Model
+from app.domain.errors import Refused
+from app.domain.feed import Status
+from app.link.connect import attach, wait_released
+from app.link.local import LocalClient
+from app.store.paths import StorePaths
+
+
+class Hosting(Model):
+    """Whether a supervisor runs on a store, and what it says of itself."""
+
+    store: str
+    socket: str
+    hosted: bool
+    status: Status | None = None
+
+
+@click.command("up", short_help="Host the supervisor without a screen.")
+@click.option("--detach", is_flag=True, help="In the background; returns once it listens.")
+@json_option
+@store_option
+def up_command(detach: bool, as_json: bool) -> None:
+    """Host the supervisor, so that runs outlive the terminal; Ctrl-C or `down` stops it."""
+    store = chosen_store()
+    if detach:
+        asyncio.run(_up_in_background(store, as_json))
+        return
+    logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(name)s: %(message)s")
+    with contextlib.suppress(Stopped):  # being told to stop is how this command ends
+        asyncio.run(_serve(store, as_json))
+
+
+async def _serve(store: Path, as_json: bool) -> None:
+    async def work() -> None:
+        async with client_of(store, host=True, run=True) as client:
+            status = await client.status()
+            if not isinstance(client, LocalClient):
+                raise Refused(f"{store}: process {status.pid} hosts this store already")
+            _listening(store, status, as_json)
+            await client.wait_stopped()
+
+    await until_signal(work())
+
+
+async def _up_in_background(store: Path, as_json: bool) -> None:
+    running = await attach(store)
+    if running is None:
+        running = await start_in_background(store)
+    try:
+        _listening(store, await running.status(), as_json)
+    finally:
+        await running.close()
+
+
+def _listening(store: Path, status: Status, as_json: bool) -> None:
+    socket = StorePaths(store).socket
+    if as_json:
+        emit(Hosting(store=str(store), socket=str(socket), hosted=True, status=status))
+    else:
+        say(f"process {status.pid} hosts {store}, listening at {socket}; `longwatch down` stops it")
+    sys.stdout.flush()
+
+
+@click.command("down", short_help="Stop the supervisor in order.")
+@json_option
+@store_option
+def down_command(as_json: bool) -> None:
+    """Stop the supervisor of this store in order; its runs go on at the next start."""
+    store = chosen_store()
+    pid = asyncio.run(_down(store))
+    if as_json:
+        emit(Hosting(store=str(store), socket=str(StorePaths(store).socket), hosted=False))
+    elif pid is None:
+        say(f"no supervisor runs on {store}")
+    else:
+        say(f"process {pid} has stopped; runs go on when `longwatch` or `longwatch up` is started")
+
+
+async def _down(store: Path) -> int | None:
+    client = await attach(store)
+    if client is None:
+        return None
+    try:
+        await client.shutdown()
+    finally:
+        await client.close()
+    await wait_released(store)
+    return client.hello.pid
+
+
+@click.command("status", short_help="Say who hosts the store.")
+@json_option
+@store_option
+def status_command(as_json: bool) -> None:
+    """Say whether a supervisor runs on this store, and how it is."""
+    store = chosen_store()
+    found = asyncio.run(_status(store))
+    if as_json:
+        return emit(found)
+    if found.status is None:
+        return say(f"no supervisor runs on {store}")
+    status = found.status
+    say(f"process {status.pid} on {status.host} hosts {store} since {ago(status.started_at)}")
+    say(f"Longwatch {status.version}, SQLite {status.sqlite}, journal at {status.seq}")
+    if status.problem:
+        say(f"PROBLEM: {status.problem}")
+    return None
+
+
+async def _status(store: Path) -> Hosting:
+    socket = str(StorePaths(store).socket)
+    client = await attach(store)
+    if client is None:
+        return Hosting(store=str(store), socket=socket, hosted=False)
+    try:
+        status = await client.status()
+    finally:
+        await client.close()
+    return Hosting(store=str(store), socket=socket, hosted=True, status=status)

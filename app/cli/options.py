@@ -1,0 +1,74 @@
+"""Options that many commands share, and who is asking."""
+
+from __future__ import annotations
+
+import getpass
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+if TYPE_CHECKING:
+    from app.domain.approval import Actor
+
+F = TypeVar("F", bound=Callable[..., Any])
+_STORE = "longwatch.store"
+
+
+def _remember_store(ctx: click.Context, _: click.Parameter, value: Path | None) -> None:
+    """The option nearest to the command wins; `meta` is shared by a context and its children."""
+    if value is not None:
+        ctx.meta[_STORE] = value.expanduser().absolute()
+
+
+def store_option(function: F) -> F:
+    """`--store PATH`, before or after the command's name."""
+    return click.option(
+        "--store",
+        type=click.Path(path_type=Path, file_okay=False),
+        metavar="PATH",
+        expose_value=False,
+        is_eager=True,
+        callback=_remember_store,
+        help="Folder of the store (default: LONGWATCH_STORE, or the platform's state folder).",
+    )(function)
+
+
+def json_option(function: F) -> F:
+    """`--json`: one JSON document on stdout."""
+    return click.option(
+        "--json", "as_json", is_flag=True, help="Print one JSON document on stdout."
+    )(function)
+
+
+def named_store() -> Path | None:
+    """The store given by option, if any."""
+    found: Path | None = click.get_current_context().meta.get(_STORE)
+    return found
+
+
+def chosen_store() -> Path:
+    """The store this command works on."""
+    from app.store.paths import default_store
+
+    return named_store() or default_store()
+
+
+def user_name() -> str:
+    """Who decides: LONGWATCH_USER, or the login name."""
+    named = os.environ.get("LONGWATCH_USER")
+    if named:
+        return named
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # a container's user without a name
+        return f"uid-{os.getuid()}"
+
+
+def operator() -> Actor:
+    """The person at this command line."""
+    from app.domain.approval import Actor, ActorKind
+
+    return Actor(kind=ActorKind.PERSON, name=user_name())

@@ -1,0 +1,28 @@
+"""Ids may be given by an unambiguous beginning, with or without their kind (`run-`, `ap-`)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TypeVar
+
+from app.domain.errors import NotFound, Refused
+
+T = TypeVar("T")
+
+
+def pick(given: str, among: Sequence[T], id_of: Callable[[T], str], what: str) -> T:
+    """The one whose id is or begins with `given`. Raises NotFound, or Refused for several."""
+    exact = [one for one in among if id_of(one) == given]
+    if exact:
+        return exact[0]
+    found = [one for one in among if _begins(id_of(one), given)]
+    if not found:
+        raise NotFound(f"there is no {what} {given!r}")
+    if len(found) > 1:
+        names = ", ".join(id_of(one) for one in found[:4]) + (", …" if len(found) > 4 else "")
+        raise Refused(f"{given!r} could be any of {names}; give more of the id")
+    return found[0]
+
+
+def _begins(full: str, given: str) -> bool:
+    return bool(given) and (full.startswith(given) or full.partition("-")[2].startswith(given))

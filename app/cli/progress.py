@@ -1,0 +1,71 @@
+"""A run's progress in sentences, for the person beside a headless run."""
+
+from __future__ import annotations
+
+from app.domain import events as ev
+from app.domain.events import Event, Payload
+from app.domain.run import RunState
+
+
+def sentence(event: Event, state: RunState) -> str:
+    """What the event means for the run, in one line; empty for what is not worth one."""
+    text = _step(event.payload) or _question(event.payload, state) or _session(event.payload, state)
+    return f"[{event.at.astimezone():%H:%M:%S}] {text}" if text else ""
+
+
+def _step(payload: Payload) -> str:
+    match payload:
+        case ev.RunCreated(run=run):
+            return f"run {run.run_id} of workflow {run.workflow}"
+        case ev.RunStateChanged(state=state, reason=reason):
+            return f"run is {state}" + (f": {reason}" if reason else "")
+        case ev.AttemptStarted(attempt=attempt):
+            return f"{attempt.step}: attempt {attempt.attempt} ({attempt.cause})"
+        case ev.AttemptFailed(step=step, attempt=attempt, failure=failure):
+            return f"{step}: attempt {attempt} failed: {failure.message}"
+        case ev.OutputProduced(step=step, attempt=attempt):
+            return f"{step}: attempt {attempt} has a result"
+        case ev.GateFinished(step=step, result=result):
+            return f"{step}: gate {result.gate} {'passed' if result.passed else 'failed'}"
+        case ev.StepFinished(step=step, attempt=attempt):
+            return f"{step}: finished with attempt {attempt}"
+        case ev.Returned(from_step=origin, to_step=to, cause=cause, reasons=reasons):
+            why = f": {'; '.join(reasons)}" if reasons else ""
+            return f"{origin}: {cause}, back to {to}{why}"
+    return ""
+
+
+def _question(payload: Payload, state: RunState) -> str:
+    match payload:
+        case ev.ApprovalRequested(approval=approval):
+            return f"{approval.agent} asks ({approval.risk} risk): {approval.call.title}"
+        case ev.ApprovalDecided(approval_id=key, decision=decision):
+            why = f": {decision.reason}" if decision.reason else ""
+            title = state.approvals[key].call.title
+            return f"{decision.action} by {decision.by}: {title}{why}"
+        case ev.ApprovalOutcome(approval_id=key, outcome=outcome):
+            how = "done" if outcome.ok else "not done"
+            return f"{how}: {state.approvals[key].call.title}"
+        case ev.ApprovalUncertain(approval_id=key, why=why):
+            return f"uncertain: {state.approvals[key].call.title}: {why}"
+        case ev.ApprovalSettled(approval_id=key, settlement=settlement):
+            return f"settled as {settlement}: {state.approvals[key].call.title}"
+        case ev.ReviewOpened(review=review):
+            return f"{review.step}: review of {review.of}, version {review.of_attempt}"
+        case ev.VerdictGiven(verdict=verdict):
+            why = f": {'; '.join(verdict.reasons)}" if verdict.reasons else ""
+            return f"{verdict.by}: {verdict.decision}{why}"
+        case ev.ReviewEscalated(why=why):
+            return f"the operator must judge: {why}"
+    return ""
+
+
+def _session(payload: Payload, state: RunState) -> str:
+    match payload:
+        case ev.SessionBound(session_id=key, continuity=continuity):
+            return (
+                f"{state.sessions[key].step}: session {continuity} with {state.sessions[key].agent}"
+            )
+        case ev.SessionLost(session_id=key, why=why):
+            return f"{state.sessions[key].step}: session lost: {why}"
+    return ""

@@ -1,0 +1,43 @@
+"""How a command reaches the store's supervisor, for as long as it needs it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import TypeVar
+
+from app.domain.errors import StoreError
+from app.link.connect import connect
+from app.link.local import LocalClient
+from app.link.remote import SocketClient
+from app.store.paths import StorePaths
+
+T = TypeVar("T")
+AnyClient = LocalClient | SocketClient
+
+
+@asynccontextmanager
+async def client_of(store: Path, *, host: bool, run: bool) -> AsyncIterator[AnyClient]:
+    """A client that is let go of on every way out (see `app.link.connect.connect`)."""
+    client = await connect(store, host=host, run=run)
+    try:
+        yield client
+    finally:
+        await client.close()
+
+
+def ask(store: Path, work: Callable[[AnyClient], Awaitable[T]]) -> T:
+    """Do one script command's work on a store that exists: attached, or with the store taken
+    for that long and no agents started. Raises StoreError when there is no store."""
+    if not StorePaths(store).database.exists():
+        raise StoreError(
+            f'{store}: there is no store here yet; `longwatch run "…"` or `longwatch up` makes one'
+        )
+
+    async def within() -> T:
+        async with client_of(store, host=False, run=False) as client:
+            return await work(client)
+
+    return asyncio.run(within())

@@ -1,0 +1,76 @@
+"""`longwatch reviews | accept | reject`: judge what agents made."""
+
+from __future__ import annotations
+
+import click
+
+from app.cli.options import chosen_store, json_option, operator, store_option
+from app.cli.output import ago, emit, say, table
+from app.cli.prefix import pick
+from app.cli.reach import AnyClient, ask
+from app.domain.commands import Done, GiveVerdict
+
+
+@click.command("reviews", short_help="List artefacts that wait for a verdict.")
+@click.option("--all", "everything", is_flag=True, help="Closed ones as well.")
+@json_option
+@store_option
+def reviews_command(everything: bool, as_json: bool) -> None:
+    """List the artefacts that wait for a verdict."""
+    found = ask(chosen_store(), lambda c: c.reviews(open_only=not everything))
+    if as_json:
+        return emit(found)
+    if not found:
+        return say("nothing waits for a verdict")
+    rows = [
+        (
+            r.review_id,
+            r.state,
+            r.run_id,
+            ago(r.opened_at),
+            ", ".join(r.by),
+            f"{r.of}, version {r.of_attempt}",
+        )
+        for r in found
+    ]
+    return table(("review", "state", "run", "opened", "by", "artefact"), rows)
+
+
+@click.command("accept", short_help="Accept an artefact.")
+@click.argument("review_id", metavar="ID")
+@click.option("--reason", default="", help="A remark, kept with the verdict.")
+@json_option
+@store_option
+def accept_command(review_id: str, reason: str, as_json: bool) -> None:
+    """Accept the artefact under review ID; the run goes on."""
+    _judge(review_id, True, reason, as_json)
+
+
+@click.command("reject", short_help="Send an artefact back.")
+@click.argument("review_id", metavar="ID")
+@click.option("--reason", required=True, help="What to change; the agent reads it.")
+@json_option
+@store_option
+def reject_command(review_id: str, reason: str, as_json: bool) -> None:
+    """Send the artefact under review ID back to its step, with the reason."""
+    _judge(review_id, False, reason, as_json)
+
+
+def _judge(given: str, accept: bool, reason: str, as_json: bool) -> None:
+    async def work(client: AnyClient) -> Done:
+        review = pick(given, await client.reviews(), lambda r: r.review_id, "open review")
+        return await client.execute(
+            GiveVerdict(
+                review_id=review.review_id,
+                revision=review.revision,
+                accept=accept,
+                reason=reason,
+                by=operator(),
+            )
+        )
+
+    done = ask(chosen_store(), work)
+    if as_json:
+        emit(done)
+    else:
+        say(done.message)

@@ -1,0 +1,33 @@
+"""The commands that open or draw a screen; only here may Textual be reached."""
+
+from __future__ import annotations
+
+import sys
+
+from app.cli.options import chosen_store
+from app.domain.errors import LongwatchError
+from app.link.connect import connect
+from app.link.local import LocalClient
+from app.link.remote import SocketClient
+
+
+def watch(*, screen: str = "watch", run_id: str | None = None, notice: str = "") -> int:
+    """Open the control room on the chosen store; returns the exit code."""
+    need_terminal()
+    store = chosen_store()
+
+    async def reach() -> LocalClient | SocketClient:
+        return await connect(store, host=True, run=True)
+
+    from app.ui.launch import open_screen
+
+    return open_screen(reach, screen=screen, run_id=run_id, notice=notice)
+
+
+def need_terminal() -> None:
+    """Refuse to draw into a pipe. Raises LongwatchError."""
+    if not (sys.stdin.isatty() and sys.stdout.isatty()):
+        raise LongwatchError(
+            "the control room needs a terminal; in scripts use `longwatch up`, `longwatch runs` "
+            "or `longwatch run --headless`"
+        )

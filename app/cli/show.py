@@ -1,0 +1,83 @@
+"""`longwatch runs | show`: what runs there are, and all about one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import click
+
+from app.cli.options import chosen_store, json_option, store_option
+from app.cli.output import ago, emit, say, table
+from app.cli.reach import ask
+from app.cli.waiting import answers
+from app.domain.base import RunId
+from app.domain.run import Attempt, Review, Run, RunState
+from app.domain.text import one_line
+
+
+@click.command("runs", short_help="List runs.")
+@click.option("-n", "--limit", default=50, show_default=True, type=click.IntRange(1, 10_000))
+@json_option
+@store_option
+def runs_command(limit: int, as_json: bool) -> None:
+    """List runs, newest first."""
+    found = ask(chosen_store(), lambda c: c.runs(limit))
+    if as_json:
+        return emit(found)
+    if not found:
+        return say('no runs yet; `longwatch run "…"` starts one')
+    heads = ("run", "state", "step", "workflow", "created", "request")
+    return table(heads, [_row(r) for r in found])
+
+
+def _row(run: Run) -> tuple[str, ...]:
+    step = run.current_step or "-"
+    return (run.run_id, run.state, step, run.workflow, ago(run.created_at), run.request.title)
+
+
+@click.command("show", short_help="Show one run.")
+@click.argument("run_id", metavar="RUN")
+@json_option
+@store_option
+def show_command(run_id: str, as_json: bool) -> None:
+    """Show RUN: its steps, attempts and gates, and what waits for you."""
+    state = ask(chosen_store(), lambda c: c.run(RunId(run_id)))
+    if as_json:
+        return emit(state)
+    return print_run(state)
+
+
+def print_run(state: RunState) -> None:
+    """A run for a person's eyes."""
+    run = state.run
+    say(f"{run.run_id}  {run.state}" + (f": {one_line(run.reason, 300)}" if run.reason else ""))
+    say(f"request   {one_line(run.request.text, 300)}")
+    say(f"workflow  {run.workflow}, version {run.recipe[:12]}")
+    say(f"project   {run.project}")
+    say(f"created   {ago(run.created_at)} by {run.request.user}")
+    if run.blocked:
+        say(f"blocked   {one_line(run.blocked.message, 300)}")
+    say()
+    table(("step", "try", "state", "because", "found"), list(_steps(state)))
+    for line in answers(state):
+        say(line)
+
+
+def _steps(state: RunState) -> Iterator[tuple[str, ...]]:
+    """A row for each attempt and review round, in the order of the steps."""
+    for step in state.run.steps:
+        rows = [_attempt(a) for a in state.attempts.values() if a.step == step.name]
+        rows += [_review(r) for r in state.reviews.values() if r.step == step.name]
+        yield from rows or [(step.name, "-", "not reached", "", "")]
+
+
+def _review(review: Review) -> tuple[str, ...]:
+    said = ", ".join(f"{v.by} {v.decision}" for v in review.verdicts)
+    about = f"{review.of}, version {review.of_attempt}"
+    return (review.step, str(review.round), review.state, about, said)
+
+
+def _attempt(attempt: Attempt) -> tuple[str, ...]:
+    gates = ", ".join(f"{g.gate} {'passed' if g.passed else 'FAILED'}" for g in attempt.gates)
+    note = attempt.failure.message if attempt.failure else gates
+    return (attempt.step, str(attempt.attempt), attempt.state, attempt.cause, note)
