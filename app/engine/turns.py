@@ -23,9 +23,10 @@ from app.agents.protocol import (
 )
 from app.domain import events as ev
 from app.domain.approval import Action, Approval, ApprovalState, Settlement
+from app.domain.base import SessionId
 from app.domain.errors import DriverError
 from app.domain.request import Risk
-from app.domain.run import Failure, FailureKind
+from app.domain.run import Failure, FailureKind, RunState
 from app.domain.session import ChunkKind, SessionState, Usage
 from app.domain.text import clip, one_line, printable
 from app.domain.toolcall import ToolCall, ToolKind, ToolOutcome
@@ -48,6 +49,7 @@ class TurnSpec:
     turn: int
     text: str
     again: bool
+    settled: tuple[SettledCall, ...]
     timeout_seconds: float
 
 
@@ -73,7 +75,6 @@ class Turn:
     async def run(self) -> TurnResult:
         """Prompt the agent and follow it to the end of the turn."""
         spec, live = self._spec, self._live
-        settled = self._settled() if spec.again else ()
         started = ev.TurnStarted(
             session_id=live.session_id,
             turn=spec.turn,
@@ -84,7 +85,7 @@ class Turn:
         )
         await self._core.commit(live.run_id, started)
         live.transcript.say(ChunkKind.PROMPT, spec.text)
-        prompt = Prompt(spec.text, spec.turn, again=spec.again, settled=settled)
+        prompt = Prompt(spec.text, spec.turn, again=spec.again, settled=spec.settled)
         done = await self._follow(live.agent.prompt(prompt))
         live.transcript.flush(end=True)
         return TurnResult(done, self._ending(done))
@@ -209,22 +210,6 @@ class Turn:
             if a.session_id == self._live.session_id and a.turn == self._spec.turn
         ]
 
-    def _settled(self) -> tuple[SettledCall, ...]:
-        """What is known of the tool calls that this turn made before it was cut off."""
-        found = []
-        for approval in self._of_turn():
-            summary = approval.outcome.summary if approval.outcome else ""
-            if approval.state in (ApprovalState.EXECUTED, ApprovalState.FAILED):
-                found.append(SettledCall(approval.call, "done", summary))
-            elif approval.settlement is Settlement.TREAT_AS_DONE:
-                found.append(SettledCall(approval.call, "done", "the operator says it was done"))
-            elif approval.settlement is Settlement.RUN_AGAIN:
-                found.append(SettledCall(approval.call, "run_again"))
-            elif approval.state is ApprovalState.DENIED and approval.told:
-                reason = approval.decision.reason if approval.decision else ""
-                found.append(SettledCall(approval.call, "denied", reason))
-        return tuple(found)
-
     def _ending(self, done: TurnDone) -> tuple[ev.Payload, ...]:
         """The turn's last events: usage, its end, and the fate of what is still open."""
         events: list[ev.Payload] = []
@@ -245,6 +230,26 @@ class Turn:
             )
         )
         return tuple(events)
+
+
+def settled_calls(state: RunState, session_id: SessionId, turn: int) -> tuple[SettledCall, ...]:
+    """What is known of the tool calls that a turn made before it was cut off."""
+    found = []
+    for approval in state.approvals.values():
+        if approval.session_id != session_id or approval.turn != turn:
+            continue
+        summary = approval.outcome.summary if approval.outcome else ""
+        if approval.state in (ApprovalState.EXECUTED, ApprovalState.FAILED):
+            found.append(SettledCall(approval.call, "done", summary))
+        elif approval.settlement is Settlement.TREAT_AS_DONE:
+            found.append(SettledCall(approval.call, "done", "the operator says it was done"))
+        elif approval.settlement is Settlement.RUN_AGAIN:
+            found.append(SettledCall(approval.call, "run_again"))
+        elif approval.state is ApprovalState.DENIED and approval.told:
+            # One that the operator gave while no agent was there is still to be told.
+            reason = approval.decision.reason if approval.decision else ""
+            found.append(SettledCall(approval.call, "denied", reason))
+    return tuple(found)
 
 
 def _fate(approval: Approval, *, lost: bool) -> list[ev.Payload]:

@@ -96,6 +96,11 @@ class Journal:
         self._head, self._seq, self.committed_seq = head, head.seq, head.seq
         self.projection = await self.reader.projection(_FINISHED_IN_MEMORY)
 
+    @property
+    def seq(self) -> int:
+        """The newest event's number, whether or not it is on disk yet."""
+        return self._seq
+
     def on_problem(self, callback: Callable[[str], None]) -> None:
         """`callback("")` when the store is well again."""
         self._on_problem = callback

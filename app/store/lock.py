@@ -43,6 +43,7 @@ class StoreLock:
     def acquire(self) -> None:
         """Take the lock or raise StoreBusy; a folder that cannot be written raises StoreError."""
         try:
+            self._path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
             fd = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         except OSError as error:
             raise StoreError(

@@ -36,14 +36,18 @@ class StorePaths:
         return self.root / "workspaces"
 
     @property
+    def store_id(self) -> str:
+        """Tells this store's child processes from those of other stores on the machine."""
+        return hashlib.sha256(os.fsencode(self.root.resolve())).hexdigest()[:16]
+
+    @property
     def socket(self) -> Path:
         """The supervisor's socket; in a short runtime folder when the store's path is long."""
         here = self.root / "supervisor.sock"
         if len(os.fsencode(here)) <= _SOCKET_LIMIT:
             return here
         base = Path(os.environ.get("XDG_RUNTIME_DIR") or tempfile.gettempdir())
-        name = hashlib.sha256(os.fsencode(self.root.resolve())).hexdigest()[:16]
-        return base / f"longwatch-{os.getuid()}" / f"{name}.sock"
+        return base / f"longwatch-{os.getuid()}" / f"{self.store_id}.sock"
 
 
 def default_store() -> Path:

@@ -90,6 +90,15 @@ class Reader:
         found = [Run.model_validate_json(doc) for doc in docs]
         return sorted(found, key=lambda run: run.created_at, reverse=True)
 
+    async def run_ids(self, prefix: str) -> list[RunId]:
+        """Ids that begin with `prefix`, an exact one alone."""
+        rows = await self._docs(
+            "SELECT id FROM runs WHERE substr(id, 1, ?)=? ORDER BY rowid DESC LIMIT 20",
+            len(prefix),
+            prefix,
+        )
+        return [RunId(prefix)] if prefix in rows else [RunId(row) for row in rows]
+
     async def run(self, run_id: RunId) -> RunState:
         """A run's state, replayed from its events. Raises NotFound."""
         state: RunState | None = None

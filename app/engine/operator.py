@@ -1,0 +1,333 @@
+"""The operator's commands: checked against the state, committed, then carried out."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+from app.agents.protocol import Answer
+from app.domain import commands as cmd
+from app.domain import events as ev
+from app.domain.approval import (
+    Action,
+    Actor,
+    ActorKind,
+    Approval,
+    ApprovalState,
+    Decision,
+    Scope,
+    Settlement,
+    StoredRule,
+)
+from app.domain.attention import waits_for_operator
+from app.domain.base import ApprovalId, ReviewId, RuleId, RunId
+from app.domain.errors import NotFound, Refused
+from app.domain.policy import decide, rule_for
+from app.domain.risk import Assessment
+from app.domain.run import Blocked, Review, ReviewState, Run, RunState, StepBrief, Verdict
+from app.domain.session import ChunkKind
+from app.domain.task_state import TaskState
+from app.engine.approvals import ApprovalDesk, too_many_denials
+from app.engine.core import Core
+from app.engine.project import load_project
+from app.engine.sessions import LiveSession, SessionKeeper
+from app.engine.turns import give
+from app.store.journal import Draft
+
+_TOO_MANY = "three denials in a row: the turn was stopped and waits for the operator"
+
+
+class Operator:
+    """Carries commands out. `wake(run_id)` makes sure that a run's loop is running."""
+
+    def __init__(
+        self,
+        core: Core,
+        keeper: SessionKeeper,
+        desk: ApprovalDesk,
+        wake: Callable[[RunId], None],
+        halt: Callable[[RunId], Awaitable[None]],
+    ) -> None:
+        self._core = core
+        self._keeper = keeper
+        self._desk = desk
+        self._wake = wake
+        self._halt = halt
+
+    async def execute(self, command: cmd.Command) -> cmd.Done:
+        """Raises Refused or NotFound with one sentence; then nothing has changed."""
+        match command:
+            case cmd.StartRun():
+                return await self._start(command)
+            case cmd.DecideApproval():
+                return await self._decide(command)
+            case cmd.SettleApproval():
+                return await self._settle(command)
+            case cmd.GiveVerdict():
+                return await self._verdict(command)
+            case cmd.Snooze():
+                return await self._snooze(command)
+            case cmd.CancelRun():
+                return await self._cancel(command)
+            case cmd.RetryRun():
+                return await self._retry(command)
+            case cmd.RemoveRule():
+                return await self._remove_rule(command)
+            case cmd.SteerSession():
+                return await self._steer(command)
+
+    def _done(self, message: str, run_id: RunId | None = None) -> cmd.Done:
+        return cmd.Done(message=message, run_id=run_id, seq=self._core.journal.committed_seq)
+
+    async def _start(self, command: cmd.StartRun) -> cmd.Done:
+        root = await self._core.workspaces.repository(Path(command.project))
+        project = await asyncio.to_thread(load_project, root)
+        workflow = command.workflow or project.route(command.request).workflow
+        recipe = project.recipe(workflow)
+        now = self._core.clock.now()
+        run = Run(
+            run_id=RunId(self._core.ids.new("r")),
+            trace_id=self._core.ids.new("tr"),
+            request=command.request,
+            project=str(root),
+            workflow=recipe.workflow.name,
+            recipe=recipe.digest,
+            steps=tuple(StepBrief(name=s.name, kind=s.kind) for s in recipe.workflow.steps),
+            created_at=now,
+            updated_at=now,
+        )
+        drafts = []
+        if recipe.digest not in self._core.journal.projection.recipes:
+            drafts.append(Draft(ev.RecipeRecorded(digest=recipe.digest, recipe=recipe)))
+        drafts.append(Draft(ev.RunCreated(run=run), run_id=run.run_id, trace_id=run.trace_id))
+        await asyncio.shield(self._core.journal.append(drafts))
+        self._wake(run.run_id)
+        return self._done(f"run {run.run_id} started with workflow {workflow}", run.run_id)
+
+    def _approval(self, approval_id: ApprovalId) -> tuple[RunState, Approval]:
+        for state in self._core.journal.projection.states.values():
+            approval = state.approvals.get(approval_id)
+            if approval is not None:
+                return state, approval
+        raise NotFound(f"there is no approval {approval_id}")
+
+    def _review(self, review_id: ReviewId) -> tuple[RunState, Review]:
+        for state in self._core.journal.projection.states.values():
+            review = state.reviews.get(review_id)
+            if review is not None:
+                return state, review
+        raise NotFound(f"there is no review {review_id}")
+
+    async def _decide(self, command: cmd.DecideApproval) -> cmd.Done:
+        state, approval = self._approval(command.approval_id)
+        _check(approval, command.revision, ApprovalState.PENDING)
+        if command.action is Action.ASK:
+            raise Refused("an approval is answered with allow or deny")
+        live = self._waiting(approval)
+        interrupt, reason = command.interrupt, command.reason
+        if command.action is Action.DENY and too_many_denials(state, approval):
+            interrupt, reason = True, f"{reason} ({_TOO_MANY})".strip()
+        decision = Decision(
+            action=command.action,
+            scope=command.scope,
+            reason=reason,
+            interrupt=interrupt,
+            by=command.by,
+            at=self._core.clock.now(),
+        )
+        decided = ev.ApprovalDecided(
+            approval_id=approval.approval_id, decision=decision, told=live is not None
+        )
+        drafts = [Draft(decided, run=state)]
+        rule = self._rule(state, approval, command)
+        if rule is not None:
+            drafts.append(Draft(ev.RuleAdded(rule=rule)))
+        await asyncio.shield(self._core.journal.append(drafts))
+        answer = Answer(command.action, command.scope, reason, interrupt)
+        if live is not None:
+            live.waiting.discard(approval.approval_id)
+            await give(live, approval.call.call_id, answer)
+        if rule is not None:
+            await self._apply_rules(state.run.project)
+        words = "approved" if command.action is Action.ALLOW else "denied"
+        later = "" if live else "; its agent is told when it runs again"
+        return self._done(f"{words}: {approval.call.title}{later}", state.run.run_id)
+
+    def _waiting(self, approval: Approval) -> LiveSession | None:
+        """The live session whose agent waits for this answer right now."""
+        live = self._keeper.find(approval.run_id, approval.session_id)
+        return live if live and approval.approval_id in live.waiting else None
+
+    def _rule(
+        self, state: RunState, approval: Approval, command: cmd.DecideApproval
+    ) -> StoredRule | None:
+        if command.action is not Action.ALLOW or command.scope is Scope.ONCE:
+            return None
+        rule_id = RuleId(self._core.ids.new("rule"))
+        return StoredRule(
+            rule_id=rule_id,
+            project=state.run.project,
+            rule=rule_for(approval, command.scope, rule_id),
+            by=command.by,
+            at=self._core.clock.now(),
+            from_approval=approval.approval_id,
+        )
+
+    async def _apply_rules(self, project: str) -> None:
+        """Answer what already waits and is now covered by a rule."""
+        states = list(self._core.journal.projection.states.values())
+        for state in [s for s in states if s.run.project == project]:
+            for approval in state.approvals.values():
+                live = self._waiting(approval)
+                if approval.state is ApprovalState.PENDING and live is not None:
+                    await self._apply_rules_to(approval, live)
+
+    async def _apply_rules_to(self, approval: Approval, live: LiveSession) -> None:
+        session = self._core.state(approval.run_id).sessions[approval.session_id]
+        answer = decide(
+            approval.call,
+            Assessment(risk=approval.risk, reasons=approval.risk_reasons),
+            self._desk.rules(approval.run_id),
+            agent=approval.agent,
+            session=approval.session_id,
+            workspace=session.workspace,
+        )
+        if answer.action is not Action.ALLOW:
+            return
+        by = Actor(kind=ActorKind.RULE, name=answer.rule)
+        decision = Decision(action=Action.ALLOW, by=by, at=self._core.clock.now())
+        decided = ev.ApprovalDecided(approval_id=approval.approval_id, decision=decision, told=True)
+        await self._core.commit(approval.run_id, decided)
+        live.waiting.discard(approval.approval_id)
+        await give(live, approval.call.call_id, Answer(Action.ALLOW))
+
+    async def _settle(self, command: cmd.SettleApproval) -> cmd.Done:
+        state, approval = self._approval(command.approval_id)
+        _check(approval, command.revision, ApprovalState.UNCERTAIN)
+        settled: list[ev.Payload] = [
+            ev.ApprovalSettled(
+                approval_id=approval.approval_id,
+                settlement=command.settlement,
+                by=command.by,
+                reason=command.reason,
+            )
+        ]
+        if command.settlement is Settlement.ABORT and not state.run.state.terminal:
+            message = f"the operator stopped here: {approval.call.title} has an unknown outcome"
+            blocked = Blocked(kind="aborted", message=message, step=approval.step)
+            settled.append(
+                ev.RunStateChanged(
+                    state=TaskState.BLOCKED, reason=message, by=command.by, blocked=blocked
+                )
+            )
+        await self._core.commit(state.run.run_id, *settled)
+        self._wake(state.run.run_id)
+        return self._done(f"{command.settlement}: {approval.call.title}", state.run.run_id)
+
+    async def _verdict(self, command: cmd.GiveVerdict) -> cmd.Done:
+        state, review = self._review(command.review_id)
+        if review.state is not ReviewState.OPEN or not waits_for_operator(state, review.review_id):
+            raise Refused(f"review {review.review_id} does not wait for the operator")
+        if review.revision != command.revision:
+            raise Refused(f"review {review.review_id} has changed meanwhile: read it again")
+        if not command.accept and not command.reason.strip():
+            raise Refused("sending work back needs a reason, for the agent to read")
+        verdict = Verdict(
+            by=command.by,
+            decision="approve" if command.accept else "reject",
+            reasons=(command.reason,) if command.reason.strip() else (),
+            at=self._core.clock.now(),
+        )
+        payloads: list[ev.Payload] = [ev.VerdictGiven(review_id=review.review_id, verdict=verdict)]
+        if state.run.state is TaskState.BLOCKED:
+            payloads.append(
+                ev.RunStateChanged(
+                    state=TaskState.IN_PROGRESS, reason="the review was answered", by=command.by
+                )
+            )
+        await self._core.commit(state.run.run_id, *payloads)
+        self._wake(state.run.run_id)
+        words = "accepted" if command.accept else "sent back"
+        return self._done(f"{words}: {review.of}, version {review.of_attempt}", state.run.run_id)
+
+    async def _snooze(self, command: cmd.Snooze) -> cmd.Done:
+        if command.item == "approval":
+            state, _ = self._approval(ApprovalId(command.item_id))
+        else:
+            state, _review = self._review(ReviewId(command.item_id))
+        snoozed = ev.Snoozed(
+            item=command.item, item_id=command.item_id, until=command.until, by=command.by
+        )
+        await self._core.commit(state.run.run_id, snoozed)
+        return self._done("put off" if command.until else "brought back", state.run.run_id)
+
+    async def _cancel(self, command: cmd.CancelRun) -> cmd.Done:
+        state = self._core.state(command.run_id)
+        payloads: list[ev.Payload] = [
+            ev.RunStateChanged(
+                state=TaskState.CANCELED, reason=command.reason or "canceled", by=command.by
+            )
+        ]
+        for approval in state.approvals.values():
+            if approval.state in (ApprovalState.PENDING, ApprovalState.APPROVED):
+                withdrawn = ev.ApprovalWithdrawn(
+                    approval_id=approval.approval_id, why="the run was canceled"
+                )
+                payloads.append(withdrawn)
+        if state.run.state.terminal:
+            raise Refused(f"run {command.run_id} is {state.run.state} already")
+        await self._core.commit(command.run_id, *payloads)
+        await self._halt(command.run_id)
+        return self._done(f"run {command.run_id} canceled", command.run_id)
+
+    async def _retry(self, command: cmd.RetryRun) -> cmd.Done:
+        state = self._core.state(command.run_id)
+        run, blocked = state.run, state.run.blocked
+        if not run.state.resumable:
+            raise Refused(
+                f"run {run.run_id} is {run.state}: only a blocked or failed run is retried"
+            )
+        if blocked is not None and blocked.kind == "review_limit":
+            raise Refused(f"run {run.run_id} waits for its review to be answered, not retried")
+        payloads: list[ev.Payload] = [
+            ev.RunStateChanged(state=TaskState.IN_PROGRESS, reason="retried", by=command.by)
+        ]
+        attempt = state.latest(blocked.step) if blocked and blocked.kind == "gate" else None
+        if attempt is not None and attempt.gates:
+            payloads.append(
+                ev.Returned(
+                    from_step=attempt.step,
+                    to_step=attempt.step,
+                    cause="gate",
+                    gate=attempt.gates[-1].gate,
+                )
+            )
+        await self._core.commit(run.run_id, *payloads)
+        self._wake(run.run_id)
+        return self._done(f"run {run.run_id} goes on", run.run_id)
+
+    async def _remove_rule(self, command: cmd.RemoveRule) -> cmd.Done:
+        if command.rule_id not in self._core.journal.projection.rules:
+            raise NotFound(f"there is no rule {command.rule_id}")
+        await self._core.record(ev.RuleRemoved(rule_id=command.rule_id, by=command.by))
+        return self._done(f"rule {command.rule_id} removed")
+
+    async def _steer(self, command: cmd.SteerSession) -> cmd.Done:
+        live = self._keeper.find(command.run_id, command.session_id)
+        session = self._core.state(command.run_id).sessions.get(command.session_id)
+        if session is None:
+            raise NotFound(f"run {command.run_id} has no session {command.session_id}")
+        if live is None or not session.turn_open:
+            raise Refused("its agent is not at work: there is nobody to hear it")
+        live.transcript.say(ChunkKind.PROMPT, f"{command.by}: {command.text}")
+        await live.agent.steer(command.text)
+        return self._done("said", command.run_id)
+
+
+def _check(approval: Approval, revision: int, expected: ApprovalState) -> None:
+    if approval.state is not expected:
+        by = f" by {approval.decision.by}" if approval.decision else ""
+        raise Refused(f"approval {approval.approval_id} is {approval.state} already{by}")
+    if approval.revision != revision:
+        raise Refused(f"approval {approval.approval_id} has changed meanwhile: read it again")

@@ -1,0 +1,27 @@
+"""Recovery: what a new supervisor makes of what the last one left."""
+
+from __future__ import annotations
+
+from app.domain import events as ev
+from app.domain.approval import ApprovalState
+from app.domain.run import RunState
+from app.domain.session import SessionState
+from app.engine.turns import lost_call
+
+
+def recover(state: RunState) -> list[ev.Payload]:
+    """Events for one unfinished run: its agents are gone, and what they were doing is unknown.
+
+    Pending approvals stay as they are: they are shown again, and the resumed agent's same
+    question is joined to them.
+    """
+    found: list[ev.Payload] = []
+    for approval in state.approvals.values():
+        if approval.state is ApprovalState.PERMITTED:
+            why = "Longwatch stopped before the agent reported an outcome"
+            found.extend(lost_call(approval, why))
+    for session in state.sessions.values():
+        if session.state not in (SessionState.CLOSED, SessionState.LOST):
+            why = "Longwatch was restarted"
+            found.append(ev.SessionLost(session_id=session.session_id, why=why))
+    return found

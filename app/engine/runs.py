@@ -1,0 +1,94 @@
+"""The runs' loops: one task each, owned here, ended here."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+
+from app.domain import events as ev
+from app.domain.base import RunId
+from app.domain.errors import StoreError
+from app.domain.run import Blocked
+from app.domain.task_state import TaskState
+from app.engine.approvals import ApprovalDesk
+from app.engine.core import Core
+from app.engine.results import release_workspaces
+from app.engine.runner import ENGINE, Runner
+from app.engine.sessions import SessionKeeper
+
+_log = logging.getLogger(__name__)
+
+
+class Runs:
+    """Starts a run's loop when it has something to do; never two loops for one run."""
+
+    def __init__(
+        self, core: Core, keeper: SessionKeeper, desk: ApprovalDesk, *, active: bool
+    ) -> None:
+        self._core = core
+        self._keeper = keeper
+        self._desk = desk
+        self._tasks: dict[RunId, asyncio.Task[None]] = {}
+        self.active = active
+
+    def wake(self, run_id: RunId) -> None:
+        """Make sure that the run's loop runs and looks at its state."""
+        if not self.active:
+            return
+        self._core.changed(run_id).set()
+        task = self._tasks.get(run_id)
+        if task is None or task.done():
+            before = task
+            self._tasks[run_id] = asyncio.create_task(self._loop(run_id, before), name=run_id)
+
+    async def _loop(self, run_id: RunId, before: asyncio.Task[None] | None) -> None:
+        if before is not None:
+            await asyncio.wait([before])
+        try:
+            await Runner(self._core, self._keeper, self._desk, run_id).run()
+            await self._leave(run_id)
+        except StoreError as error:
+            _log.error("run %s stands still: %s", run_id, error)
+        except Exception as error:
+            # A defect of ours must not look like a run that works: say it where it is seen.
+            _log.exception("run %s: defect", run_id)
+            await self._defect(run_id, error)
+
+    async def _leave(self, run_id: RunId) -> None:
+        """The run is over or waits for a person to take it up: its agents need not wait too."""
+        state = self._core.state(run_id)
+        over = state.run.state.terminal
+        await self._keeper.close_run(run_id, f"the run is {state.run.state}", final=over)
+        if over:
+            await release_workspaces(self._core, self._core.state(run_id))
+        # A command may have taken the run up again while its agents were ending.
+        if self._core.state(run_id).run.state is TaskState.IN_PROGRESS:
+            asyncio.get_running_loop().call_soon(self.wake, run_id)
+
+    async def _defect(self, run_id: RunId, error: Exception) -> None:
+        message = f"Longwatch itself failed: {type(error).__name__}: {error}"
+        state = self._core.state(run_id).run.state
+        if state in (TaskState.PENDING, TaskState.IN_PROGRESS):
+            blocked = Blocked(kind="aborted", message=message)
+            stopped = ev.RunStateChanged(
+                state=TaskState.BLOCKED, reason=message, by=ENGINE, blocked=blocked
+            )
+            await self._core.commit(run_id, stopped)
+        await self._keeper.close_run(run_id, message, final=False)
+
+    async def halt(self, run_id: RunId) -> None:
+        """End the run's loop and its agents: it was canceled."""
+        task = self._tasks.pop(run_id, None)
+        if task is not None and not task.done():
+            task.cancel()
+            await asyncio.wait([task])
+        await self._leave(run_id)
+
+    async def close(self) -> None:
+        """End all loops; the runs stay as they are."""
+        tasks = [t for t in self._tasks.values() if not t.done()]
+        for task in tasks:
+            task.cancel()
+        if tasks:
+            await asyncio.wait(tasks)
+        self._tasks.clear()

@@ -1,0 +1,267 @@
+"""The supervisor: commands in, subscriptions out. Owns the store, every task and every child."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+import sqlite3
+from collections.abc import AsyncIterator, Mapping, Sequence
+from pathlib import Path
+
+from app.agents.protocol import Driver
+from app.domain import events as ev
+from app.domain.approval import Approval, StoredRule
+from app.domain.attention import waits_for_operator
+from app.domain.base import Clock, IdSource, RunId, SessionId
+from app.domain.commands import Command, Done
+from app.domain.errors import NotFound, OwnershipError, Refused, StoreError
+from app.domain.events import Event
+from app.domain.feed import FeedItem, Snapshot, Status, VerifyReport
+from app.domain.redact import Redactor
+from app.domain.run import Review, ReviewState, Run, RunState
+from app.domain.session import Chunk, SessionState
+from app.domain.task_state import TaskState
+from app.domain.workflow import Recipe
+from app.engine.approvals import ApprovalDesk
+from app.engine.broadcast import Broadcast
+from app.engine.core import Core
+from app.engine.drivers import default_drivers, known_secrets
+from app.engine.operator import Operator
+from app.engine.processes import ProcessRegistry
+from app.engine.recovery import recover
+from app.engine.results import run_diff
+from app.engine.runs import Runs
+from app.engine.sessions import SessionKeeper
+from app.engine.system import RandomIds, SystemClock
+from app.engine.workspaces import Workspaces
+from app.store.journal import Draft, Journal
+from app.store.lock import StoreLock
+from app.store.paths import StorePaths
+from app.store.verify import verify
+from app.version import VERSION
+
+_TAIL_CHUNKS = 200  # of each live session in a snapshot; older text is paged
+
+
+class Supervisor:
+    """The one process that writes to a store. Same methods as `app.link.client.Client`."""
+
+    def __init__(self, core: Core, lock: StoreLock, *, run: bool) -> None:
+        self._core = core
+        self._lock = lock
+        self._journal = core.journal
+        self._broadcast = Broadcast()
+        clean = Redactor(known_secrets(core.journal.projection)).clean
+        self._keeper = SessionKeeper(core, clean)
+        self._desk = ApprovalDesk(core, clean)
+        self._runs = Runs(core, self._keeper, self._desk, active=run)
+        self._operator = Operator(core, self._keeper, self._desk, self._runs.wake, self._runs.halt)
+        self._started_at = core.clock.now()
+        self._closed = False
+        self.stopped = asyncio.Event()  # set when somebody asked for a shutdown
+
+    @classmethod
+    async def open(
+        cls,
+        store: Path,
+        *,
+        run: bool = True,
+        clock: Clock | None = None,
+        ids: IdSource | None = None,
+        drivers: Mapping[str, Driver] | None = None,
+    ) -> Supervisor:
+        """Take the store and, with `run`, everything unfinished in it up again.
+
+        Raises StoreBusy when another process holds it, StoreError when it cannot be used.
+        Without `run`, commands are committed and wait for the next supervisor.
+        """
+        paths = StorePaths(store)
+        lock = StoreLock(paths.lock)
+        await asyncio.to_thread(lock.acquire)
+        clock, ids = clock or SystemClock(), ids or RandomIds()
+        try:
+            journal = await Journal.open(paths, clock)
+        except BaseException:
+            lock.release()
+            raise
+        core = _core(journal, paths, clock, ids, default_drivers() if drivers is None else drivers)
+        supervisor = cls(core, lock, run=run)
+        try:
+            if run:
+                await supervisor._begin()
+        except BaseException:
+            await supervisor.close()
+            raise
+        return supervisor
+
+    async def _begin(self) -> None:
+        core, journal = self._core, self._journal
+        journal.listen(self._broadcast.publish)
+        journal.on_problem(lambda _text: self._broadcast.status(self._status()))
+        left_over = list(journal.projection.processes.values())
+        await core.record(
+            ev.SupervisorStarted(
+                epoch=core.epoch, pid=os.getpid(), host=socket.gethostname(), version=VERSION
+            )
+        )
+        await core.processes.reap_leftovers(left_over)
+        for state in list(journal.projection.states.values()):
+            events = recover(state)
+            if events and not state.run.state.terminal:
+                await core.commit(state.run.run_id, *events)
+        for state in list(journal.projection.states.values()):
+            if state.run.state in (TaskState.PENDING, TaskState.IN_PROGRESS):
+                self._runs.wake(state.run.run_id)
+
+    def _status(self) -> Status:
+        return Status(
+            epoch=self._core.epoch,
+            pid=os.getpid(),
+            host=socket.gethostname(),
+            store=str(self._core.paths.root),
+            version=VERSION,
+            sqlite=sqlite3.sqlite_version,
+            started_at=self._started_at,
+            seq=self._journal.committed_seq,
+            problem=self._journal.problem,
+        )
+
+    async def execute(self, command: Command) -> Done:
+        """Carry a command out; returns once its events are committed. Raises Refused."""
+        return await self._operator.execute(command)
+
+    def feed(self) -> AsyncIterator[FeedItem]:
+        """A Snapshot first, then every change after it; ends with Ended."""
+        return self._broadcast.feed(self._snapshot)
+
+    async def _snapshot(self) -> Snapshot:
+        states = tuple(self._journal.projection.states.values())
+        rules = tuple(self._journal.projection.rules.values())
+        # The states may be ahead of the disk: the snapshot is shown once they are on it.
+        seq = self._journal.seq
+        await asyncio.shield(self._journal.append(()))
+        tails: list[Chunk] = []
+        for state in states:
+            for session in state.sessions.values():
+                if session.state is not SessionState.CLOSED or not state.run.state.terminal:
+                    tails += await self._journal.reader.chunks(
+                        session.session_id, limit=_TAIL_CHUNKS
+                    )
+        return Snapshot(
+            seq=seq, status=self._status(), runs=states, rules=rules, tails=tuple(tails)
+        )
+
+    async def status(self) -> Status:
+        return self._status()
+
+    async def runs(self, limit: int = 200) -> Sequence[Run]:
+        """Newest first."""
+        return await self._journal.reader.runs(limit)
+
+    async def run(self, run_id: RunId) -> RunState:
+        """Raises NotFound. An unambiguous prefix of the id is enough."""
+        state = self._journal.state(run_id)
+        if state is not None:
+            return state
+        return await self._journal.reader.run(await self._full_id(run_id))
+
+    async def _full_id(self, run_id: RunId) -> RunId:
+        found = await self._journal.reader.run_ids(run_id)
+        if len(found) > 1:
+            raise Refused(f"{run_id} fits several runs: {', '.join(found[:5])}")
+        if not found:
+            raise NotFound(f"there is no run {run_id}; `longwatch runs` lists them")
+        return found[0]
+
+    async def recipe(self, run_id: RunId) -> Recipe:
+        state = await self.run(run_id)
+        known = self._journal.projection.recipes.get(state.run.recipe)
+        return known or await self._journal.reader.recipe(state.run.recipe)
+
+    async def events(
+        self, run_id: RunId | None = None, after: int = 0, limit: int = 1000
+    ) -> Sequence[Event]:
+        """In order of sequence, from `after` exclusive."""
+        full = (await self.run(run_id)).run.run_id if run_id else None
+        return await self._journal.reader.events(full, after, limit)
+
+    async def approvals(self, open_only: bool = True) -> Sequence[Approval]:
+        """Newest first. Open ones are those of unfinished runs that wait for a person."""
+        if not open_only:
+            return await self._journal.reader.approvals()
+        return [
+            approval
+            for state in self._journal.projection.states.values()
+            for approval in state.approvals.values()
+            if approval.state.needs_person and not state.run.state.terminal
+        ]
+
+    async def reviews(self, open_only: bool = True) -> Sequence[Review]:
+        """Newest first. Open ones are those that wait for the operator."""
+        if not open_only:
+            return await self._journal.reader.reviews()
+        return [
+            review
+            for state in self._journal.projection.states.values()
+            for review in state.reviews.values()
+            if review.state is ReviewState.OPEN and waits_for_operator(state, review.review_id)
+        ]
+
+    async def rules(self) -> Sequence[StoredRule]:
+        return list(self._journal.projection.rules.values())
+
+    async def transcript(
+        self, run_id: RunId, session_id: SessionId, before: int | None = None, limit: int = 500
+    ) -> Sequence[Chunk]:
+        """A page of transcript, oldest first. Raises OwnershipError."""
+        state = await self.run(run_id)
+        if session_id not in state.sessions:
+            raise OwnershipError(f"session {session_id} does not belong to run {run_id}")
+        return await self._journal.reader.chunks(session_id, before, limit)
+
+    async def diff(self, run_id: RunId, step: str = "", attempt: int = 0) -> str:
+        """Unified diff of the run's work, or of what one attempt changed."""
+        return await run_diff(self._core, await self.run(run_id), step, attempt)
+
+    async def verify(self) -> VerifyReport:
+        await asyncio.shield(self._journal.append(()))  # what is under way belongs to it
+        return await verify(self._core.paths)
+
+    async def shutdown(self) -> None:
+        """Ask the host to stop; `stopped` tells it."""
+        self.stopped.set()
+
+    async def close(self) -> None:
+        """Stop loops, agents, children, store. Unfinished runs go on at the next start."""
+        if self._closed:
+            return
+        self._closed = True
+        try:
+            await self._runs.close()
+            await self._keeper.close()
+            await self._core.processes.close()
+            if self._runs.active:
+                await self._core.record(ev.SupervisorStopped(epoch=self._core.epoch))
+        finally:
+            self._broadcast.end("the supervisor has stopped")
+            await self._journal.close()
+            self._lock.release()
+            self.stopped.set()
+
+
+def _core(
+    journal: Journal,
+    paths: StorePaths,
+    clock: Clock,
+    ids: IdSource,
+    drivers: Mapping[str, Driver],
+) -> Core:
+    epoch = journal.projection.epoch + 1
+
+    async def record(payload: ev.Payload) -> None:
+        await asyncio.shield(journal.append([Draft(payload)]))
+
+    processes = ProcessRegistry(record, clock, ids, epoch, store_id=paths.store_id)
+    workspaces = Workspaces(paths.workspaces, processes)
+    return Core(journal, paths, clock, ids, epoch, drivers, processes, workspaces)
