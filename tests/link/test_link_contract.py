@@ -27,6 +27,7 @@ from tests.support.supervisor import (
     an_approval,
     an_event,
 )
+from tests.support.waiting import until
 
 
 @pytest.fixture
@@ -158,9 +159,7 @@ async def test_a_reader_that_leaves_is_forgotten(
     async with aclosing(client.feed()) as feed:  # type: ignore[type-var]
         await _open(feed)
         assert len(supervisor.readers) == 1
-    async with asyncio.timeout(5):
-        while supervisor.readers:
-            await asyncio.sleep(0.01)
+    await until(lambda: not supervisor.readers)
     assert (await client.status()).seq == 7
 
 
