@@ -1,0 +1,140 @@
+"""The project's configuration file, `longwatch.toml`: agents, routes, approval rules."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+
+from pydantic import Field
+
+from app.domain.approval import Action, ApprovalRule, RuleMatch
+from app.domain.base import Model
+from app.domain.request import Risk
+from app.domain.routing import RouteRule
+from app.domain.toml_lines import KeyPath
+from app.domain.toml_messages import not_among
+from app.domain.toml_source import load_toml, refuse
+from app.domain.workflow import OPERATOR, AgentConfig, Name, Text
+
+Found = Iterator[tuple[KeyPath, str]]
+_CONDITIONS = ("tool", "command", "command_exact", "path", "agent", "max_risk", "min_risk")
+
+
+class RuleEntry(Model):
+    """An approval rule as it stands in the file: flat, without a rule for one session."""
+
+    name: Text
+    tool: Text | None = None
+    command: Text | None = None
+    command_exact: Text | None = None
+    path: Text | None = None
+    agent: Text | None = None
+    max_risk: Risk | None = None
+    min_risk: Risk | None = None
+    action: Action
+    reason: str = ""
+    allow_critical: bool = False
+
+    def rule(self) -> ApprovalRule:
+        """The rule in the words of the approval policy."""
+        return ApprovalRule(
+            name=self.name,
+            match=RuleMatch(**{name: getattr(self, name) for name in _CONDITIONS}),
+            action=self.action,
+            reason=self.reason,
+            allow_critical=self.allow_critical,
+        )
+
+
+class ApprovalSection(Model):
+    """`[approval]`: the rules in the order in which they are tried."""
+
+    rule: tuple[RuleEntry, ...] = ()
+
+
+class Config(Model):
+    """All of `longwatch.toml`."""
+
+    default_workflow: Name | None = None  # for requests that no route matches
+    agent: tuple[AgentConfig, ...] = Field(min_length=1)
+    route: tuple[RouteRule, ...] = ()
+    approval: ApprovalSection = ApprovalSection()
+
+    @property
+    def agent_names(self) -> tuple[str, ...]:
+        return tuple(agent.name for agent in self.agent)
+
+    @property
+    def rules(self) -> tuple[ApprovalRule, ...]:
+        return tuple(entry.rule() for entry in self.approval.rule)
+
+
+def parse_config(text: str, source: str) -> Config:
+    """Read and check a configuration; `source` names the file in errors. Raises ConfigError."""
+    config = load_toml(text, source, Config)
+    refuse(text, source, _problems(config))
+    return config
+
+
+def check_routes(config: Config, workflows: Sequence[str]) -> Found:
+    """Names of workflows in the configuration that do not exist."""
+    default = config.default_workflow
+    if default is not None and default not in workflows:
+        yield ("default_workflow",), not_among(f'no workflow "{default}"', default, workflows)
+    for i, rule in enumerate(config.route):
+        if rule.workflow not in workflows:
+            what = f'no workflow "{rule.workflow}"'
+            yield ("route", i, "workflow"), not_among(what, rule.workflow, workflows)
+
+
+def repeated(names: Sequence[str]) -> Iterator[tuple[int, str]]:
+    """The places, from 0, of names that stand earlier in the list already."""
+    seen = Counter[str]()
+    for i, name in enumerate(names):
+        seen[name] += 1
+        if seen[name] > 1:
+            yield i, name
+
+
+def _problems(config: Config) -> Found:
+    for i, agent in enumerate(config.agent):
+        yield from _agent(("agent", i), agent)
+    for i, name in repeated(config.agent_names):
+        yield ("agent", i, "name"), f'there is an agent "{name}" already'
+    for i, route in enumerate(config.route):
+        yield from _route(("route", i), route)
+    for i, name in repeated([entry.name for entry in config.approval.rule]):
+        yield ("approval", "rule", i, "name"), f'there is a rule "{name}" already'
+    for i, entry in enumerate(config.approval.rule):
+        yield from _rule(("approval", "rule", i), entry, config.agent_names)
+
+
+def _agent(at: KeyPath, agent: AgentConfig) -> Found:
+    if agent.name == OPERATOR:
+        yield (*at, "name"), f'"{OPERATOR}" means the person; give the agent another name'
+    if agent.driver == "scripted" and not agent.script:
+        yield at, 'driver "scripted" needs `script`, the path of its script file'
+    if agent.driver != "scripted":
+        for key in sorted(agent.model_fields_set & {"script", "speed"}):
+            yield (*at, key), 'only for driver "scripted"'
+    for i, name in enumerate(agent.env):
+        if not name.isidentifier():
+            yield (*at, "env", i), f'"{name}" is not the name of an environment variable'
+
+
+def _route(at: KeyPath, route: RouteRule) -> Found:
+    if route.max_risk is not None and route.allow_risks is not None:
+        yield (*at, "allow_risks"), "give either max_risk or allow_risks"
+    if route.allow_risks == ():
+        yield (*at, "allow_risks"), "an empty list lets no request through; leave the key out"
+
+
+def _rule(at: KeyPath, rule: RuleEntry, agents: Sequence[str]) -> Found:
+    if rule.agent is not None and rule.agent not in agents:
+        yield (*at, "agent"), not_among(f'no agent "{rule.agent}"', rule.agent, agents)
+    if rule.max_risk and rule.min_risk and rule.min_risk.rank > rule.max_risk.rank:
+        yield (*at, "min_risk"), "min_risk is above max_risk: the rule can never match"
+    if rule.action is not Action.ALLOW and rule.allow_critical:
+        yield (*at, "allow_critical"), 'has a meaning only with action = "allow"'
+    if rule.action is Action.ALLOW and all(getattr(rule, c) is None for c in _CONDITIONS):
+        yield at, 'this would allow everything; give a condition such as max_risk = "low"'

@@ -1,0 +1,148 @@
+"""Prompt templates: compiled in a sandbox, and checked when the file is loaded.
+
+Rendering is one pass: text that comes out of a variable is never looked at again, so an output
+that contains a placeholder stays what it is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+
+from app.domain.toml_messages import not_among
+
+if TYPE_CHECKING:
+    from jinja2 import Template, nodes
+    from jinja2.sandbox import ImmutableSandboxedEnvironment
+
+
+class Outputs:
+    """`outputs.plan` or `outputs["plan"]`. Not a dict: a step may be called "items"."""
+
+    def __init__(self, outputs: Mapping[str, str]) -> None:
+        self._outputs = outputs
+
+    def __getitem__(self, name: str) -> str:
+        return self._outputs[name]
+
+
+@lru_cache(maxsize=1)
+def environment() -> ImmutableSandboxedEnvironment:
+    """The one environment: no loader, no globals, no escaping, undefined is an error."""
+    from jinja2 import StrictUndefined
+    from jinja2.sandbox import ImmutableSandboxedEnvironment
+
+    made = ImmutableSandboxedEnvironment(
+        undefined=StrictUndefined,
+        autoescape=False,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        finalize=lambda value: "" if value is None else value,
+    )
+    made.globals.clear()
+    return made
+
+
+@lru_cache(maxsize=256)
+def variables(template: str) -> frozenset[str]:
+    """The variables that a template that compiles mentions."""
+    from jinja2 import meta
+
+    return frozenset(meta.find_undeclared_variables(environment().parse(template)))
+
+
+def render(template: str, values: Mapping[str, Any]) -> str:
+    """Fill a template in. Raises jinja2.TemplateError and whatever an expression in it raises."""
+    return _compiled(template).render(values)
+
+
+@lru_cache(maxsize=256)
+def _compiled(template: str) -> Template:
+    return environment().from_string(template)
+
+
+def check(
+    template: str, known: Mapping[str, Sequence[str]], trials: Sequence[Mapping[str, Any]]
+) -> list[str]:
+    """What is wrong with a template, a sentence each; empty when all is well.
+
+    `known` has the variables it may use, each with its members (none: it has no members worth
+    checking), and `trials` sets of values with which it must render.
+    """
+    from jinja2 import TemplateSyntaxError
+
+    try:
+        tree = environment().parse(template)
+        environment().compile(template)
+    except TemplateSyntaxError as error:
+        return [f"template line {error.lineno}: {error.message}"]
+    problems = [f"template line {line}: {what}" for line, what in _walk(tree, known)]
+    return list(dict.fromkeys(problems)) or _try_out(template, trials)
+
+
+def _walk(tree: nodes.Template, known: Mapping[str, Sequence[str]]) -> Iterator[tuple[int, str]]:
+    from jinja2 import meta, nodes
+
+    for name in sorted(meta.find_undeclared_variables(tree) - set(known)):
+        line = next((n.lineno for n in tree.find_all(nodes.Name) if n.name == name), 1)
+        yield line, not_among(f'unknown variable "{name}"', name, known)
+    for node in tree.find_all((nodes.Include, nodes.Import, nodes.FromImport, nodes.Extends)):
+        yield node.lineno, "a prompt cannot include, import or extend another"
+    uses: list[nodes.Filter | nodes.Test] = [*tree.find_all(nodes.Filter)]
+    for use in [*uses, *tree.find_all(nodes.Test)]:
+        kind, table = _vocabulary(use)
+        if use.name not in table:
+            yield use.lineno, not_among(f'unknown {kind} "{use.name}"', use.name, table)
+    yield from _members(tree, known)
+
+
+def _vocabulary(use: nodes.Filter | nodes.Test) -> tuple[str, list[str]]:
+    from jinja2 import nodes
+
+    if isinstance(use, nodes.Filter):
+        return "filter", sorted(environment().filters)
+    return "test", sorted(environment().tests)
+
+
+def _members(tree: nodes.Template, known: Mapping[str, Sequence[str]]) -> Iterator[tuple[int, str]]:
+    from jinja2 import nodes
+
+    plain = {id(n): n for n in tree.find_all(nodes.Name) if n.name == "outputs"}
+    lookups: list[nodes.Getattr | nodes.Getitem] = [*tree.find_all(nodes.Getattr)]
+    for node in [*lookups, *tree.find_all(nodes.Getitem)]:
+        owner = node.node
+        if not isinstance(owner, nodes.Name) or owner.name not in ("outputs", "request", "gate"):
+            continue
+        member = node.attr if isinstance(node, nodes.Getattr) else _constant(node.arg)
+        if isinstance(member, str):
+            plain.pop(id(owner), None)
+            if member not in known.get(owner.name, (member,)):
+                what = f'{owner.name} has no "{member}"'
+                yield node.lineno, not_among(what, member, known[owner.name])
+    for name in plain.values():
+        yield name.lineno, 'name the step whose output you want: outputs.STEP or outputs["STEP"]'
+
+
+def _constant(node: nodes.Node) -> object:
+    from jinja2 import nodes
+
+    return node.value if isinstance(node, nodes.Const) else None
+
+
+def _try_out(template: str, trials: Sequence[Mapping[str, Any]]) -> list[str]:
+    for values in trials:
+        try:
+            render(template, values)
+        # An expression can raise anything; whatever it is, the operator must hear of it now.
+        except Exception as error:
+            return [f"does not render {_when(values)}: {error}"]
+    return []
+
+
+def _when(values: Mapping[str, Any]) -> str:
+    if values.get("gate") is not None:
+        return "after a failed gate"
+    if values["reasons"]:
+        return "after a reject"
+    return "at the first attempt, when `gate` is none and `reasons` is empty"
