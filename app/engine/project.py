@@ -1,0 +1,116 @@
+"""A project: the configuration and the workflows that a repository declares."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from app.domain.config import Config, check_routes, parse_config
+from app.domain.errors import ConfigError, NotFound, Refused
+from app.domain.request import Request
+from app.domain.routing import RouteChoice, RuleReport, choose, explain
+from app.domain.toml_lines import KeyPath
+from app.domain.toml_messages import not_among
+from app.domain.toml_source import refuse
+from app.domain.workflow import OPERATOR, AgentConfig, AgentStep, Recipe, Workflow
+from app.domain.workflow_check import parse_workflow
+
+CONFIG_FILE = "longwatch.toml"
+WORKFLOW_FOLDER = ".longwatch/workflows"
+
+
+@dataclass(frozen=True, slots=True)
+class Project:
+    """What `longwatch.toml` and `.longwatch/workflows/*.toml` say, checked against each other."""
+
+    root: Path
+    config: Config  # scripts of scripted agents are absolute paths here
+    workflows: Mapping[str, Workflow]
+
+    def recipe(self, workflow: str) -> Recipe:
+        """What a run of that workflow pins. Raises NotFound."""
+        found = self.workflows.get(workflow)
+        if found is None:
+            raise NotFound(not_among(f'no workflow "{workflow}"', workflow, self.workflows))
+        used = set(_agents_of(found))
+        return Recipe(
+            workflow=found,
+            agents=tuple(agent for agent in self.config.agent if agent.name in used),
+            rules=self.config.rules,
+        )
+
+    def route(self, request: Request) -> RouteChoice:
+        """The workflow for a request, and why. Raises Refused when nothing matches."""
+        choice = choose(request, self.config.route, self.workflows, self.config.default_workflow)
+        if choice is None:
+            raise Refused(
+                f"no route in {CONFIG_FILE} matches this request (user {request.user}, channel"
+                f" {request.channel}, task type {request.task_type}, risk {request.risk}) and"
+                " there is no default_workflow; add one, or name a workflow"
+            )
+        return choice
+
+    def explain(self, request: Request) -> tuple[RuleReport, ...]:
+        """How every route fares with a request, field by field."""
+        return explain(request, self.config.route, self.workflows)
+
+
+def load_project(root: Path) -> Project:
+    """Read a project from its root folder (blocking). Raises ConfigError, which names the file,
+    line and key and, where there is no configuration, says to run `longwatch init`."""
+    text = _read(root, CONFIG_FILE)
+    config = parse_config(text, CONFIG_FILE)
+    workflows = _workflows(root, config)
+    refuse(text, CONFIG_FILE, [*check_routes(config, list(workflows)), *_bad_scripts(root, config)])
+    agents = tuple(_with_script(root, agent) for agent in config.agent)
+    return Project(root, config.model_copy(update={"agent": agents}), workflows)
+
+
+def _workflows(root: Path, config: Config) -> dict[str, Workflow]:
+    found, files = dict[str, Workflow](), dict[str, str]()
+    for path in sorted((root / WORKFLOW_FOLDER).glob("*.toml")):
+        source = f"{WORKFLOW_FOLDER}/{path.name}"
+        text = _read(root, source)
+        workflow = parse_workflow(text, source, config.agent_names)
+        if workflow.name in found:
+            what = f'{files[workflow.name]} has a workflow "{workflow.name}" already'
+            refuse(text, source, [(("name",), what)])
+        found[workflow.name], files[workflow.name] = workflow, source
+    if not found:
+        raise ConfigError(f"no workflow (*.toml) in {root / WORKFLOW_FOLDER}; run `longwatch init`")
+    return found
+
+
+def _read(root: Path, source: str) -> str:
+    try:
+        return (root / source).read_text("utf-8-sig")
+    except FileNotFoundError:
+        raise ConfigError(f"no {source} in {root}; run `longwatch init` there") from None
+    except OSError as error:
+        raise ConfigError(f"cannot be read: {error.strerror}", source=source) from error
+    except UnicodeDecodeError as error:
+        line = error.object[: error.start].count(b"\n") + 1
+        raise ConfigError("is not UTF-8 text; save it as UTF-8", source=source, line=line) from None
+
+
+def _bad_scripts(root: Path, config: Config) -> Iterator[tuple[KeyPath, str]]:
+    for i, agent in enumerate(config.agent):
+        path = root / agent.script
+        if agent.script and not (path.is_file() and os.access(path, os.R_OK)):
+            yield ("agent", i, "script"), f"{path} is not a file that can be read"
+
+
+def _with_script(root: Path, agent: AgentConfig) -> AgentConfig:
+    if not agent.script:
+        return agent
+    return agent.model_copy(update={"script": str((root / agent.script).resolve())})
+
+
+def _agents_of(workflow: Workflow) -> Iterator[str]:
+    for step in workflow.steps:
+        if isinstance(step, AgentStep):
+            yield step.agent
+        else:
+            yield from (name for name in step.by if name != OPERATOR)
