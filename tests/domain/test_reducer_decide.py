@@ -1,0 +1,206 @@
+"""Replaying events gives the state; the state alone gives the next thing to do."""
+
+from __future__ import annotations
+
+import pytest
+
+from app.domain import decide as do
+from app.domain import events as ev
+from app.domain.approval import Actor, ActorKind, ApprovalState, Settlement
+from app.domain.attention import AttentionKind, attention
+from app.domain.errors import Refused
+from app.domain.events import Event
+from app.domain.reducer import reduce
+from app.domain.run import AttemptState, Cause, GateResult, ReviewState, RunState
+from app.domain.session import SessionState
+from app.domain.task_state import TaskState
+from tests.support.story import (
+    ADA,
+    RECIPE,
+    START,
+    a_review,
+    a_run,
+    a_session,
+    a_verdict,
+    an_approval,
+    moved,
+    started,
+    story,
+)
+
+REVIEWER = Actor(kind=ActorKind.AGENT, name="reviewer")
+
+
+def play(*payloads: ev.Payload, state: RunState | None = None) -> RunState:
+    seq = state.seq if state else 0
+    for payload in payloads:
+        seq += 1
+        event = Event(seq=seq, at=START, run_id=a_run().run_id, trace_id="tr", payload=payload)
+        state = reduce(state, event)
+    assert state is not None
+    return state
+
+
+def begun() -> RunState:
+    return play(*story()[:4])
+
+
+def produced(state: RunState, step: str, attempt: int, output: str = "text") -> RunState:
+    return play(ev.OutputProduced(step=step, attempt=attempt, output=output), state=state)
+
+
+def reviewed(*verdicts: ev.VerdictGiven) -> RunState:
+    state = produced(begun(), "plan", 1)
+    return play(
+        ev.StepFinished(step="plan", attempt=1),
+        ev.ReviewOpened(review=a_review()),
+        *verdicts,
+        state=state,
+    )
+
+
+def given(decision: str, *reasons: str, by: Actor = REVIEWER) -> ev.VerdictGiven:
+    verdict = a_verdict(decision, *reasons, by=by)
+    return ev.VerdictGiven(review_id=a_review().review_id, verdict=verdict)
+
+
+def test_a_story_ends_with_the_plan_sent_back() -> None:
+    state = play(*story())
+    assert state.run.state is TaskState.IN_PROGRESS
+    assert state.run.cursor == 0
+    assert state.rejects == {"plan-review": 1}
+    assert state.attempts["plan//0/1"].state is AttemptState.REJECTED
+    assert state.seq == len(story())
+    again = do.decide(RECIPE, state)
+    assert again == do.StartAttempt("plan", 2, Cause.REJECTED)
+
+
+def test_the_session_waits_while_an_approval_is_pending_and_works_after_it() -> None:
+    waiting = play(*story()[:7])
+    session = waiting.sessions[a_session().session_id]
+    assert session.state is SessionState.WAITING
+    working = play(story()[7], state=waiting)
+    assert working.sessions[session.session_id].state is SessionState.WORKING
+    assert working.approvals[an_approval().approval_id].state is ApprovalState.PERMITTED
+
+
+def test_events_that_do_not_fit_are_refused() -> None:
+    state = play(*story()[:2], moved(TaskState.CANCELED))
+    with pytest.raises(Refused, match="terminal state"):
+        play(moved(TaskState.IN_PROGRESS), state=state)
+
+
+def test_first_things_first() -> None:
+    state = play(ev.RunCreated(run=a_run()))
+    assert do.decide(RECIPE, state) == do.Begin()
+    state = play(moved(TaskState.IN_PROGRESS), state=state)
+    assert do.decide(RECIPE, state) == do.PinBase()
+    state = play(ev.BasePinned(commit="0" * 40), state=state)
+    assert do.decide(RECIPE, state) == do.StartAttempt("plan", 1, Cause.FIRST)
+    state = play(started("plan", 1), state=state)
+    assert do.decide(RECIPE, state) == do.RunTurn("plan", 1, "planner")
+    assert do.decide(RECIPE, produced(state, "plan", 1)) == do.FinishStep("plan", 1)
+
+
+def test_a_review_asks_the_agent_first_then_the_operator() -> None:
+    assert do.decide(RECIPE, reviewed()) == do.StartAttempt("plan-review", 1, Cause.FIRST)
+    state = reviewed(given("approve"))
+    assert isinstance(do.decide(RECIPE, state), do.Wait)
+    assert [i.kind for i in attention(state, START)] == [AttentionKind.REVIEW]
+    done = play(given("approve", by=ADA), state=state)
+    closing = do.decide(RECIPE, done)
+    assert isinstance(closing, do.CloseReview) and closing.approved
+
+
+def test_a_reject_goes_back_with_its_reasons() -> None:
+    closing = do.decide(RECIPE, reviewed(given("reject", "no tests", "no back-off")))
+    assert isinstance(closing, do.CloseReview)
+    assert (closing.approved, closing.return_to) == (False, "plan")
+    assert closing.reasons == ("no tests", "no back-off")
+
+
+def test_an_unparsable_verdict_goes_to_the_operator_and_never_approves() -> None:
+    state = reviewed(given("unparsable"))
+    escalation = do.decide(RECIPE, state)
+    assert isinstance(escalation, do.Escalate) and not escalation.block
+    state = play(
+        ev.ReviewEscalated(review_id=a_review().review_id, why=escalation.why), state=state
+    )
+    assert isinstance(do.decide(RECIPE, state), do.Wait)
+    assert attention(state, START)[0].kind is AttentionKind.REVIEW
+
+
+def test_at_the_reject_limit_the_run_blocks_and_the_operator_decides() -> None:
+    state = reviewed(given("reject", "first"))
+    state = state.model_copy(update={"rejects": {"plan-review": 1}})
+    escalation = do.decide(RECIPE, state)
+    assert isinstance(escalation, do.Escalate) and escalation.block
+    state = play(
+        ev.ReviewEscalated(review_id=a_review().review_id, why=escalation.why), state=state
+    )
+    for decision, approved in (("approve", True), ("reject", False)):
+        closing = do.decide(RECIPE, play(given(decision, "x", by=ADA), state=state))
+        assert isinstance(closing, do.CloseReview) and closing.approved is approved
+
+
+def gate(passed: bool) -> ev.GateFinished:
+    result = GateResult(
+        gate="tests",
+        passed=passed,
+        exit_code=0 if passed else 1,
+        log="",
+        log_sha256="",
+        log_bytes=0,
+        started_at=START,
+        ended_at=START,
+    )
+    return ev.GateFinished(step="implement", attempt=1, result=result)
+
+
+def implementing() -> RunState:
+    state = reviewed(given("approve"), given("approve", by=ADA))
+    state = play(
+        ev.ReviewClosed(review_id=a_review().review_id, approved=True),
+        ev.StepFinished(step="plan-review", attempt=0),
+        started("implement", 1),
+        state=state,
+    )
+    assert state.reviews[a_review().review_id].state is ReviewState.APPROVED
+    return produced(state, "implement", 1)
+
+
+def test_a_gate_runs_before_a_step_is_finished() -> None:
+    state = implementing()
+    directive = do.decide(RECIPE, state)
+    assert isinstance(directive, do.RunGate) and directive.gate.name == "tests"
+    assert do.decide(RECIPE, play(gate(True), state=state)) == do.FinishStep("implement", 1)
+
+
+def test_a_failed_gate_sends_back_until_its_limit_then_blocks() -> None:
+    state = play(gate(False), state=implementing())
+    assert do.decide(RECIPE, state) == do.SendBack("implement", "tests")
+    back = ev.Returned(from_step="implement", to_step="implement", cause="gate", gate="tests")
+    again = play(back, state=state)
+    assert do.decide(RECIPE, again) == do.StartAttempt("implement", 2, Cause.GATE)
+    limit = state.model_copy(update={"returns": {"implement/tests": 1}})
+    stop = do.decide(RECIPE, limit)
+    assert isinstance(stop, do.Stop) and stop.state is TaskState.BLOCKED
+    assert "gate tests failed" in stop.blocked.message
+
+
+def test_nothing_runs_on_while_a_tool_call_is_uncertain() -> None:
+    state = play(*story()[:8])
+    approval_id = an_approval().approval_id
+    state = play(ev.ApprovalUncertain(approval_id=approval_id, why="gone"), state=state)
+    assert isinstance(do.decide(RECIPE, state), do.Wait)
+    assert attention(state, START)[0].kind is AttentionKind.UNCERTAIN
+    settled = ev.ApprovalSettled(
+        approval_id=approval_id, settlement=Settlement.TREAT_AS_DONE, by=ADA
+    )
+    assert do.decide(RECIPE, play(settled, state=state)) == do.RunTurn("plan", 1, "planner")
+
+
+def test_the_end_of_the_steps_completes_the_run() -> None:
+    state = play(gate(True), state=implementing())
+    state = play(ev.StepFinished(step="implement", attempt=1), state=state)
+    assert do.decide(RECIPE, state) == do.Complete()
