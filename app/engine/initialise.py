@@ -1,0 +1,128 @@
+"""`longwatch init`: a first configuration and workflow that fit the repository."""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import dataclass
+from importlib.resources import files
+from pathlib import Path
+
+from app.domain.errors import ConfigError, Refused
+from app.engine.project import CONFIG_FILE, WORKFLOW_FOLDER
+from app.engine.recognise import TestCommand, recognise_tests
+
+_WORKFLOW_FILE = f"{WORKFLOW_FOLDER}/change.toml"
+
+_GATE = """
+# The result passes only if this exits with 0; else its output goes back to the agent. It runs
+# with your rights, outside the agent's sandbox, in the step's worktree: a fresh checkout, where
+# nothing is that git does not track.
+[[step.gate]]
+name = "tests"
+criteria = "All tests pass."
+shell = {line}
+timeout_seconds = 1800
+on_failure = "return"  # or "block" (wait for you), "fail"
+max_returns = 3
+"""
+
+_NO_GATE = """
+# A gate: the result passes only if its command exits with 0; else the output goes back to the
+# agent. No test command was recognised here; put yours in and remove the comment signs.
+# [[step.gate]]
+# name = "tests"
+# criteria = "All tests pass."
+# shell = "./run-tests"
+# timeout_seconds = 1800
+# on_failure = "return"  # or "block" (wait for you), "fail"
+# max_returns = 3
+"""
+
+_TESTS = """
+# The same tests that the gate runs.
+[[approval.rule]]
+name = "tests"
+agent = "implementer"
+command = {glob}
+max_risk = "medium"
+action = "allow"
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class InitResult:
+    """What was written, relative to the root, and what was chosen, a sentence each."""
+
+    files: tuple[Path, ...]
+    choices: tuple[str, ...]
+
+
+def initialise(root: Path, *, codex: Path | None, force: bool = False) -> InitResult:
+    """Write `longwatch.toml` and a workflow into the repository at `root` (blocking).
+
+    `codex` is where that agent was found. Existing files are replaced only with `force`.
+    Raises Refused when they exist or `root` is no repository, ConfigError when it cannot write.
+    """
+    if not (root / ".git").exists():
+        raise Refused(f"{root} is not the top of a git repository; run `git init` first")
+    tests = recognise_tests(root)
+    texts = _texts(tests[0] if tests else None)
+    existing = [name for name in texts if os.path.lexists(root / name)]
+    if existing and not force:
+        raise Refused(f"{' and '.join(existing)} exist already; --force replaces them")
+    for name, text in texts.items():
+        _write(root / name, text, force=force)
+    choices = (_agents(codex), _RIGHTS, _gate(tests))
+    return InitResult(tuple(Path(name) for name in texts), choices)
+
+
+def _texts(tests: TestCommand | None) -> dict[str, str]:
+    """The files by name. A string in JSON's form is a string in TOML's too."""
+    gate = _GATE.format(line=json.dumps(tests.line)) if tests else _NO_GATE
+    rule = _TESTS.format(glob=json.dumps(tests.glob)) if tests else ""
+    return {
+        CONFIG_FILE: _template("longwatch.toml").replace("@@tests@@\n", rule + "\n"),
+        _WORKFLOW_FILE: _template("change.toml").replace("@@gate@@\n", gate),
+    }
+
+
+def _template(name: str) -> str:
+    return files("app.engine").joinpath("templates", name).read_text("utf-8")
+
+
+def _write(path: Path, text: str, *, force: bool) -> None:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if force:
+            beside = path.with_name(f".{path.name}.new")
+            beside.write_text(text, "utf-8")
+            beside.replace(path)
+        else:
+            with path.open("x", encoding="utf-8") as file:
+                file.write(text)
+    except OSError as error:
+        raise ConfigError(f"cannot be written: {error.strerror}", source=str(path)) from error
+
+
+_RIGHTS = (
+    "Rights: planner and reviewer can only read; implementer writes in its own worktree, and what"
+    " is neither harmless, an edit there nor a test run is put to you."
+)
+
+
+def _agents(codex: Path | None) -> str:
+    if codex is not None:
+        return f"Agents: codex, found at {codex}, as planner, reviewer and implementer."
+    return (
+        "Agents: codex was not found on PATH. The configuration names it all the same: install it"
+        " with `npm install -g @openai/codex`, then `codex login`, before the first run."
+    )
+
+
+def _gate(tests: list[TestCommand]) -> str:
+    if not tests:
+        return f"Gate: none, for no test command was recognised; {_WORKFLOW_FILE} has an example."
+    others = ", ".join(f"`{command.line}`" for command in tests[1:])
+    also = f" Also possible here: {others}." if others else ""
+    return f"Gate: `{tests[0].line}`, because {tests[0].why}.{also}"
