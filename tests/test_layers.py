@@ -1,0 +1,56 @@
+"""The layers hold, and commands for scripts start without what only screens need."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+_HEAVY = ("textual", "rich", "jinja2", "tree_sitter", "psutil", "hypothesis")
+# Runs one command in this process, then tells on stderr what it has loaded.
+_PROBE = """
+import json, sys
+from app.cli import main
+try:
+    main({arguments!r})
+finally:
+    sys.stderr.write("\\n" + json.dumps(sorted(m for m in sys.modules if "." not in m)))
+"""
+
+
+def _loaded_by(arguments: list[str], store: Path) -> set[str]:
+    environment = {**os.environ, "LONGWATCH_STORE": str(store)}
+    ran = subprocess.run(
+        [sys.executable, "-c", _PROBE.format(arguments=arguments)],
+        capture_output=True,
+        text=True,
+        env=environment,
+        timeout=60,
+        stdin=subprocess.DEVNULL,
+    )
+    loaded: list[str] = json.loads(ran.stderr.splitlines()[-1])
+    return set(loaded)
+
+
+def test_import_linter_finds_every_contract_kept(repository: Path) -> None:
+    linter = Path(sys.executable).with_name("lint-imports")
+    ran = subprocess.run(
+        [linter, "--no-cache"], cwd=repository, capture_output=True, text=True, timeout=120
+    )
+    assert ran.returncode == 0, ran.stdout
+    assert "0 broken" in ran.stdout
+
+
+@pytest.mark.parametrize("arguments", [["--version"], ["--help"], ["runs", "--help"]])
+def test_version_and_help_load_nothing_heavy(arguments: list[str], tmp_path: Path) -> None:
+    loaded = _loaded_by(arguments, tmp_path / "s")
+    assert loaded.isdisjoint({*_HEAVY, "aiosqlite"})
+
+
+def test_version_does_not_even_load_the_models(tmp_path: Path) -> None:
+    loaded = _loaded_by(["--version"], tmp_path / "s")
+    assert loaded.isdisjoint({"pydantic", "asyncio", "sqlite3"})
