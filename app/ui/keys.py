@@ -4,19 +4,33 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import ClassVar
 
 from textual.binding import Binding, BindingType
+from textual.screen import Screen
 
 # Every binding has an id, so that a person can remap it.
 GLOBAL_KEYS: list[BindingType] = [
     Binding("question_mark,f1", "help", "Help", id="app.help", key_display="?"),
     Binding("ctrl+p", "command_palette", "Palette", id="app.palette", show=False),
     Binding("q", "leave", "Quit", id="app.quit"),
-    Binding("ctrl+q", "leave", "Quit", id="app.quit-anywhere", show=False, priority=True),
+    Binding("ctrl+q,ctrl+c", "leave", "Quit", id="app.quit-anywhere", show=False),
 ]
 
-BACK_KEY: BindingType = Binding("escape", "back", "Back", id="screen.back")
+BACK_KEY: BindingType = Binding("escape", "back", "Back", id="screen.back", show=False)
+
+# How keys are called where the toolkit's own name is not what stands on the keyboard.
+KEY_NAMES = {
+    "enter": "Enter",
+    "escape": "Esc",
+    "pageup": "PgUp",
+    "pagedown": "PgDn",
+    "home": "Home",
+    "end": "End",
+    "f1": "F1",
+    "ctrl+c": "^c",
+}
 
 DEAF_SECONDS = 0.5
 
@@ -42,3 +56,45 @@ class DeafKeys:
 
     def awake(self) -> bool:
         return self._monotonic() - self._since >= self.seconds
+
+
+_PARTS = ("runs.", "tail.", "text.")
+
+
+@dataclass(frozen=True, slots=True)
+class KeyEntry:
+    """One thing that keys do on a screen, for help and palette."""
+
+    keys: str  # as a person reads them, e.g. `j, down`
+    label: str
+    action: str
+    shared: bool  # means the same on every screen
+    shown: bool  # in the footer too
+
+
+def described(screen: Screen[object]) -> list[KeyEntry]:
+    """What keys do on a screen, its own first; remapped keys as they are now."""
+    found: dict[str, tuple[Binding, list[str]]] = {}
+    for active in screen.active_bindings.values():
+        binding = active.binding
+        if binding.id and binding.description:
+            keys = found.setdefault(binding.id, (binding, []))[1]
+            display = screen.app.get_key_display(binding)
+            if display not in keys:
+                keys.append(display)
+    return [
+        KeyEntry(
+            keys=", ".join(keys),
+            label=binding.description,
+            action=binding.action,
+            shared=name.startswith(("app.", "screen.")),
+            shown=binding.show,
+        )
+        for name, (binding, keys) in sorted(found.items(), key=_place)
+    ]
+
+
+def _place(item: tuple[str, object]) -> int:
+    """A screen's own keys, then those of the part of it that has the focus, then the shared."""
+    name = item[0]
+    return 2 if name.startswith(("app.", "screen.")) else int(name.startswith(_PARTS))

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import takewhile
 
 from app.domain.session import Chunk, ChunkKind
 
@@ -91,22 +92,18 @@ def _cut(text: str) -> Iterable[str]:
     return (text[i : i + LINE_CHARS] for i in range(0, len(text), LINE_CHARS))
 
 
-def older_lines(chunks: Iterable[Chunk], tail: Tail) -> list[TailLine]:
-    """Lines of a transcript page that come before the ring's first line.
+def older_lines(chunks: Iterable[Chunk], known: Sequence[TailLine]) -> list[TailLine]:
+    """Lines of a transcript page that come before `known`, the lines at hand.
 
-    The page must end with the chunk in which that line starts. The ring may hold only the last
-    lines of that chunk, so as many are left out as the ring has of it.
+    The page must end with the chunk in which the first known line starts. Of that chunk only
+    the last lines may be known, so as many are left out as are.
     """
     page = Tail(size=1_000_000)
     for chunk in chunks:
         page.push(chunk)
     lines = list(page.lines)
-    if not tail.lines:
+    if not known:
         return lines
-    edge = tail.lines[0].ordinal
-    known = 0
-    for line in tail.lines:
-        if line.ordinal != edge:
-            break
-        known += 1
-    return lines[: len(lines) - known] if known else lines
+    edge = known[0].ordinal
+    overlap = sum(1 for _ in takewhile(lambda line: line.ordinal == edge, known))
+    return lines[: max(0, len(lines) - overlap)]

@@ -147,11 +147,11 @@ class View:
 _LIVE = (TaskState.PENDING, TaskState.IN_PROGRESS)
 _GROUP = {
     TaskState.IN_PROGRESS: 1,
-    TaskState.PENDING: 1,
-    TaskState.BLOCKED: 2,
-    TaskState.FAILED: 2,
-    TaskState.DONE: 3,
-    TaskState.CANCELED: 3,
+    TaskState.PENDING: 2,
+    TaskState.BLOCKED: 3,
+    TaskState.FAILED: 3,
+    TaskState.DONE: 4,
+    TaskState.CANCELED: 4,
 }
 
 

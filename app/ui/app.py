@@ -1,0 +1,246 @@
+"""The Textual application: it puts screens together and holds no truth of its own."""
+
+from __future__ import annotations
+
+import getpass
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import ClassVar
+
+from textual.app import App
+from textual.binding import Binding, BindingType
+from textual.command import Provider
+from textual.events import Resize
+from textual.screen import Screen
+
+from app.domain.approval import Actor, ActorKind
+from app.domain.base import RunId
+from app.domain.errors import LongwatchError
+from app.link.client import Client
+from app.ui.bridge import Bridge, Connect
+from app.ui.keys import GLOBAL_KEYS, KEY_NAMES
+from app.ui.palette import RoomCommands
+from app.ui.screens.base import RoomScreen
+from app.ui.screens.watch import WatchScreen
+from app.ui.theme import THEME, WIDE, style
+from app.ui.view import Changes, View
+
+MIN_WIDTH, MIN_HEIGHT = 60, 15
+
+
+def utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+def _approvals() -> Screen[None]:
+    from app.ui.screens.approvals import ApprovalsScreen
+
+    return ApprovalsScreen()
+
+
+def _reviews() -> Screen[None]:
+    from app.ui.screens.reviews import ReviewsScreen
+
+    return ReviewsScreen()
+
+
+def operator() -> Actor:
+    """The person at the keyboard, by the name the machine knows them by."""
+    try:
+        name = getpass.getuser()
+    except (OSError, KeyError):  # a user id without a name
+        name = "operator"
+    return Actor(kind=ActorKind.PERSON, name=name)
+
+
+class ControlRoom(App[None]):
+    """The control room over one supervisor."""
+
+    TITLE = "Longwatch"
+    CSS_PATH = [style("app"), style("watch")]  # noqa: RUF012
+    BINDINGS: ClassVar[list[BindingType]] = GLOBAL_KEYS
+    COMMANDS: ClassVar[set[type[Provider] | Callable[[], type[Provider]]]] = {RoomCommands}
+    SCREENS: ClassVar[dict[str, Callable[[], Screen[None]]]] = {
+        "watch": WatchScreen,
+        "approvals": _approvals,
+        "reviews": _reviews,
+    }
+    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (WIDE, "-wide")]  # noqa: RUF012
+    NOTIFICATION_TIMEOUT = 6
+
+    def __init__(
+        self,
+        connect: Connect,
+        *,
+        reconnect: Connect | None = None,
+        screen: str = "watch",
+        run_id: str | None = None,
+        notice: str = "",
+        now: Callable[[], datetime] = utc_now,
+        me: Actor | None = None,
+        project: Path | None = None,
+    ) -> None:
+        super().__init__()
+        self.view = View()
+        self.bridge = Bridge(self.view, connect, reconnect=reconnect, changed=self._changed)
+        self.now = now
+        self.me = me or operator()
+        self.project = project or Path.cwd()
+        self.drafts: dict[str, str] = {}  # typed and not sent, by dialog
+        self.failure = ""  # why the room closed, when it could not open
+        self._first = (screen, run_id)
+        self._notice = notice
+        self._known: frozenset[tuple[str, str]] | None = None
+        self.animation_level = "none"
+        self.register_theme(THEME)
+        self.theme = THEME.name
+
+    @property
+    def client(self) -> Client | None:
+        return self.bridge.client
+
+    @property
+    def hosts(self) -> bool:
+        """Whether the supervisor lives in this process, so that runs stop with it."""
+        return bool(getattr(self.client, "hosts", False))
+
+    @property
+    def problem(self) -> str:
+        """What is wrong with the whole room, as one sentence for the banner."""
+        if self.bridge.lost:
+            return f"connection lost ({self.bridge.lost}), trying again"
+        return self.view.status.problem if self.view.status else ""
+
+    def get_key_display(self, binding: Binding) -> str:
+        return KEY_NAMES.get(binding.key) or super().get_key_display(binding)
+
+    def get_default_screen(self) -> Screen[None]:
+        return self.get_screen("watch")
+
+    async def on_ready(self) -> None:
+        """The first frame is on the terminal: now there is time to connect."""
+        self._check_size(self.size.width, self.size.height)
+        self.run_worker(self._follow(), group="bridge", exclusive=True)
+        screen, run_id = self._first
+        if screen != "watch" or run_id is not None:
+            await self.bridge_ready_then_show(screen, run_id)
+
+    async def bridge_ready_then_show(self, screen: str, run_id: str | None) -> None:
+        """Open the screen that was asked for; a run's needs the snapshot to find it in."""
+        if run_id is None:
+            await self.show(screen)
+        else:
+            self.run_worker(self._open_run_when_known(run_id), group="first")
+
+    async def _open_run_when_known(self, prefix: str) -> None:
+        await self.bridge.ready.wait()
+        found = [run_id for run_id in self.view.runs if run_id.startswith(prefix)]
+        if len(found) == 1:
+            await self.open_run(found[0])
+            return
+        client = self.client
+        if client is None:
+            return
+        try:
+            state = await client.run(RunId(prefix))
+        except LongwatchError as error:
+            self.notify(str(error), severity="error", markup=False)
+            return
+        self.view.runs.setdefault(state.run.run_id, state)
+        await self.open_run(state.run.run_id)
+
+    async def _follow(self) -> None:
+        try:
+            if self._notice:
+                self.notify(self._notice, markup=False, timeout=10)
+            await self.bridge.run()
+        except (LongwatchError, OSError) as error:
+            self.failure = str(error)
+            self.exit(return_code=1)
+
+    # -- the feed
+
+    def everything(self) -> Changes:
+        """All there is, for a screen that draws itself from the start."""
+        view = self.view
+        return Changes(frozenset(view.runs), frozenset(view.tails), rules=True, status=True)
+
+    def _changed(self, changes: Changes) -> None:
+        if not self.is_running:
+            return
+        if changes.runs:
+            self._ring()
+        screen = self.screen
+        if isinstance(screen, RoomScreen):
+            screen.view_changed(changes)
+
+    def _ring(self) -> None:
+        """Ring the bell for what newly needs a person, not for what was there at the start."""
+        items = self.view.attention(self.now())
+        waiting = frozenset((str(i.kind), i.item_id) for i in items if not i.snoozed)
+        if self._known is not None and waiting - self._known:
+            self.bell()
+        self._known = waiting
+
+    # -- screens
+
+    async def show(self, name: str) -> None:
+        """Bring a named screen to the top, by going back to it when it is already open."""
+        screen = self.get_screen(name)
+        if screen not in self.screen_stack:
+            await self.push_screen(screen)
+            return
+        while self.screen is not screen:
+            await self.pop_screen()
+
+    async def open_run(self, run_id: RunId) -> None:
+        from app.ui.screens.run import RunScreen
+
+        await self.push_screen(RunScreen(run_id))
+
+    async def go_back(self) -> None:
+        if len(self.screen_stack) > 1:
+            await self.pop_screen()
+
+    async def action_show(self, name: str) -> None:
+        await self.show(name)
+
+    async def action_help(self) -> None:
+        from app.ui.screens.help import HelpScreen
+
+        if not isinstance(self.screen, HelpScreen):
+            await self.push_screen(HelpScreen(self.screen))
+
+    def action_leave(self) -> None:
+        """Quit; asks first when runs would stop with this window."""
+        live = self.view.live_runs if self.hosts else 0
+        if not live:
+            self.exit()
+            return
+        from app.ui.screens.dialogs import Confirm
+
+        text = (
+            f"{live} run{'s' * (live != 1)} at work stop{'s' * (live == 1)} with this window; "
+            "`longwatch up` keeps them alive. They go on where they stopped at the next start."
+        )
+        if not isinstance(self.screen, Confirm):
+            self.push_screen(Confirm("Quit?", text, yes="quit", no="stay"), self._leave)
+
+    def _leave(self, sure: bool | None) -> None:
+        if sure:
+            self.exit()
+
+    # -- a terminal that is too small
+
+    def on_resize(self, event: Resize) -> None:
+        self._check_size(event.size.width, event.size.height)
+
+    def _check_size(self, width: int, height: int) -> None:
+        from app.ui.screens.small import SmallScreen
+
+        small = width < MIN_WIDTH or height < MIN_HEIGHT
+        if small and not isinstance(self.screen, SmallScreen):
+            self.push_screen(SmallScreen(MIN_WIDTH, MIN_HEIGHT))
+        elif not small and isinstance(self.screen, SmallScreen):
+            self.pop_screen()

@@ -1,0 +1,93 @@
+"""What an operator does to a run from a list of runs: start, say, retry, cancel."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from app.domain.base import SessionId
+from app.domain.commands import CancelRun, RetryRun, StartRun, SteerSession
+from app.domain.request import Request
+from app.domain.run import RunState
+from app.domain.text import one_line
+from app.ui.screens.base import RoomScreen
+
+if TYPE_CHECKING:
+    _Base = RoomScreen
+else:
+    _Base = object
+
+KEEPS = "Enter sends · Ctrl+J new line · Esc back, the text is kept"
+
+
+class RunDeeds(_Base):
+    """Actions on the selected run; mixed into a screen that has a selection."""
+
+    @property
+    def selected(self) -> RunState | None:
+        raise NotImplementedError
+
+    def session_to_steer(self) -> SessionId | None:
+        raise NotImplementedError
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Keys that do not apply to the selected run are not shown and do nothing."""
+        state = self.selected if self.is_mounted else None
+        match action:
+            case "open":
+                return state is not None
+            case "retry":
+                return state is not None and state.run.state.resumable
+            case "cancel":
+                return state is not None and not state.run.state.terminal
+            case "say":
+                return state is not None and self.session_to_steer() is not None
+        return True
+
+    def action_new_run(self) -> None:
+        from app.ui.screens.dialogs import AskText
+
+        async def start(text: str) -> bool:
+            request = Request(text=text, user=self.me.name, channel="screen")
+            return (
+                await self.send(StartRun(request=request, project=str(self.room.project)))
+                is not None
+            )
+
+        title = f"New run in {self.room.project}: what is to be done?"
+        self.app.push_screen(AskText(title, KEEPS, start, draft="new-run"))
+
+    def action_say(self) -> None:
+        from app.ui.screens.dialogs import AskText
+
+        state, session_id = self.selected, self.session_to_steer()
+        if state is None or session_id is None:
+            return
+        run_id, session = state.run.run_id, state.sessions[session_id]
+
+        async def say(text: str) -> bool:
+            command = SteerSession(run_id=run_id, session_id=session_id, text=text, by=self.me)
+            return await self.send(command) is not None
+
+        title = f"Say to {session.agent}, at work on {session.step}:"
+        self.app.push_screen(AskText(title, KEEPS, say, draft=f"say-{session_id}"))
+
+    def action_cancel(self) -> None:
+        from app.ui.screens.dialogs import AskText
+
+        state = self.selected
+        if state is None:
+            return
+        run = state.run
+
+        async def cancel(reason: str) -> bool:
+            command = CancelRun(run_id=run.run_id, reason=reason, by=self.me)
+            return await self.send(command) is not None
+
+        title = f"Cancel “{one_line(run.request.title, 60)}”? It cannot be taken up again. Why?"
+        hint = "Enter cancels the run (a reason is optional) · Esc leaves it alone"
+        dialog = AskText(title, hint, cancel, draft=f"cancel-{run.run_id}", may_be_empty=True)
+        self.app.push_screen(dialog)
+
+    async def action_retry(self) -> None:
+        if (state := self.selected) is not None:
+            await self.send(RetryRun(run_id=state.run.run_id, by=self.me))

@@ -1,0 +1,54 @@
+"""Opening the control room on this terminal."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import sys
+from collections.abc import Awaitable, Callable
+
+from app.link.client import Client
+
+
+def open_screen(
+    connect: Callable[[], Awaitable[Client]],
+    *,
+    screen: str = "watch",
+    run_id: str | None = None,
+    notice: str = "",
+    reconnect: Callable[[], Awaitable[Client]] | None = None,
+) -> int:
+    """Run the control room until it is left; the process's exit code.
+
+    `connect` is called once the first frame is on the terminal, so that start feels instant; if
+    it raises LongwatchError its sentence goes to stderr and the code is 1. `reconnect` is used
+    after a loss (default: `connect`). The client is closed at the end: the host's own client
+    stops its supervisor in order, one that is attached only hangs up.
+    """
+    return asyncio.run(_open(connect, screen, run_id, notice, reconnect))
+
+
+async def _open(
+    connect: Callable[[], Awaitable[Client]],
+    screen: str,
+    run_id: str | None,
+    notice: str,
+    reconnect: Callable[[], Awaitable[Client]] | None,
+) -> int:
+    from app.ui.app import ControlRoom
+
+    room = ControlRoom(connect, reconnect=reconnect, screen=screen, run_id=run_id, notice=notice)
+    loop = asyncio.get_running_loop()
+    # A closed terminal or a kill leaves as `q` does, so that children are ended in order.
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        loop.add_signal_handler(number, room.exit)
+    try:
+        await room.run_async()
+    finally:
+        if room.hosts and room.view.live_runs:
+            sys.stderr.write("longwatch: stopping in order; runs go on at the next start\n")
+        await room.bridge.close()
+    if room.failure:
+        sys.stderr.write(f"longwatch: {room.failure}\n")
+        return 1
+    return room.return_code or 0

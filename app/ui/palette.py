@@ -1,0 +1,56 @@
+"""The command palette: every screen, every key of the screen on top, and every run by name."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterator
+from functools import partial
+from typing import TYPE_CHECKING, cast
+
+from textual.command import DiscoveryHit, Hit, Hits, Provider
+from textual.content import Content
+
+from app.domain.text import one_line
+from app.ui.keys import described
+
+if TYPE_CHECKING:
+    from app.ui.app import ControlRoom
+
+Deed = Callable[[], Awaitable[object]]
+SCREENS = (
+    ("watch", "Watch", "runs, and what their agents say"),
+    ("approvals", "Approvals", "what agents ask to be allowed"),
+    ("reviews", "Reviews", "what waits for your verdict"),
+)
+
+
+class RoomCommands(Provider):
+    """Text goes in as `Content`, which is never parsed as markup: titles come from anywhere."""
+
+    @property
+    def room(self) -> ControlRoom:
+        return cast("ControlRoom", self.app)
+
+    def _deeds(self) -> Iterator[tuple[str, str, Deed]]:
+        for name, title, about in SCREENS:
+            yield f"Go to {title}", about, partial(self.room.show, name)
+        for entry in described(self.screen):
+            if entry.shown:
+                yield entry.label, f"key {entry.keys}", partial(self._act, entry.action)
+        now = self.room.now()
+        for state in self.room.view.ordered_runs(now):
+            run = state.run
+            title = f"Open run {one_line(run.request.title, 60)}"
+            yield title, f"{run.run_id} · {run.state}", partial(self.room.open_run, run.run_id)
+
+    async def _act(self, action: str) -> None:
+        await self.room.run_action(action, default_namespace=self.screen)
+
+    async def discover(self) -> Hits:
+        for text, about, deed in self._deeds():
+            yield DiscoveryHit(Content(text), deed, text=text, help=Content(about))  # type: ignore[arg-type]
+
+    async def search(self, query: str) -> Hits:
+        matcher = self.matcher(query)
+        for text, about, deed in self._deeds():
+            if (score := matcher.match(text)) > 0:
+                yield Hit(score, matcher.highlight(text), deed, text=text, help=about)

@@ -1,0 +1,121 @@
+"""What a run looks like in one row: state as glyph and word, step, attempt, time. No Textual."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from app.domain.attention import AttentionItem, AttentionKind
+from app.domain.base import RunId
+from app.domain.run import RunState
+from app.domain.task_state import TaskState
+from app.domain.text import one_line
+
+TITLE_CHARS = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """A state for the eye: a glyph and a word say it, `tone` names the colour that helps."""
+
+    glyph: str
+    word: str
+    tone: str  # need, bad, live, calm or done
+
+
+NEEDS = {
+    AttentionKind.UNCERTAIN: Mark("?", "uncertain", "need"),
+    AttentionKind.APPROVAL: Mark("!", "approval", "need"),
+    AttentionKind.REVIEW: Mark("◆", "review", "need"),
+    AttentionKind.BLOCKED: Mark("■", "blocked", "bad"),
+}
+STATES = {
+    TaskState.PENDING: Mark("○", "queued", "calm"),
+    TaskState.IN_PROGRESS: Mark("●", "working", "live"),
+    TaskState.FAILED: Mark("✗", "failed", "bad"),
+    TaskState.BLOCKED: Mark("■", "blocked", "bad"),
+    TaskState.DONE: Mark("✓", "done", "done"),
+    TaskState.CANCELED: Mark("–", "canceled", "done"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class RunRow:
+    """One line of the list of runs."""
+
+    run_id: RunId
+    mark: Mark
+    title: str
+    step: str
+    attempt: str
+    elapsed: str
+
+
+def run_row(state: RunState, needs: Iterable[AttentionItem], now: datetime) -> RunRow:
+    """`needs` is what of this run waits for a person, most urgent first."""
+    run = state.run
+    return RunRow(
+        run_id=run.run_id,
+        mark=mark_of(state, needs),
+        title=one_line(run.request.title, TITLE_CHARS),
+        step=one_line(run.current_step, 64),
+        attempt=_attempt(state),
+        elapsed=duration((run.ended_at or now) - run.created_at),
+    )
+
+
+def mark_of(state: RunState, needs: Iterable[AttentionItem]) -> Mark:
+    """What a run needs comes before what it does; something snoozed is not needed now."""
+    for item in needs:
+        if item.kind is not AttentionKind.BLOCKED and not item.snoozed:
+            return NEEDS[item.kind]
+    return STATES[state.run.state]
+
+
+def _attempt(state: RunState) -> str:
+    step = state.run.current_step
+    reviews = sum(review.step == step for review in state.reviews.values())
+    latest = state.latest(step)
+    number = reviews or (latest.attempt if latest else 0)
+    return str(number) if number else ""
+
+
+def duration(span: timedelta) -> str:
+    """At most five characters, to the minute: `<1m`, `12m`, `3h05`, `2d04h`."""
+    minutes = max(0, int(span.total_seconds() // 60))
+    if minutes < 1:
+        return "<1m"
+    hours, minutes = divmod(minutes, 60)
+    if not hours:
+        return f"{minutes}m"
+    days, hours = divmod(hours, 24)
+    return f"{days}d{hours:02d}h" if days else f"{hours}h{minutes:02d}"
+
+
+def explain(state: RunState, needs: Iterable[AttentionItem]) -> str:
+    """One sentence about where a run stands, for the line under the list."""
+    run = state.run
+    for item in needs:
+        if item.snoozed:
+            continue
+        match item.kind:
+            case AttentionKind.APPROVAL:
+                return f"asks to: {item.title}"
+            case AttentionKind.UNCERTAIN:
+                return f"nobody knows whether this was done: {item.title}"
+            case AttentionKind.REVIEW:
+                return f"waits for your verdict on {item.title}"
+            case AttentionKind.BLOCKED:
+                return item.title or str(run.state)
+    if run.state is TaskState.DONE:
+        return "finished: every step passed"
+    if run.state is TaskState.CANCELED:
+        return f"canceled: {run.reason}" if run.reason else "canceled"
+    if run.state is TaskState.PENDING:
+        return "waits for its turn"
+    step = run.current_step
+    sessions = [s for s in state.sessions.values() if s.step == step]
+    if sessions:
+        return f"{sessions[-1].agent} is {sessions[-1].state} on {step}"
+    return f"works on {step}" if step else "at work"

@@ -1,0 +1,223 @@
+"""Watch: what needs me, what is running, is anything wrong. The first screen."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import ClassVar
+
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Container
+from textual.timer import Timer
+from textual.widgets import Footer, Static
+
+from app.domain.attention import AttentionItem, AttentionKind, attention
+from app.domain.base import RunId, SessionId
+from app.domain.errors import LongwatchError
+from app.domain.run import RunState
+from app.domain.session import Chunk
+from app.domain.text import one_line
+from app.ui.deeds import RunDeeds
+from app.ui.rows import explain, run_row
+from app.ui.screens.base import RoomScreen
+from app.ui.view import Changes
+from app.ui.watching import assign
+from app.ui.widgets.attention_bar import AttentionBar
+from app.ui.widgets.panes import Pane, PaneContent, PaneGrid, pane_content
+from app.ui.widgets.run_list import RunList
+from app.ui.widgets.status_bar import Banner, StatusBar
+from app.ui.widgets.tail import Pager
+
+EMPTY = 'No runs yet. Start one: n, or `longwatch run "…"`'
+TICK = timedelta(seconds=20)  # times are shown to the minute, and only while a run is open
+PAGE = 500  # chunks of older transcript read at once
+
+
+class WatchScreen(RunDeeds, RoomScreen):
+    """The list of runs, live panes, and the bar that says what is most urgent."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("enter", "open", "Open", id="watch.open"),
+        Binding("a", "app.show('approvals')", "Approvals", id="watch.approvals"),
+        Binding("r", "app.show('reviews')", "Reviews", id="watch.reviews"),
+        Binding("n", "new_run", "New run", id="watch.new"),
+        Binding("s", "say", "Say", id="watch.say"),
+        Binding("t", "retry", "Retry", id="watch.retry"),
+        Binding("x", "cancel", "Cancel", id="watch.cancel"),
+        Binding("g", "follow", "Go to what is most urgent", id="watch.go", show=False),
+        Binding("k,up", "move(-1)", "Run above", id="watch.up", show=False),
+        Binding("j,down", "move(1)", "Run below", id="watch.down", show=False),
+        Binding("pageup", "page(-1)", "Scroll the pane up", id="watch.page-up", show=False),
+        Binding("pagedown", "page(1)", "Scroll the pane down", id="watch.page-down", show=False),
+        Binding("end", "tail_end", "Follow the pane's end", id="watch.end", show=False),
+        Binding("1", "pin(1)", "Pin a pane", id="watch.pin-1", show=False, key_display="1-4"),
+        *(Binding(str(n), f"pin({n})", id=f"watch.pin-{n}", show=False) for n in (2, 3, 4)),
+    ]
+    AUTO_FOCUS = "RunList"
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._items: Sequence[AttentionItem] = ()
+        self._tick: Timer | None = None
+
+    def compose(self) -> ComposeResult:
+        yield StatusBar()
+        yield Banner()
+        yield AttentionBar()
+        yield Static(EMPTY, markup=False, id="empty")
+        with Container(id="work"):
+            with Container(id="side"):
+                yield RunList()
+                yield Static("", markup=False, id="explain")
+            yield PaneGrid()
+        yield Footer(show_command_palette=False, compact=True)
+
+    def on_mount(self) -> None:
+        self._tick = self.set_interval(TICK.total_seconds(), self._ticked, pause=True)
+
+    # -- drawing
+
+    def view_changed(self, changes: Changes) -> None:
+        if changes.status:
+            self.query_one(Banner).show(self.room.problem)
+        if changes.runs or changes.status:
+            self._draw_runs()
+        elif changes.sessions:
+            self.query_one(PaneGrid).moved(changes.sessions)
+            return
+        if changes.sessions:
+            self.query_one(PaneGrid).moved(changes.sessions)
+
+    def _draw_runs(self) -> None:
+        now = self.now()
+        self._items = self.view.attention(now)
+        runs = self.view.ordered_runs(now)
+        self.set_class(not runs and self.view.status is not None, "-empty")
+        needs = sum(not item.snoozed for item in self._items)
+        self.query_one(StatusBar).show(self.view, needs)
+        self.query_one(AttentionBar).show(self._items, now)
+        self.query_one(RunList).show([run_row(s, attention(s, now), now) for s in runs])
+        if self._tick is not None:
+            still = all(state.run.state.terminal for state in runs)
+            (self._tick.pause if still else self._tick.resume)()
+        self._draw_selected()
+
+    def _draw_selected(self) -> None:
+        state = self.selected
+        text = ""
+        if state is not None:
+            text = explain(state, attention(state, self.now()))
+        self.query_one("#explain", Static).update(one_line(text, 400))
+        self._draw_panes()
+        self.refresh_bindings()
+
+    def _draw_panes(self) -> None:
+        grid = self.query_one(PaneGrid)
+        grid.pins = {n: s for n, s in grid.pins.items() if self._owner(s) is not None}
+        selected = self.selected
+        runs = self.view.ordered_runs(self.now())
+        contents = [
+            self._content(run_id, session_id)
+            for run_id, session_id in assign(self.view, runs, selected, grid.pins, grid.room)
+        ]
+        grid.show(contents, self.view.tail, self._pager)
+
+    def _content(self, run_id: RunId, session_id: SessionId | None) -> PaneContent:
+        state = self.view.runs[run_id]
+        session = state.sessions.get(session_id) if session_id else None
+        why = explain(state, attention(state, self.now()))
+        return pane_content(state, session, why)
+
+    def _owner(self, session_id: SessionId) -> RunId | None:
+        return next(
+            (r for r, state in self.view.runs.items() if session_id in state.sessions), None
+        )
+
+    def _pager(self, content: PaneContent) -> Pager:
+        async def read(before: int) -> Sequence[Chunk]:
+            client, session_id = self.client, content.session_id
+            if client is None or session_id is None:
+                return ()
+            try:
+                return await client.transcript(content.run_id, session_id, before, PAGE)
+            except LongwatchError as error:
+                self.notify(str(error), severity="error", markup=False)
+                return ()
+
+        return read
+
+    def _ticked(self) -> None:
+        if self.is_current:
+            self._draw_runs()
+
+    def on_pane_grid_resized(self, message: PaneGrid.Resized) -> None:
+        self._draw_panes()
+
+    # -- what is selected
+
+    @property
+    def selected(self) -> RunState | None:
+        run_id = self.query_one(RunList).selected
+        return self.view.runs.get(run_id) if run_id else None
+
+    def session_to_steer(self) -> SessionId | None:
+        """The focused pane's session if it is the selected run's, else the one at work."""
+        state = self.selected
+        if state is None:
+            return None
+        for pane in self.query_one(PaneGrid).panes:
+            content = pane.content
+            if pane.tail_view.has_focus and content and content.session_id in state.sessions:
+                return content.session_id
+        live = self.view.live_sessions(state.run.run_id)
+        return live[0].session_id if live and live[0].turn_open else None
+
+    def on_run_list_selected(self, message: RunList.Selected) -> None:
+        self._draw_selected()
+
+    async def on_run_list_opened(self, message: RunList.Opened) -> None:
+        await self.room.open_run(message.run_id)
+
+    async def on_attention_bar_followed(self, message: AttentionBar.Followed) -> None:
+        await self._go(message.item)
+
+    def on_pane_pinned(self, message: Pane.Pinned) -> None:
+        self.action_pin(message.number)
+
+    # -- keys
+
+    def action_move(self, by: int) -> None:
+        self.query_one(RunList).move(by)
+
+    async def action_open(self) -> None:
+        if (state := self.selected) is not None:
+            await self.room.open_run(state.run.run_id)
+
+    async def action_follow(self) -> None:
+        if self._items:
+            await self._go(self._items[0])
+
+    async def _go(self, item: AttentionItem) -> None:
+        match item.kind:
+            case AttentionKind.APPROVAL | AttentionKind.UNCERTAIN:
+                await self.room.show("approvals")
+            case AttentionKind.REVIEW:
+                await self.room.show("reviews")
+            case AttentionKind.BLOCKED:
+                await self.room.open_run(item.run_id)
+
+    def action_pin(self, number: int) -> None:
+        said = self.query_one(PaneGrid).pin(number)
+        if said:
+            self.notify(said, markup=False, timeout=3)
+            self._draw_panes()
+
+    def _first_pane(self) -> Pane:
+        return self.query_one(PaneGrid).panes[0]
+
+    def action_page(self, direction: int) -> None:
+        self._first_pane().tail_view.action_pages(direction)
+
+    def action_tail_end(self) -> None:
+        self._first_pane().tail_view.action_follow()

@@ -1,0 +1,48 @@
+"""Where the style sheets are, and the one palette."""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+
+from textual.theme import Theme
+
+WIDE = 120  # columns from which on list and panes stand side by side
+
+# Sober greys and one accent; red and amber only where a person is needed or something is wrong.
+THEME = Theme(
+    name="longwatch",
+    primary="#5fafd7",
+    secondary="#87afaf",
+    accent="#5fafd7",
+    warning="#d7af5f",
+    error="#e0787a",
+    success="#87af87",
+    foreground="#c6ccd2",
+    background="#14181c",
+    surface="#1a2026",
+    panel="#242c34",
+    dark=True,
+    text_alpha=1.0,
+    variables={
+        "footer-background": "#1a2026",
+        "footer-key-foreground": "#5fafd7",
+        "footer-key-background": "#1a2026",
+        "footer-description-foreground": "#98a2ac",
+        "footer-description-background": "#1a2026",
+        "block-cursor-text-style": "bold",
+    },
+)
+
+
+@cache
+def styles_folder() -> Path:
+    """`app/styles` in an installed wheel, `styles` beside `app` in a checkout."""
+    app = Path(__file__).resolve().parent.parent
+    inside = app / "styles"
+    return inside if inside.is_dir() else app.parent / "styles"
+
+
+def style(name: str) -> Path:
+    """The style sheet of a screen, for its CSS_PATH."""
+    return styles_folder() / f"{name}.tcss"

@@ -1,0 +1,100 @@
+"""The top line: what there is, at one glance; and the banner for what is wrong with it."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from rich.segment import Segment
+from rich.style import Style
+from textual.strip import Strip
+from textual.widget import Widget
+from textual.widgets import Static
+
+from app.domain.task_state import TaskState
+from app.domain.text import one_line
+from app.ui.view import View
+
+
+class StatusBar(Widget):
+    """Name, counts by state, and the store's place; one row."""
+
+    DEFAULT_CSS = """
+    StatusBar { height: 1; background: $surface; color: $foreground; }
+    StatusBar .status--name { color: $accent; text-style: bold; }
+    StatusBar .status--quiet { color: #87929c; }
+    """
+    COMPONENT_CLASSES = {"status--name", "status--quiet"}  # noqa: RUF012
+    ALLOW_SELECT = False
+
+    def __init__(self, *, id: str | None = None) -> None:
+        super().__init__(id=id)
+        self._counts = "connecting…"
+        self._place = ""
+
+    def show(self, view: View, need: int) -> None:
+        """`need` is how many things wait for a person."""
+        counts, place = summary(view, need), place_of(view)
+        if (counts, place) != (self._counts, self._place):
+            self._counts, self._place = counts, place
+            self.refresh()
+
+    def render_line(self, y: int) -> Strip:
+        width, base = self.size.width, self.rich_style
+        name = self.get_component_rich_style("status--name")
+        quiet = self.get_component_rich_style("status--quiet")
+        left = [Segment(" Longwatch  ", name), Segment(self._counts, base)]
+        used = Segment.get_line_length(left)
+        room = width - used - 3
+        place = self._place if len(self._place) <= room else ""
+        gap = " " * max(0, width - used - len(place) - 1)
+        return Strip([*left, Segment(gap, base), Segment(place, quiet)]).adjust_cell_length(
+            width, _plain(base)
+        )
+
+
+def _plain(style: Style) -> Style:
+    return Style(bgcolor=style.bgcolor)
+
+
+def summary(view: View, need: int) -> str:
+    """Counts in words, what needs a person first; nothing that is zero."""
+    if view.status is None:
+        return "connecting…"
+    states = Counter(state.run.state for state in view.runs.values())
+    parts = [
+        (need, "needs you" if need == 1 else "need you"),
+        (states[TaskState.IN_PROGRESS], "at work"),
+        (states[TaskState.PENDING], "queued"),
+        (states[TaskState.BLOCKED], "blocked"),
+        (states[TaskState.FAILED], "failed"),
+        (states[TaskState.DONE], "done"),
+    ]
+    return " · ".join(f"{number} {word}" for number, word in parts if number) or "no runs"
+
+
+def place_of(view: View) -> str:
+    status = view.status
+    return f"{status.store} on {status.host}" if status else ""
+
+
+class Banner(Static):
+    """One sentence about what is wrong with the whole room; hidden while nothing is."""
+
+    DEFAULT_CSS = """
+    Banner {
+        display: none; height: auto; max-height: 2; padding: 0 1;
+        background: $error; color: #14181c; text-style: bold;
+    }
+    Banner.-shown { display: block; }
+    """
+
+    def __init__(self, *, id: str | None = None) -> None:
+        super().__init__("", markup=False, id=id)
+        self._text = ""
+
+    def show(self, problem: str) -> None:
+        if problem == self._text:
+            return
+        self._text = problem
+        self.update(f"⚠ {one_line(problem, 300)}" if problem else "")
+        self.set_class(bool(problem), "-shown")
