@@ -82,7 +82,7 @@ def _sentence(error: ErrorDetails, model: type[BaseModel]) -> str:
         return f"must be {_KINDS[kind]}, not {shown(value)}"
     if kind in _BOUNDS:
         words, key = _BOUNDS[kind]
-        return f"must be {words} {about[key]:g}, not {shown(value)}"
+        return f"must be {words} {about[key]:.10g}, not {shown(value)}"
     return error["msg"].removeprefix("Value error, ")
 
 

@@ -13,9 +13,11 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from app.domain.errors import ConfigError
+from app.domain.text import one_line
 from app.domain.toml_lines import KeyPath, key_lines, line_of
 from app.domain.toml_messages import problems_of
 
+_LIMIT = 2000  # characters of a message
 M = TypeVar("M", bound=BaseModel)
 _SYNTAX = re.compile(
     r"^(?P<what>.*) \(at (?:line (?P<line>\d+), column (?P<column>\d+)|end of .*)\)$"
@@ -35,8 +37,11 @@ class FileErrors(ConfigError):
     """A file has mistakes: the text tells the first, `problems` has all, by line."""
 
     def __init__(self, source: str, problems: tuple[Problem, ...]) -> None:
-        self.problems = problems
-        first, more = problems[0], len(problems) - 1
+        # A file may come from anybody: its words must not reach a terminal raw.
+        self.problems = tuple(
+            Problem(one_line(p.message, _LIMIT), one_line(p.key, _LIMIT), p.line) for p in problems
+        )
+        first, more = self.problems[0], len(problems) - 1
         rest = f" (and {more} more problem{'s' if more > 1 else ''} in this file)" if more else ""
         super().__init__(first.message + rest, source=source, line=first.line, key=first.key)
 
@@ -50,6 +55,8 @@ def load_toml(text: str, source: str, model: type[M]) -> M:
         data = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise FileErrors(source, (_syntax(str(error), text),)) from None
+    except RecursionError:
+        raise FileErrors(source, (Problem("tables or lists are nested too deep"),)) from None
     refuse(text, source, _dates(data))
     try:
         # JSON mode: strict about types, yet lists may become tuples and strings enums.
