@@ -1,0 +1,5 @@
+"""The demo: a small real repository with a story, and answers for when nobody is at the screen."""
+
+from app.demo.project import DemoError, DemoProject, make_demo
+
+__all__ = ["DemoError", "DemoProject", "make_demo"]
