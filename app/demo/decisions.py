@@ -6,7 +6,7 @@ A decisions file is TOML. Its entries are tried in order; the first that fits an
 
     [[answer]]
     kind = "approval"             # a tool call: action approve or deny
-    match = "git push*"           # shell glob on its title or command; all when left out
+    match = "*git push*"          # shell glob on its title or command; all when left out
     action = "deny"
     reason = "release-candidate is frozen until Thursday"
 
@@ -21,8 +21,9 @@ A decisions file is TOML. Its entries are tried in order; the first that fits an
     action = "treat_as_done"
 
 Blanket answers: `approve` allows every tool call and accepts every artefact. `deny` refuses every
-tool call and sends every artefact back, three versions of it at most; a fourth is left open for a
-person. Either treats a call of unknown outcome as done: nothing happens twice without a person.
+tool call and sends every artefact back, but not for ever: from the fourth round of a review on it
+is left open for a person, as `wait` would. Either treats a call of unknown outcome as done: nothing
+happens twice without a person.
 """
 
 from __future__ import annotations
@@ -50,7 +51,7 @@ from app.domain.toml_source import load_toml
 from app.domain.workflow import OPERATOR
 
 _NO_REASON = "nobody is at the screen, and the decisions say no"
-_MOST_REJECTS = 3
+_LAST_ROUND = 3
 
 Kind = Literal["approval", "review", "uncertain"]
 _ACTIONS: dict[Kind, tuple[str, ...]] = {
@@ -140,7 +141,7 @@ class Decisions:
         entry = self._entry("review", review.review_id, (review.of, review.step))
         default = self._decided.default
         if entry is None and (
-            default == "wait" or (default == "deny" and review.round > _MOST_REJECTS)
+            default == "wait" or (default == "deny" and review.round > _LAST_ROUND)
         ):
             return None
         accept = entry.action == "accept" if entry else default == "approve"

@@ -54,12 +54,8 @@ def _environment(author: str, date: str) -> dict[str, str]:
         "GIT_TERMINAL_PROMPT": "0",
         "LC_ALL": "C",
     }
-    if author:
-        email = f"{author.lower().replace(' ', '.')}@example.com"
-        for role in ("AUTHOR", "COMMITTER"):
-            own |= {
-                f"GIT_{role}_NAME": author,
-                f"GIT_{role}_EMAIL": email,
-                f"GIT_{role}_DATE": date,
-            }
+    for role in ("AUTHOR", "COMMITTER") if author else ():
+        own[f"GIT_{role}_NAME"] = author
+        own[f"GIT_{role}_EMAIL"] = f"{author.lower().replace(' ', '.')}@example.com"
+        own[f"GIT_{role}_DATE"] = date
     return kept | own
