@@ -33,7 +33,7 @@ _COMMANDS = {
     "retry": "control",
     "rules": "control",
     "verify": "verify",
-    "screenshot": "screen",
+    "screenshot": "screenshot",
     "doctor": "doctor",
     "route": "explain",
     "policy": "explain",

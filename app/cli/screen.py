@@ -1,14 +1,15 @@
-"""The commands that open or draw a screen; only here may Textual be reached."""
+"""The control room: what `longwatch` opens when it is given no command."""
 
 from __future__ import annotations
 
 import sys
+from typing import TYPE_CHECKING
 
 from app.cli.options import chosen_store
 from app.domain.errors import LongwatchError
-from app.link.connect import connect
-from app.link.local import LocalClient
-from app.link.remote import SocketClient
+
+if TYPE_CHECKING:
+    from app.link.client import Client
 
 
 def watch(*, screen: str = "watch", run_id: str | None = None, notice: str = "") -> int:
@@ -16,7 +17,10 @@ def watch(*, screen: str = "watch", run_id: str | None = None, notice: str = "")
     need_terminal()
     store = chosen_store()
 
-    async def reach() -> LocalClient | SocketClient:
+    async def reach() -> Client:
+        """Called once the first frame is on the terminal: the store's code loads behind it."""
+        from app.link.connect import connect
+
         return await connect(store, host=True, run=True)
 
     from app.ui.launch import open_screen
