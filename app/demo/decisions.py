@@ -21,9 +21,9 @@ A decisions file is TOML. Its entries are tried in order; the first that fits an
     action = "treat_as_done"
 
 Blanket answers: `approve` allows every tool call and accepts every artefact. `deny` refuses every
-tool call and sends every artefact back, but not for ever: from the fourth round of a review on it
-is left open for a person, as `wait` would. Either treats a call of unknown outcome as done: nothing
-happens twice without a person.
+tool call and sends every artefact back; when the artefact has come back three times, whoever sent
+it back, the run is cancelled, for it would go on for ever. Either treats a call of unknown outcome
+as done: nothing happens twice without a person.
 """
 
 from __future__ import annotations
@@ -43,15 +43,15 @@ from app.domain.approval import (
     Scope,
     Settlement,
 )
+from app.domain.attention import waits_for_operator
 from app.domain.base import Model
-from app.domain.commands import DecideApproval, GiveVerdict, SettleApproval
+from app.domain.commands import CancelRun, DecideApproval, GiveVerdict, SettleApproval
 from app.domain.errors import ConfigError
-from app.domain.run import Review, ReviewState
+from app.domain.run import Review, RunState
 from app.domain.toml_source import load_toml
-from app.domain.workflow import OPERATOR
 
 _NO_REASON = "nobody is at the screen, and the decisions say no"
-_LAST_ROUND = 3
+_MOST = 3  # times that a blanket refusal sends an artefact back
 
 Kind = Literal["approval", "review", "uncertain"]
 _ACTIONS: dict[Kind, tuple[str, ...]] = {
@@ -134,16 +134,17 @@ class Decisions:
             by=self._by,
         )
 
-    def answer_review(self, review: Review) -> GiveVerdict | None:
+    def answer_review(self, review: Review, state: RunState) -> GiveVerdict | CancelRun | None:
         """The verdict on an artefact that waits for the operator; None leaves it to a person."""
-        if not _waits_for_operator(review):
+        if not waits_for_operator(state, review.review_id):
             return None
         entry = self._entry("review", review.review_id, (review.of, review.step))
         default = self._decided.default
-        if entry is None and (
-            default == "wait" or (default == "deny" and review.round > _LAST_ROUND)
-        ):
+        if entry is None and default == "wait":
             return None
+        if entry is None and default == "deny" and state.rejects.get(review.step, 0) >= _MOST:
+            why = f"{review.of} was sent back {_MOST} times, and the decisions still say no"
+            return CancelRun(run_id=review.run_id, reason=why, by=self._by)
         accept = entry.action == "accept" if entry else default == "approve"
         reason = entry.reason if entry else ""
         return GiveVerdict(
@@ -178,10 +179,3 @@ def load_decisions(path: Path) -> Decisions:
 
 def _texts(approval: Approval) -> tuple[str, ...]:
     return (approval.call.title, approval.call.command or "")
-
-
-def _waits_for_operator(review: Review) -> bool:
-    if review.state is not ReviewState.OPEN:
-        return False
-    given = len(review.verdicts)
-    return bool(review.escalated) or (given < len(review.by) and review.by[given] == OPERATOR)
