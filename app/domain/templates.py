@@ -74,19 +74,19 @@ def check(
 
     try:
         tree = environment().parse(template)
-        environment().compile(template)
+        # The names can be looked up only in a template whose words are all known.
+        found = list(_words(tree)) or list(_names(tree, known))
     except TemplateSyntaxError as error:
         return [f"template line {error.lineno}: {error.message}"]
-    problems = [f"template line {line}: {what}" for line, what in _walk(tree, known)]
+    except RecursionError:
+        return ["the template is nested too deep"]
+    problems = [f"template line {line}: {what}" for line, what in found]
     return list(dict.fromkeys(problems)) or _try_out(template, trials)
 
 
-def _walk(tree: nodes.Template, known: Mapping[str, Sequence[str]]) -> Iterator[tuple[int, str]]:
-    from jinja2 import meta, nodes
+def _words(tree: nodes.Template) -> Iterator[tuple[int, str]]:
+    from jinja2 import nodes
 
-    for name in sorted(meta.find_undeclared_variables(tree) - set(known)):
-        line = next((n.lineno for n in tree.find_all(nodes.Name) if n.name == name), 1)
-        yield line, not_among(f'unknown variable "{name}"', name, known)
     for node in tree.find_all((nodes.Include, nodes.Import, nodes.FromImport, nodes.Extends)):
         yield node.lineno, "a prompt cannot include, import or extend another"
     uses: list[nodes.Filter | nodes.Test] = [*tree.find_all(nodes.Filter)]
@@ -94,6 +94,14 @@ def _walk(tree: nodes.Template, known: Mapping[str, Sequence[str]]) -> Iterator[
         kind, table = _vocabulary(use)
         if use.name not in table:
             yield use.lineno, not_among(f'unknown {kind} "{use.name}"', use.name, table)
+
+
+def _names(tree: nodes.Template, known: Mapping[str, Sequence[str]]) -> Iterator[tuple[int, str]]:
+    from jinja2 import meta, nodes
+
+    for name in sorted(meta.find_undeclared_variables(tree) - set(known)):
+        line = next((n.lineno for n in tree.find_all(nodes.Name) if n.name == name), 1)
+        yield line, not_among(f'unknown variable "{name}"', name, known)
     yield from _members(tree, known)
 
 

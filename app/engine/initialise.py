@@ -70,8 +70,9 @@ def initialise(root: Path, *, codex: Path | None, force: bool = False) -> InitRe
     texts = _texts(tests[0] if tests else None)
     existing = [name for name in texts if os.path.lexists(root / name)]
     if existing and not force:
-        raise Refused(f"{' and '.join(existing)} exist already; --force replaces them")
-    for name, text in texts.items():
+        verb, them = ("exists", "it") if len(existing) == 1 else ("exist", "them")
+        raise Refused(f"{' and '.join(existing)} {verb} already; --force replaces {them}")
+    for name, text in reversed(texts.items()):  # the configuration last: with it the set is whole
         _write(root / name, text, force=force)
     choices = (_agents(codex), _RIGHTS, _gate(tests))
     return InitResult(tuple(Path(name) for name in texts), choices)

@@ -1,0 +1,195 @@
+"""`longwatch init`: what it writes loads, fits the repository, and overwrites nothing."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from app.domain.approval import Action
+from app.domain.errors import ConfigError, Refused
+from app.domain.request import Request
+from app.domain.workflow import AgentStep, ReviewStep
+from app.engine.initialise import initialise
+from app.engine.project import load_project
+
+CODEX = Path("/usr/bin/codex")
+PACKAGE = json.dumps({"scripts": {"test": "jest"}})
+EMPTY_PACKAGE = json.dumps({"scripts": {"test": 'echo "Error: no test specified" && exit 1'}})
+MAIN = '"$(git rev-parse --path-format=absolute --git-common-dir)/..'
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    (tmp_path / ".git").mkdir()
+    return tmp_path
+
+
+def write(root: Path, files: dict[str, str]) -> None:
+    for name, text in files.items():
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_text(text)
+
+
+def gate_of(root: Path) -> str:
+    step = load_project(root).workflows["change"].step("implement")
+    assert isinstance(step, AgentStep)
+    return step.gates[0].shell if step.gates else ""
+
+
+REPOSITORIES = {
+    "nothing": ({}, "", "no test command was recognised"),
+    "pytest": (
+        {"tests/test_a.py": "", "pyproject.toml": ""},
+        "python3 -m pytest -q",
+        "there are tests/ and pyproject.toml",
+    ),
+    "pytest by its own file": (
+        {"test_a.py": "", "pytest.ini": "[pytest]\n"},
+        "python3 -m pytest -q",
+        "there are test_*.py and pytest.ini",
+    ),
+    "pytest in setup.cfg": (
+        {"test/a.py": "", "setup.cfg": "[x]\n[tool:pytest]\n"},
+        "python3 -m pytest -q",
+        "there are test/ and setup.cfg",
+    ),
+    "setup.cfg without pytest": ({"tests/a.py": "", "setup.cfg": "[x]\n"}, "", "no test command"),
+    "uv": (
+        {"tests/a.py": "", "pyproject.toml": "", "uv.lock": ""},
+        "uv run python -m pytest -q",
+        "there are tests/",
+    ),
+    "a virtual environment": (
+        {"tests/a.py": "", "pyproject.toml": "", ".venv/bin/python": ""},
+        f'{MAIN}/.venv/bin/python" -m pytest -q',
+        "there are tests/",
+    ),
+    "pyproject without tests": ({"pyproject.toml": ""}, "", "no test command was recognised"),
+    "npm": ({"package.json": PACKAGE}, "npm test", "package.json has a test script"),
+    "npm with a lock": (
+        {"package.json": PACKAGE, "package-lock.json": ""},
+        "{ [ -d node_modules ] || npm ci; } && npm test",
+        "there is package-lock.json",
+    ),
+    "npm without a test": ({"package.json": EMPTY_PACKAGE}, "", "no test command was recognised"),
+    "a broken package.json": ({"package.json": "{"}, "", "no test command was recognised"),
+    "a list as package.json": ({"package.json": "[]"}, "", "no test command was recognised"),
+    "cargo": ({"Cargo.toml": ""}, "cargo test", "there is a Cargo.toml"),
+    "go": ({"go.mod": ""}, "go test ./...", "there is a go.mod"),
+    "make": ({"Makefile": "all:\ntest: all\n\ttrue\n"}, "make test", "Makefile has the target"),
+    "make without a test": ({"Makefile": "test := 1\n"}, "", "no test command was recognised"),
+    "several": (
+        {"Cargo.toml": "", "Makefile": "test:\n"},
+        "cargo test",
+        "there is a Cargo.toml. Also possible here: `make test`.",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", REPOSITORIES)
+def test_the_gate_fits_the_repository_and_the_result_loads(root: Path, name: str) -> None:
+    files, gate, why = REPOSITORIES[name]
+    write(root, files)
+    result = initialise(root, codex=CODEX)
+    assert gate_of(root) == gate
+    assert why in result.choices[2]
+    assert result.files == (Path("longwatch.toml"), Path(".longwatch/workflows/change.toml"))
+    rules = load_project(root).config.rules
+    assert [rule.name for rule in rules if rule.name == "tests"] == (["tests"] if gate else [])
+
+
+def test_planning_and_reviewing_cannot_write(root: Path) -> None:
+    initialise(root, codex=CODEX)
+    project = load_project(root)
+    sandboxes = {agent.name: agent.sandbox for agent in project.config.agent}
+    assert sandboxes == {
+        "planner": "read-only",
+        "reviewer": "read-only",
+        "implementer": "workspace-write",
+    }
+    for name in ("planner", "reviewer"):
+        (last,) = [rule for rule in project.config.rules if rule.match.agent == name]
+        assert (last.action, last.match.max_risk) == (Action.DENY, None)
+        assert last.reason
+    assert not any(rule.allow_critical for rule in project.config.rules)
+
+
+def test_the_plan_is_judged_by_an_agent_and_then_by_the_operator(root: Path) -> None:
+    initialise(root, codex=CODEX)
+    project = load_project(root)
+    workflow = project.workflows[project.route(Request(text="t", user="u")).workflow]
+    assert [step.name for step in workflow.steps] == ["plan", "plan-review", "implement"]
+    review = workflow.steps[1]
+    assert isinstance(review, ReviewStep)
+    assert (review.of, review.by, review.return_to) == ("plan", ("reviewer", "operator"), "plan")
+
+
+def test_codex_is_named_where_it_was_found_or_how_to_install_it(root: Path) -> None:
+    found = initialise(root, codex=CODEX)
+    assert found.choices[0] == (
+        "Agents: codex, found at /usr/bin/codex, as planner, reviewer and implementer."
+    )
+    missing = initialise(root, codex=None, force=True)
+    assert missing.choices[0].startswith("Agents: codex was not found on PATH.")
+    assert "`npm install -g @openai/codex`" in missing.choices[0]
+    assert {agent.driver for agent in load_project(root).config.agent} == {"codex"}
+
+
+def test_existing_files_are_kept_and_named(root: Path) -> None:
+    write(root, {".longwatch/workflows/change.toml": "mine"})
+    with pytest.raises(Refused) as caught:
+        initialise(root, codex=None)
+    assert str(caught.value) == (
+        ".longwatch/workflows/change.toml exists already; --force replaces it"
+    )
+    assert not (root / "longwatch.toml").exists()
+    initialise(root, codex=None, force=True)
+    with pytest.raises(Refused) as caught:
+        initialise(root, codex=None)
+    assert str(caught.value) == (
+        "longwatch.toml and .longwatch/workflows/change.toml exist already; --force replaces them"
+    )
+    assert sorted(path.name for path in root.iterdir()) == [".git", ".longwatch", "longwatch.toml"]
+
+
+def test_a_link_that_leads_nowhere_is_not_written_through(root: Path, tmp_path: Path) -> None:
+    (root / "longwatch.toml").symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(Refused, match="exists already"):
+        initialise(root, codex=None)
+
+
+def test_a_folder_that_is_no_repository_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(Refused) as caught:
+        initialise(tmp_path, codex=None)
+    assert str(caught.value) == (
+        f"{tmp_path} is not the top of a git repository; run `git init` first"
+    )
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_place_that_cannot_be_written_is_one_sentence(root: Path) -> None:
+    write(root, {".longwatch": "a file"})
+    with pytest.raises(ConfigError) as caught:
+        initialise(root, codex=None)
+    assert str(caught.value) == (
+        f"{root}/.longwatch/workflows/change.toml: cannot be written: Not a directory"
+    )
+    assert not (root / "longwatch.toml").exists()
+
+
+def test_the_python_of_the_main_checkout_is_found_from_a_worktree(tmp_path: Path) -> None:
+    main, tree = tmp_path / "main", tmp_path / "tree"
+    git = ["git", "-C", str(main), "-c", "user.name=a", "-c", "user.email=a@b"]
+    subprocess.run(["git", "init", "-q", str(main)], check=True)
+    subprocess.run([*git, "commit", "-q", "--allow-empty", "-m", "x"], check=True)
+    subprocess.run([*git, "worktree", "add", "-q", str(tree)], check=True, capture_output=True)
+    write(
+        main, {"tests/a.py": "", "pyproject.toml": "", "venv/bin/python": '#!/bin/sh\necho "$@"\n'}
+    )
+    (main / "venv/bin/python").chmod(0o755)
+    initialise(main, codex=None)
+    ran = subprocess.run(gate_of(main), shell=True, cwd=tree, capture_output=True, text=True)
+    assert (ran.stdout, ran.returncode) == ("-m pytest -q\n", 0)
