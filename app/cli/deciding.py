@@ -36,4 +36,6 @@ def read_answers(decide: str | None, decisions: Path | None) -> Answers | None:
 
     if decisions is not None:
         return load_decisions(decisions)
-    return Decisions.blanket(decide) if decide else None
+    if decide is None:
+        return None
+    return Decisions.blanket("deny" if decide == "deny" else "approve")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from app.cli.options import chosen_store
@@ -12,16 +13,22 @@ if TYPE_CHECKING:
     from app.link.client import Client
 
 
-def watch(*, screen: str = "watch", run_id: str | None = None, notice: str = "") -> int:
-    """Open the control room on the chosen store; returns the exit code."""
+def watch(
+    *,
+    store: Path | None = None,
+    screen: str = "watch",
+    run_id: str | None = None,
+    notice: str = "",
+) -> int:
+    """Open the control room on a store (default: the chosen one); returns the exit code."""
     need_terminal()
-    store = chosen_store()
+    place = store or chosen_store()
 
     async def reach() -> Client:
         """Called once the first frame is on the terminal: the store's code loads behind it."""
         from app.link.connect import connect
 
-        return await connect(store, host=True, run=True)
+        return await connect(place, host=True, run=True)
 
     from app.ui.launch import open_screen
 
