@@ -10,7 +10,7 @@ import pytest
 
 from app.domain.approval import Action
 from app.domain.errors import ConfigError, Refused
-from app.domain.request import Request
+from app.domain.request import Request, Risk
 from app.domain.workflow import AgentStep, ReviewStep
 from app.engine.initialise import initialise
 from app.engine.project import load_project
@@ -112,7 +112,7 @@ def test_planning_and_reviewing_cannot_write(root: Path) -> None:
     }
     for name in ("planner", "reviewer"):
         (last,) = [rule for rule in project.config.rules if rule.match.agent == name]
-        assert (last.action, last.match.max_risk) == (Action.DENY, None)
+        assert (last.action, last.match.min_risk) == (Action.DENY, Risk.MEDIUM)
         assert last.reason
     assert not any(rule.allow_critical for rule in project.config.rules)
 
