@@ -28,7 +28,7 @@ class Answers(Protocol):
 
     def answer_approval(self, approval: Approval) -> Command | None: ...
 
-    def answer_review(self, review: Review) -> Command | None: ...
+    def answer_review(self, review: Review, state: RunState) -> Command | None: ...
 
 
 class Headless:
@@ -100,7 +100,7 @@ class Headless:
             return None
         if item.kind is AttentionKind.REVIEW:
             review = next(r for r in state.reviews.values() if r.review_id == item.item_id)
-            return self._answers.answer_review(review)
+            return self._answers.answer_review(review, state)
         return self._answers.answer_approval(state.approvals[ApprovalId(item.item_id)])
 
 
