@@ -74,7 +74,7 @@ def initialise(root: Path, *, codex: Path | None, force: bool = False) -> InitRe
         raise Refused(f"{' and '.join(existing)} {verb} already; --force replaces {them}")
     for name, text in reversed(texts.items()):  # the configuration last: with it the set is whole
         _write(root / name, text, force=force)
-    choices = (_agents(codex), _RIGHTS, _gate(tests))
+    choices = (_agents(codex), _rights(tests), _gate(tests))
     return InitResult(tuple(Path(name) for name in texts), choices)
 
 
@@ -107,9 +107,13 @@ def _write(path: Path, text: str, *, force: bool) -> None:
 
 
 _RIGHTS = (
-    "Rights: planner and reviewer can only read; implementer writes in its own worktree, and what"
-    " is neither harmless, an edit there nor a test run is put to you."
+    "Rights: planner and reviewer can only read; implementer writes in its own worktree. All else"
+    " that is not harmless is put to you"
 )
+
+
+def _rights(tests: list[TestCommand]) -> str:
+    return _RIGHTS + (f", except `{tests[0].glob}`." if tests else ".")
 
 
 def _agents(codex: Path | None) -> str:

@@ -97,6 +97,7 @@ def test_the_gate_fits_the_repository_and_the_result_loads(root: Path, name: str
     assert gate_of(root) == gate
     assert why in result.choices[2]
     assert result.files == (Path("longwatch.toml"), Path(".longwatch/workflows/change.toml"))
+    assert ("is put to you, except `" in result.choices[1]) is bool(gate)
     rules = load_project(root).config.rules
     assert [rule.name for rule in rules if rule.name == "tests"] == (["tests"] if gate else [])
 
