@@ -84,8 +84,8 @@ class Runner:
                 )
             case do.FinishStep(step=step, attempt=number):
                 attempt = state.latest(step)
-                commit = attempt.commit if attempt else None
-                await self._commit(ev.StepFinished(step=step, attempt=number, commit=commit))
+                left = attempt.commit if attempt else None
+                await self._commit(ev.StepFinished(step=step, attempt=number, commit=left))
             case do.OpenReview():
                 await self._open_review(directive, state)
             case do.Judge(review=review, attempt=attempt, agent=agent):
@@ -139,6 +139,8 @@ class Runner:
         session = state.sessions[live.session_id]
         attempt = state.latest(directive.step)
         begun = attempt.turn if attempt is not None else None
+        if begun is None and session.turn > 0:
+            await self._keeper.bring_forward(state.run, session)
         turn = begun if begun is not None else session.turn + 1
         again = begun is not None
         settled = settled_calls(state, live.session_id, turn) if again else ()

@@ -15,7 +15,7 @@ from app.domain.approval import Approval, StoredRule
 from app.domain.attention import waits_for_operator
 from app.domain.base import Clock, IdSource, RunId, SessionId
 from app.domain.commands import Command, Done
-from app.domain.errors import NotFound, OwnershipError, Refused, StoreError
+from app.domain.errors import NotFound, OwnershipError, Refused
 from app.domain.events import Event
 from app.domain.feed import FeedItem, Snapshot, Status, VerifyReport
 from app.domain.redact import Redactor
