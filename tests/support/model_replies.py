@@ -123,7 +123,7 @@ class Script:
 
     def _directed(self, message: str, results: list[str]) -> Reply:
         lines = _DIRECTIVE.findall(message)
-        words = {name: value for name, value in reversed(lines)}
+        words = dict(reversed(lines))  # the first of a kind counts
         if "ERR" in words:
             return Reply(error=int(words["ERR"]))
         if "ERRONCE" in words and message not in self._seen:

@@ -15,7 +15,7 @@ _log = logging.getLogger(__name__)
 
 _TAIL_BYTES = 8 * 1024
 _LAST_WORDS = 500  # characters of stderr in a failure's sentence
-_EXIT_SECONDS = 2.0  # for a process whose pipe is closed to end by itself
+_EXIT_SECONDS = 1.0  # for a process whose pipe is closed to end by itself
 
 
 class Connection:

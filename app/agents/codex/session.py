@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import suppress
 
 from pydantic import ValidationError
@@ -55,6 +55,7 @@ class CodexSession:
         self._stream: EventStream | None = None  # of the open turn
         self._turn_known = asyncio.Event()  # the server has named the open turn
         self._turn_over = asyncio.Event()
+        self._turn_known.set()
         self._turn_over.set()
         self._gone: Failure | None = None
         self._notes: list[str] = []  # for the operator, at the start of the next turn
@@ -74,7 +75,7 @@ class CodexSession:
 
     # ---- a turn
 
-    async def prompt(self, prompt: Prompt) -> AsyncIterator[AgentEvent]:
+    async def prompt(self, prompt: Prompt) -> AsyncGenerator[AgentEvent, None]:
         """Run one turn; see `AgentSession.prompt`."""
         await self._end_abandoned()
         stream = self._open_turn()

@@ -15,6 +15,7 @@ class _Item:
     call: ToolCall | None = None
     open_calls: list[ToolCall] = field(default_factory=list)  # each under a call id of its own
     started: set[str] = field(default_factory=set)  # call ids that were said to have begun
+    ended: set[str] = field(default_factory=set)  # and those that were said to have ended
     questions: int = 0  # asked under the item's own id
 
 
@@ -59,6 +60,7 @@ class ToolTable:
         if approval_id is None:
             item.questions += 1
             before = [ToolFinished(open_.call_id, _ASKED_AGAIN) for open_ in item.open_calls]
+            item.ended.update(open_.call_id for open_ in item.open_calls)
             item.open_calls.clear()
             if item.questions > 1:
                 call_id = f"{call.call_id}#{item.questions}"
@@ -88,7 +90,7 @@ class ToolTable:
         events = self.release(item_id)
         item = self._items.pop(item_id, _Item())
         ids = [call.call_id for call in item.open_calls]
-        if item_id in item.started and item_id not in ids:
+        if item_id in item.started - item.ended and item_id not in ids:
             ids.append(item_id)
         return [*events, *(ToolFinished(call_id, outcome) for call_id in ids or [item_id])]
 

@@ -205,7 +205,7 @@ class Translator:
         if method == "turn/completed":
             self._end_turn(self.turn_id or "")
             return [_protocol_failure(what)]
-        return self._once(what)
+        return self._once(f"a message cannot be read: {what}")
 
 
 def _protocol_failure(what: str) -> TurnDone:
