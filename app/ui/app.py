@@ -8,7 +8,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import ClassVar
 
-from textual.app import App
 from textual.binding import Binding, BindingType
 from textual.command import Provider
 from textual.events import Resize
@@ -21,6 +20,7 @@ from app.link.client import Client
 from app.ui.bridge import Bridge, Connect
 from app.ui.keys import GLOBAL_KEYS, KEY_NAMES
 from app.ui.palette import RoomCommands
+from app.ui.safety import SafeApp
 from app.ui.screens.base import RoomScreen
 from app.ui.screens.watch import WatchScreen
 from app.ui.theme import THEME, WIDE, style
@@ -54,7 +54,7 @@ def operator() -> Actor:
     return Actor(kind=ActorKind.PERSON, name=name)
 
 
-class ControlRoom(App[None]):
+class ControlRoom(SafeApp):
     """The control room over one supervisor."""
 
     TITLE = "Longwatch"
@@ -103,14 +103,13 @@ class ControlRoom(App[None]):
     @property
     def hosts(self) -> bool:
         """Whether the supervisor lives in this process, so that runs stop with it."""
-        return bool(getattr(self.client, "hosts", False))
+        return self.bridge.hosts
 
     @property
     def problem(self) -> str:
         """What is wrong with the whole room, as one sentence for the banner."""
-        if self.bridge.lost:
-            return f"connection lost ({self.bridge.lost}), trying again"
-        return self.view.status.problem if self.view.status else ""
+        status = self.view.status
+        return self.bridge.lost or (status.problem if status else "")
 
     def get_key_display(self, binding: Binding) -> str:
         return KEY_NAMES.get(binding.key) or super().get_key_display(binding)
@@ -123,27 +122,18 @@ class ControlRoom(App[None]):
         self._check_size(self.size.width, self.size.height)
         self.run_worker(self._follow(), group="bridge", exclusive=True)
         screen, run_id = self._first
-        if screen != "watch" or run_id is not None:
-            await self.bridge_ready_then_show(screen, run_id)
-
-    async def bridge_ready_then_show(self, screen: str, run_id: str | None) -> None:
-        """Open the screen that was asked for; a run's needs the snapshot to find it in."""
-        if run_id is None:
-            await self.show(screen)
-        else:
+        if run_id is not None:
             self.run_worker(self._open_run_when_known(run_id), group="first")
+        elif screen != "watch":
+            await self.show(screen)
 
     async def _open_run_when_known(self, prefix: str) -> None:
+        """A run is found in the snapshot, or by the supervisor if it is an old one."""
         await self.bridge.ready.wait()
-        found = [run_id for run_id in self.view.runs if run_id.startswith(prefix)]
-        if len(found) == 1:
-            await self.open_run(found[0])
-            return
-        client = self.client
-        if client is None:
+        if self.client is None:
             return
         try:
-            state = await client.run(RunId(prefix))
+            state = await self.client.run(RunId(prefix))
         except LongwatchError as error:
             self.notify(str(error), severity="error", markup=False)
             return

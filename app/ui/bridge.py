@@ -16,6 +16,7 @@ Connect = Callable[[], Awaitable[Client]]
 
 FLUSHES_PER_SECOND = 15
 SLICE = 0.004  # seconds of feed that are taken in before keys get their turn
+STOPPED = "the supervisor in this window was stopped: press q, and start longwatch again"
 PAUSES = (0.2, 0.5, 1.0, 2.0, 5.0)  # seconds between attempts to connect again
 
 
@@ -38,7 +39,7 @@ class Bridge:
         self.lost = ""  # why there is no feed at the moment; empty while there is
         self.ready = asyncio.Event()  # the first snapshot is in the view
         self._connect = connect
-        self._reconnect = reconnect or connect
+        self._reconnect = reconnect
         self._changed = changed
         self._pending = Changes()
         self._flush_at = 0.0
@@ -47,21 +48,37 @@ class Bridge:
     async def run(self) -> None:
         """Connect, follow the feed, and come back after every loss until cancelled.
 
+        A feed that ends is asked for again; a client whose feed does not begin is replaced by a
+        new connection. Returns only when the supervisor of this process was stopped.
+
         Raises LongwatchError when the first connection fails: then there is nothing to show.
         """
         try:
             self.client = await self._connect()
             failures = 0
             while True:
-                why, progressed = await self._follow(self.client)
-                failures = 0 if progressed else failures + 1
-                self._lose(why)
+                why, began = await self._follow(self.client)
+                failures = 0 if began else failures + 1
+                if not began and not self._may_come_back:
+                    self._lose(STOPPED)
+                    return
+                self._lose(f"connection lost ({why}), trying again")
                 await asyncio.sleep(PAUSES[min(failures, len(PAUSES) - 1)])
-                if not progressed:
+                if not began:
                     await self._again()
         finally:
             if self._flush is not None:
                 self._flush.cancel()
+
+    @property
+    def hosts(self) -> bool:
+        """Whether the supervisor lives in this process, so that it ends with the client."""
+        return bool(getattr(self.client, "hosts", False))
+
+    @property
+    def _may_come_back(self) -> bool:
+        """A supervisor that was stopped in this process is not started again behind one's back."""
+        return self._reconnect is not None or not self.hosts
 
     async def _follow(self, client: Client) -> tuple[str, bool]:
         """Take one feed in to its end: why it ended, and whether it had begun."""
@@ -109,9 +126,9 @@ class Bridge:
         """Try to reach a supervisor anew; the old client is let go of once that worked."""
         before = self.client
         try:
-            self.client = await self._reconnect()
+            self.client = await (self._reconnect or self._connect)()
         except (LongwatchError, OSError) as error:
-            self._lose(str(error))
+            self._lose(f"{error}; trying again")
             return
         if before is not None and before is not self.client:
             await before.close()

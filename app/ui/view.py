@@ -47,7 +47,6 @@ class View:
         self.runs: dict[RunId, RunState] = {}
         self.rules: dict[RuleId, StoredRule] = {}
         self.tails: dict[SessionId, Tail] = {}
-        self.ended = ""  # why the feed ended; empty while it runs
 
     def apply(self, item: FeedItem) -> Changes:
         """Fold one feed item in. Events that the snapshot already holds change nothing."""
@@ -62,12 +61,11 @@ class View:
                 self.status = item.status
                 return Changes(status=True)
             case Ended():
-                self.ended = item.why
                 return Changes(status=True)
 
     def _snapshot(self, item: Snapshot) -> Changes:
         before = frozenset(self.runs)
-        self.seq, self.status, self.ended = item.seq, item.status, ""
+        self.seq, self.status = item.seq, item.status
         self.runs = {state.run.run_id: state for state in item.runs}
         self.rules = {rule.rule_id: rule for rule in item.rules}
         sessions = {s for state in item.runs for s in state.sessions}

@@ -1,0 +1,391 @@
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import cast
+
+import pytest
+from textual.pilot import Pilot
+
+from app.domain import events as ev
+from app.domain.commands import CancelRun, RetryRun, StartRun, SteerSession
+from app.domain.errors import Refused, StoreError
+from app.domain.events import Event
+from app.domain.feed import Committed, Ended, StatusChanged, Streamed
+from app.domain.request import Request
+from app.domain.run import RunState
+from app.domain.session import Chunk, ChunkKind
+from app.link.client import Client
+from app.ui.app import ControlRoom
+from app.ui.screens.dialogs import AskText, Confirm, PromptArea
+from app.ui.screens.help import HelpScreen
+from app.ui.screens.small import SmallScreen
+from app.ui.screens.watch import WatchScreen
+from app.ui.widgets.panes import PaneGrid
+from app.ui.widgets.run_list import RunList
+from tests.ui import canned
+from tests.ui.conftest import room_over
+from tests.ui.driving import QUIET, screen_text, settle
+from tests.ui.fakes import FakeClient
+from tests.ui.parts import ME, NOW, make_status
+
+Size = tuple[int, int]
+
+
+async def press(pilot: Pilot[None], *keys: str) -> None:
+    await pilot.press(*keys)
+    await pilot.pause(QUIET)
+
+
+def selected(room: ControlRoom) -> str | None:
+    return room.screen.query_one(RunList).selected
+
+
+def hosting(client: FakeClient) -> FakeClient:
+    client.hosts = True  # type: ignore[attr-defined]
+    return client
+
+
+async def test_the_run_that_needs_a_person_is_selected_first_until_somebody_moves() -> None:
+    running, waiting = canned.running_run(2), canned.waiting_run(3)
+    client = FakeClient(running)
+    room = room_over(client)
+    async with room.run_test(size=(80, 24)) as pilot:
+        await settle(pilot)
+        assert selected(room) == running.run.run_id
+        client.push(client_snapshot(client, running, waiting))
+        await pilot.pause(QUIET)
+        assert selected(room) == waiting.run.run_id
+        await press(pilot, "j")
+        assert selected(room) == running.run.run_id
+        client.push(client_snapshot(client, running, waiting, canned.uncertain_run(4)))
+        await pilot.pause(QUIET)
+        assert selected(room) == running.run.run_id, "the selection stays with its run"
+        await press(pilot, "k", "up", "up")
+        assert selected(room) == "run-0004"
+        await press(pilot, "down")
+        assert selected(room) == "run-0003"
+
+
+def client_snapshot(client: FakeClient, *runs: RunState):  # type: ignore[no-untyped-def]
+    client.states = {state.run.run_id: state for state in runs}
+    return client.snapshot()
+
+
+async def test_what_an_agent_says_reaches_its_pane() -> None:
+    state = canned.running_run()
+    client = FakeClient(state, tails=canned.story(state))
+    room = room_over(client)
+    async with room.run_test(size=(80, 24)) as pilot:
+        await settle(pilot)
+        session = next(iter(state.sessions))
+        chunk = Chunk(
+            session_id=session, ordinal=8, kind=ChunkKind.MESSAGE, text="here it is", at=NOW
+        )
+        client.push(Streamed(chunks=(chunk,)))
+        await pilot.pause(QUIET)
+        assert "● here it is" in screen_text(room)
+
+
+async def test_the_bell_rings_for_what_is_new_and_not_for_what_was_there(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    first, second = canned.waiting_run(3), canned.running_run(4)
+    client = FakeClient(first, second)
+    room = room_over(client)
+    rung = list[int]()
+    monkeypatch.setattr(room, "bell", lambda: rung.append(1))
+    async with room.run_test(size=(80, 24)) as pilot:
+        await settle(pilot)
+        assert rung == []
+        blocked = ev.RunStateChanged(state=canned.blocked_run().run.state, reason="gate", by=ME)
+        event = Event(seq=121, at=NOW, run_id=second.run.run_id, payload=blocked)
+        client.push(Committed(events=(event,)))
+        await pilot.pause(QUIET)
+        assert rung == [1]
+        assert "+1 more" in screen_text(room)
+
+
+async def test_a_new_run_is_started_where_the_window_was_opened() -> None:
+    client = FakeClient()
+    room = room_over(client)
+    async with room.run_test(size=(80, 24)) as pilot:
+        await settle(pilot)
+        assert 'No runs yet. Start one: n, or `longwatch run "…"`' in screen_text(room)
+        await press(pilot, "n", *"add retry", "ctrl+j", *"soon", "enter")
+        assert client.commands == [
+            StartRun(
+                request=Request(text="add retry\nsoon", user="mara", channel="screen"),
+                project="/home/mara/uploader",
+            )
+        ]
+        assert isinstance(room.screen, WatchScreen)
+
+
+async def test_typed_text_survives_esc_and_a_refusal() -> None:
+    client = FakeClient()
+    room = room_over(client)
+    async with room.run_test(size=(80, 24)) as pilot:
+        await settle(pilot)
+        await press(pilot, "n", *"half a", "escape")
+        assert isinstance(room.screen, WatchScreen)
+        await press(pilot, "n")
+        assert room.screen.query_one(PromptArea).text == "half a"
+        client.refuse = Refused("no route fits this request")
+        await press(pilot, *" word", "enter")
+        assert isinstance(room.screen, AskText), "the dialog stays open"
+        assert room.screen.query_one(PromptArea).text == "half a word"
+        client.refuse = None
+        await press(pilot, "enter")
+        assert [c.request.text for c in client.commands if isinstance(c, StartRun)] == [
+            "half a word"
+        ]
+        await press(pilot, "n")
+        assert room.screen.query_one(PromptArea).text == "", "a draft that was sent is gone"
+
+
+async def test_nothing_is_sent_for_an_empty_text() -> None:
+    client = FakeClient()
+    room = room_over(client)
+    async with room.run_test(size=(80, 24)) as pilot:
+        await settle(pilot)
+        await press(pilot, "n", "space", "enter")
+        assert client.commands == [] and isinstance(room.screen, AskText)
+
+
+async def test_cancel_asks_and_takes_a_reason() -> None:
+    client = FakeClient(canned.running_run())
+    room = room_over(client)
+    async with room.run_test(size=(80, 24)) as pilot:
+        await settle(pilot)
+        await press(pilot, "x", "escape")
+        assert client.commands == []
+        await press(pilot, "x", *"wrong repo", "enter")
+        assert client.commands == [
+            CancelRun(run_id=canned.running_run().run.run_id, reason="wrong repo", by=ME)
+        ]
+
+
+async def test_retry_is_for_what_stands_still() -> None:
+    client = FakeClient(canned.blocked_run())
+    room = room_over(client)
+    async with room.run_test(size=(80, 24)) as pilot:
+        await settle(pilot)
+        await press(pilot, "t")
+        assert client.commands == [RetryRun(run_id=canned.blocked_run().run.run_id, by=ME)]
+        assert "Retry" in screen_text(room)
+
+
+async def test_keys_that_do_not_apply_are_neither_shown_nor_heard() -> None:
+    client = FakeClient(canned.done_run())
+    room = room_over(client)
+    async with room.run_test(size=(80, 24)) as pilot:
+        await settle(pilot)
+        await press(pilot, "t", "x", "s")
+        assert client.commands == [] and isinstance(room.screen, WatchScreen)
+        footer = screen_text(room).splitlines()[-1]
+        assert "Open" in footer
+        assert not {"Retry", "Cancel", "Say"} & set(footer.split())
+
+
+async def test_saying_something_to_the_agent_at_work() -> None:
+    state = canned.running_run()
+    client = FakeClient(state)
+    room = room_over(client)
+    async with room.run_test(size=(80, 24)) as pilot:
+        await settle(pilot)
+        await press(pilot, "s", *"use jitter", "enter")
+        session_id = next(iter(state.sessions))
+        assert client.commands == [
+            SteerSession(run_id=state.run.run_id, session_id=session_id, text="use jitter", by=ME)
+        ]
+
+
+async def test_a_pinned_pane_stays_when_the_selection_moves() -> None:
+    first, second = canned.running_run(2, "first"), canned.running_run(3, "second")
+    room = room_over(FakeClient(first, second))
+    async with room.run_test(size=(80, 24)) as pilot:
+        await settle(pilot)
+        grid = room.screen.query_one(PaneGrid)
+        shown = grid.panes[0].content
+        await press(pilot, "1", "j")
+        assert grid.panes[0].content == shown
+        assert "pinned" in screen_text(room)
+        await press(pilot, "1")
+        after = grid.panes[0].content
+        assert after is not None and shown is not None and after.run_id != shown.run_id
+        await press(pilot, "4")
+        assert grid.pins == {}, "a pane that is not there cannot be pinned"
+
+
+@pytest.mark.parametrize(("size", "panes"), [((80, 24), 1), ((160, 48), 2), ((250, 70), 4)])
+async def test_as_many_panes_as_there_is_room_for(size: Size, panes: int) -> None:
+    room = room_over(FakeClient(*canned.many_runs()))
+    async with room.run_test(size=size) as pilot:
+        await settle(pilot)
+        grid = room.screen.query_one(PaneGrid)
+        assert sum(bool(pane.display) for pane in grid.panes) == panes
+
+
+async def test_a_terminal_that_is_too_small_says_so_and_recovers() -> None:
+    room = room_over(FakeClient(canned.running_run()))
+    async with room.run_test(size=(80, 24)) as pilot:
+        await settle(pilot)
+        await press(pilot, "n", *"draft")
+        await pilot.resize_terminal(20, 5)
+        await pilot.pause(QUIET)
+        assert isinstance(room.screen, SmallScreen)
+        assert "too small" in screen_text(room)
+        await press(pilot, "escape", "x", "n", "question_mark")
+        assert isinstance(room.screen, SmallScreen)
+        await pilot.resize_terminal(100, 30)
+        await pilot.pause(QUIET)
+        assert isinstance(room.screen, AskText)
+        assert room.screen.query_one(PromptArea).text == "draft"
+
+
+async def test_a_problem_of_the_store_is_on_a_banner_until_it_is_gone() -> None:
+    client = FakeClient(canned.running_run(), problem="disk full")
+    room = room_over(client)
+    async with room.run_test(size=(80, 24)) as pilot:
+        await settle(pilot)
+        assert "⚠ disk full" in screen_text(room)
+        client.push(StatusChanged(status=make_status()))
+        await pilot.pause(QUIET)
+        assert "disk full" not in screen_text(room)
+
+
+async def test_a_lost_connection_is_on_the_banner_and_heals() -> None:
+    client = FakeClient(canned.running_run())
+    room = room_over(client)
+    async with room.run_test(size=(80, 24)) as pilot:
+        await settle(pilot)
+        client.push(Ended(why="it stops"))
+        await pilot.pause(0.1)
+        assert "connection lost (it stops), trying again" in screen_text(room)
+        await pilot.pause(0.4)
+        assert "connection lost" not in screen_text(room) and client.feeds == 2
+
+
+@pytest.mark.parametrize("answer", ["n", "escape"])
+async def test_quitting_asks_when_runs_would_stop(answer: str) -> None:
+    room = room_over(hosting(FakeClient(canned.running_run())))
+    async with room.run_test(size=(80, 24)) as pilot:
+        await settle(pilot)
+        await press(pilot, "q")
+        assert isinstance(room.screen, Confirm)
+        assert "`longwatch up` keeps" in screen_text(room)
+        await press(pilot, answer)
+        assert isinstance(room.screen, WatchScreen) and room.is_running
+        await press(pilot, "q", "y")
+    assert room.return_code == 0
+
+
+@pytest.mark.parametrize("state", [canned.running_run(), canned.done_run()], ids=["live", "done"])
+async def test_quitting_does_not_ask_when_nothing_stops(state: RunState) -> None:
+    client = FakeClient(state)
+    room = room_over(client if state.run.ended_at is None else hosting(client))
+    async with room.run_test(size=(80, 24)) as pilot:
+        await settle(pilot)
+        await pilot.press("q")
+        await pilot.pause()
+        assert not isinstance(room.screen, Confirm)
+    assert room.return_code == 0
+
+
+async def test_a_connect_error_closes_the_room_with_its_sentence() -> None:
+    async def connect() -> Client:
+        raise StoreError("/s: the store is from a newer version; update Longwatch")
+
+    room = ControlRoom(connect)
+    async with room.run_test(size=(80, 24)) as pilot:
+        await pilot.pause(0.2)
+    assert room.failure == "/s: the store is from a newer version; update Longwatch"
+    assert room.return_code == 1
+
+
+async def test_help_lists_the_keys_of_the_screen_underneath() -> None:
+    room = room_over(FakeClient(canned.blocked_run()))
+    async with room.run_test(size=(100, 60)) as pilot:
+        await settle(pilot)
+        await press(pilot, "question_mark")
+        assert isinstance(room.screen, HelpScreen)
+        text = screen_text(room)
+        for words in ("Keys on Watch", "Retry", "Go to what is most urgent", "PgUp", "1-4"):
+            assert words in text
+        await press(pilot, "escape")
+        assert isinstance(room.screen, WatchScreen)
+        await press(pilot, "escape")
+        assert isinstance(room.screen, WatchScreen), "on the first screen Esc stays"
+
+
+async def test_the_palette_runs_a_key_s_action() -> None:
+    client = FakeClient(canned.blocked_run())
+    room = room_over(client)
+    async with room.run_test(size=(80, 24)) as pilot:
+        await settle(pilot)
+        await press(pilot, "ctrl+p", *"retry")
+        await pilot.pause(0.5)
+        await press(pilot, "enter")
+        await pilot.pause(QUIET)
+        assert [type(command) for command in client.commands] == [RetryRun]
+
+
+async def test_times_go_on_while_nothing_happens() -> None:
+    room = room_over(FakeClient(canned.running_run()))
+    async with room.run_test(size=(80, 24)) as pilot:
+        await settle(pilot)
+        assert "12m" in screen_text(room)
+        room.now = lambda: NOW + timedelta(hours=1)
+        cast(WatchScreen, room.screen)._ticked()
+        await pilot.pause(QUIET)
+        assert "1h12" in screen_text(room)
+
+
+HOSTILE = "[/foo] \x1b]52;c;ZXZpbA==\x07 [bold red]title[/] \u202egnp.exe"
+
+
+async def test_hostile_titles_and_reasons_are_only_text() -> None:
+    state = canned.waiting_run()
+    request = state.run.request.model_copy(update={"text": HOSTILE})
+    run = state.run.model_copy(update={"request": request})
+    approval = next(iter(state.approvals.values()))
+    call = approval.call.model_copy(update={"title": HOSTILE})
+    hostile = state.model_copy(
+        update={
+            "run": run,
+            "approvals": {approval.approval_id: approval.model_copy(update={"call": call})},
+        }
+    )
+    client = FakeClient(hostile, problem=HOSTILE)
+    client.refuse = Refused(HOSTILE)
+    room = room_over(client)
+    async with room.run_test(size=(160, 48), notifications=True) as pilot:
+        await settle(pilot)
+        await press(pilot, "x", "enter")
+        text = screen_text(room)
+        assert "[bold red]title[/]" in text
+        assert "\x1b" not in text and "\u202e" not in text and "\x07" not in text
+        await press(pilot, "escape", "ctrl+p", *"open")
+        await pilot.pause(0.5)
+        assert "\x1b" not in screen_text(room)
+
+
+async def test_every_binding_has_an_id() -> None:
+    room = room_over(FakeClient())
+    async with room.run_test(size=(80, 24)) as pilot:
+        await settle(pilot)
+        for screen in (WatchScreen, HelpScreen, AskText, Confirm, SmallScreen, PromptArea):
+            own = screen.__dict__["BINDINGS"]
+            assert own and all(binding.id for binding in own), screen
+
+
+async def test_keys_can_be_remapped() -> None:
+    client = FakeClient(canned.blocked_run())
+    room = room_over(client)
+    async with room.run_test(size=(80, 24)) as pilot:
+        room.set_keymap({"watch.retry": "y"})
+        await settle(pilot)
+        await press(pilot, "t")
+        assert client.commands == []
+        await press(pilot, "y")
+        assert [type(command) for command in client.commands] == [RetryRun]
