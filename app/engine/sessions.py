@@ -100,6 +100,12 @@ class SessionKeeper:
         name = Path(session.workspace).name
         await self._core.workspaces.create(Path(run.project), run.run_id, session.step, base, name)
 
+    async def bring_forward(self, run: Run, session: Session) -> None:
+        """Let a session that is prompted again see the work accepted since, where that only
+        means moving its branch forward."""
+        if run.head_commit is not None:
+            await self._core.workspaces.advance(Path(session.workspace), run.head_commit)
+
     async def _start(self, run: Run, session: Session, agent: AgentConfig) -> LiveSession:
         driver = self._core.drivers.get(agent.driver)
         if driver is None:
