@@ -1,0 +1,127 @@
+"""Commands about a repository: init, what it wrote explained, and the machine's state."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.support.command_line import CommandLine
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    root = tmp_path / "project"
+    subprocess.run(["git", "init", "-q", str(root)], check=True)
+    (root / "sub").mkdir()
+    monkeypatch.chdir(root / "sub")
+    return root
+
+
+def test_init_writes_what_workflow_check_accepts(longwatch: CommandLine, project: Path) -> None:
+    made = longwatch("init", "--json")
+    assert made.code == 0, made.err
+    assert made.json()["project"] == str(project)
+    assert (project / "longwatch.toml").is_file()
+    assert longwatch("workflow", "check").out == f"{project}: right\n"
+    file = project / ".longwatch" / "workflows" / "change.toml"
+    assert longwatch("workflow", "check", file).code == 0
+
+
+def test_init_does_not_overwrite(longwatch: CommandLine, project: Path) -> None:
+    assert longwatch("init").code == 0
+    (project / "longwatch.toml").write_text("mine")
+    again = longwatch("init")
+    assert again.code == 1
+    assert "--force" in again.err
+    assert (project / "longwatch.toml").read_text() == "mine"
+    assert longwatch("init", "--force").code == 0
+    assert (project / "longwatch.toml").read_text() != "mine"
+
+
+def test_outside_a_repository_is_one_sentence(
+    longwatch: CommandLine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for command in (["init"], ["run", "x", "--headless"], ["workflow", "check"]):
+        ran = longwatch(*command)
+        assert ran.code == 1
+        assert "not in a git repository" in ran.err
+        assert len(ran.err.splitlines()) == 1
+
+
+def test_without_configuration_a_run_says_init(longwatch: CommandLine, project: Path) -> None:
+    ran = longwatch("run", "add a test", "--headless")
+    assert ran.code == 1
+    assert "longwatch init" in ran.err
+
+
+def test_an_empty_request_is_wrong_usage(longwatch: CommandLine, project: Path) -> None:
+    assert longwatch("run", "  ", "--headless").code == 2
+
+
+def test_every_mistake_of_a_file_is_named(longwatch: CommandLine, project: Path) -> None:
+    longwatch("init")
+    file = project / "bad.toml"
+    file.write_text('name = "x"\n[[step]]\nname = "a"\nagent = 1\nprompt = "{{ nonsense }}"\n')
+    ran = longwatch("workflow", "check", file)
+    assert ran.code == 1
+    assert f"{file}:4" in ran.err
+    checked = longwatch("workflow", "check", file, project / "none.toml", "--json").json()
+    assert [bool(one["problems"]) for one in checked] == [True, True]
+
+
+def test_route_explain_says_which_and_why(longwatch: CommandLine, project: Path) -> None:
+    longwatch("init")
+    ran = longwatch("route", "explain", "--task-type", "change")
+    assert ran.code == 0
+    assert ran.out.splitlines()[-1].startswith("change: route 1 (task_type change) matches")
+    other = longwatch("route", "explain", "--task-type", "question", "--json").json()
+    assert other["choice"] == {
+        "workflow": "change",
+        "why": "no route matches: the default workflow",
+        "rule": None,
+    }
+    assert other["routes"][0]["fields"]
+
+
+def test_policy_explain_says_risk_rule_and_answer(longwatch: CommandLine, project: Path) -> None:
+    longwatch("init")
+    harmless = longwatch("policy", "explain", "--shell", "git status", "--json").json()
+    assert (harmless["risk"], harmless["action"]) == ("low", "allow")
+    risky = longwatch("policy", "explain", "--shell", "git push --force")
+    assert risky.code == 0
+    assert risky.out.startswith("ask")
+    denied = longwatch("policy", "explain", "--shell", "git push", "--agent", "planner").out
+    assert denied.startswith("deny")
+
+
+def test_doctor_looks_at_everything(
+    longwatch: CommandLine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fake = tmp_path / "codex"
+    fake.write_text("#!/bin/sh\necho codex-cli 9.9.9\n")
+    fake.chmod(0o755)
+    monkeypatch.setenv("LONGWATCH_CODEX", str(fake))
+    ran = longwatch("doctor", "--json")
+    found = {check["name"]: check for check in ran.json()}
+    assert ran.code == 0
+    assert {"python", "sqlite", "git", "codex", "bwrap", "store", "supervisor", "terminal"} == set(
+        found
+    )
+    assert found["codex"]["found"] == f"codex-cli 9.9.9 at {fake}"
+    assert "git version" in found["git"]["found"]
+    assert "none runs" in found["supervisor"]["found"]
+    assert str(tmp_path) in found["store"]["found"]
+
+
+def test_doctor_tells_what_is_missing(
+    longwatch: CommandLine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setenv("LONGWATCH_CODEX", str(tmp_path / "gone"))
+    ran = longwatch("doctor")
+    assert ran.code == 1
+    assert "git: install git" in ran.out
+    assert "codex: only for agents" in ran.out
