@@ -57,6 +57,7 @@ class CodexSession:
         self._turn_over = asyncio.Event()
         self._turn_known.set()
         self._turn_over.set()
+        self._holding: asyncio.TimerHandle | None = None  # until held calls count as begun
         self._gone: Failure | None = None
         self._notes: list[str] = []  # for the operator, at the start of the next turn
         self._untold: list[str] = []  # reasons of denials that codex did not hear
@@ -83,7 +84,7 @@ class CodexSession:
             if (failure := await self._start(prompt)) is not None:
                 self._close_turn([TurnDone("failed", failure=failure)])
             while True:
-                event = await self._next(stream)
+                event = await stream.get()
                 yield event
                 if isinstance(event, TurnDone):
                     return
@@ -124,14 +125,11 @@ class CodexSession:
             return None
         return Failure(kind=kind, message=why)
 
-    async def _next(self, stream: EventStream) -> AgentEvent:
-        tools = self._translator.tools
-        if tools.holding:
-            try:
-                return await stream.get(within=_HOLD_SECONDS)
-            except TimeoutError:
-                stream.push(tools.release())
-        return await stream.get()
+    def _release_held(self) -> None:
+        """Codex has not asked about the calls it began: they run."""
+        self._holding = None
+        if self._stream is not None:
+            self._stream.push(self._translator.tools.release())
 
     def _turn_named(self, turn_id: str) -> None:
         if not self._turn_over.is_set():
@@ -144,6 +142,9 @@ class CodexSession:
             self._stream.push(events)
         self._stream = None
         self._translator.tools.clear()
+        if self._holding is not None:
+            self._holding.cancel()
+            self._holding = None
         self._turn_over.set()
         self._turn_known.set()
 
@@ -168,6 +169,9 @@ class CodexSession:
             self._close_turn([*events[:-1], *gone, events[-1]])
         elif stream is not None:
             stream.push(events)
+            if self._translator.tools.holding and self._holding is None:
+                loop = asyncio.get_running_loop()
+                self._holding = loop.call_later(_HOLD_SECONDS, self._release_held)
             await stream.room()
         else:
             said = [e.text for e in events if isinstance(e, ItemDone)]

@@ -35,10 +35,9 @@ class EventStream:
         """Wait until the reader has taken enough."""
         await self._writable.wait()
 
-    async def get(self, within: float | None = None) -> AgentEvent:
-        """The next event. Raises TimeoutError after `within` seconds."""
-        async with asyncio.timeout(within):
-            await self._readable.wait()
+    async def get(self) -> AgentEvent:
+        """The next event, once there is one."""
+        await self._readable.wait()
         event = self._events.popleft()
         if not self._events:
             self._readable.clear()

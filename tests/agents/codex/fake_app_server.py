@@ -10,7 +10,7 @@ import json
 import os
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 THREAD = "thread-1"
@@ -50,7 +50,7 @@ def answer_to(request_id: int) -> Json:
     sys.exit(0)
 
 
-def incoming() -> Any:
+def incoming() -> Iterator[Json]:
     for line in sys.stdin:
         yield json.loads(line)
 
@@ -196,7 +196,7 @@ def sub_agent() -> None:
 def quiet_command() -> None:
     """A command that is not asked about and prints nothing until it ends."""
     note("item/started", item=command("c1", "inProgress"))
-    time.sleep(0.6)
+    time.sleep(0.8)
     note("item/completed", item=command("c1", "failed", exitCode=3))
     done()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import platform
 from pathlib import Path
 
 import pytest
@@ -32,8 +33,8 @@ def npm(root: Path) -> tuple[Path, Path]:
 
 @pytest.fixture(autouse=True)
 def linux(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(binary.platform, "system", lambda: "Linux")
-    monkeypatch.setattr(binary.platform, "machine", lambda: "x86_64")
+    monkeypatch.setattr(platform, "system", lambda: "Linux")
+    monkeypatch.setattr(platform, "machine", lambda: "x86_64")
 
 
 def test_nothing_is_found_where_nothing_is(tmp_path: Path) -> None:

@@ -71,7 +71,7 @@ def schema(tmp_path_factory: pytest.TempPathFactory) -> Path:
     program = find_codex()
     assert program is not None
     folder = tmp_path_factory.mktemp("schema")
-    command = [program, "app-server", "generate-json-schema", "--out", folder]
+    command = [str(program), "app-server", "generate-json-schema", "--out", str(folder)]
     subprocess.run(command, check=True, capture_output=True, timeout=60)
     return folder
 

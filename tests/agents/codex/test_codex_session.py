@@ -189,7 +189,7 @@ async def test_a_quiet_command_shows_before_it_ends(fake_spec: Spec) -> None:
         seen[type(event)] = time.monotonic() - began
         if isinstance(event, ToolFinished):
             assert event.outcome.exit_code == 3 and not event.outcome.ok
-    assert seen[ToolStarted] < 0.5 <= seen[ToolFinished]
+    assert seen[ToolFinished] - seen[ToolStarted] > 0.1
     await session.close()
 
 

@@ -123,7 +123,7 @@ def test_stragglers_of_the_last_turn_do_not_leak_into_the_next() -> None:
     method, params = end("interrupted")
     assert translator.translate(Notification(method, {"threadId": "t", **params}))
     translator.begin()
-    late = {"threadId": "t", "turnId": "u", "itemId": "i", "delta": "late"}
+    late: dict[str, object] = {"threadId": "t", "turnId": "u", "itemId": "i", "delta": "late"}
     assert translator.translate(Notification("item/agentMessage/delta", late)) == []
 
 
