@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from app.cli.options import chosen_store
-from app.domain.errors import LongwatchError
+from app.domain.errors import LongwatchError, StoreError
 
 if TYPE_CHECKING:
     from app.link.client import Client
@@ -30,9 +30,18 @@ def watch(
 
         return await connect(place, host=True, run=True)
 
+    async def reach_again() -> Client:
+        """After a loss only attach: whoever stopped the host does not want it back at once."""
+        from app.link.connect import attach
+
+        client = await attach(place)
+        if client is None:
+            raise StoreError("no supervisor runs; `longwatch up` or a new `longwatch` starts one")
+        return client
+
     from app.ui.launch import open_screen
 
-    return open_screen(reach, screen=screen, run_id=run_id, notice=notice)
+    return open_screen(reach, screen=screen, run_id=run_id, notice=notice, reconnect=reach_again)
 
 
 def need_terminal() -> None:
