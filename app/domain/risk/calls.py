@@ -1,0 +1,121 @@
+"""Judging a tool call of any kind."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+
+from app.domain.risk.model import Assessment, Finding, critical, high, low, medium, shown, summarise
+from app.domain.risk.places import Folders
+from app.domain.risk.scene import Scene
+from app.domain.risk.shell_call import bomb_in, judge_parsed
+from app.domain.shell import Parsed, SimpleCommand, Word, parse
+from app.domain.toolcall import ToolCall, ToolKind
+
+_PATH_KEYS = re.compile(
+    r"(?:file_?|abs(?:olute)?_?|target_?|dir(?:ectory)?_?)?path|paths|file|files|uri"
+)
+_LOCAL_URL = re.compile(r"https?://(?:localhost|127\.0\.0\.1|\[::1\])(?::\d+)?(?:[/?].*)?$")
+
+
+def assess(call: ToolCall, workspace: str) -> Assessment:
+    """How risky a call is that is made in `workspace` (absolute). Pure: no file is looked at."""
+    return summarise(findings_of(call, workspace))
+
+
+def findings_of(call: ToolCall, workspace: str) -> list[Finding]:
+    """Everything that speaks about a call's risk."""
+    scene = _scene(call, workspace)
+    if call.kind is ToolKind.SHELL:
+        return _shell(call, scene)
+    if call.kind is ToolKind.EDIT:
+        return _edit(call, scene)
+    if call.kind is ToolKind.READ:
+        return _read(call, scene)
+    if call.kind is ToolKind.FETCH:
+        return _fetch(call, scene)
+    return [high(f"the tool {shown(call.tool)} is not known here")]
+
+
+def touched(call: ToolCall, workspace: str) -> tuple[tuple[str, ...], bool]:
+    """The paths that a call which is no shell text touches, relative to the workspace where they
+    lie in it, and whether these are all."""
+    scene = _scene(call, workspace)
+    words = _paths(call)
+    found = list[str]()
+    for word in words:
+        place = scene.place(word)
+        absolute = scene.folders.enter(scene.cwd, word) or word.text
+        found.append((place.relative or ".") if place.inside else absolute)
+    return tuple(found), bool(words)
+
+
+def _scene(call: ToolCall, workspace: str) -> Scene:
+    folders = Folders.of(workspace)
+    cwd = folders.workspace
+    if call.cwd:
+        cwd = folders.enter(cwd, Word(text=call.cwd, home=call.cwd.startswith("~"))) or cwd
+    return Scene(SimpleCommand(), Parsed(), folders, cwd)
+
+
+def _shell(call: ToolCall, scene: Scene) -> list[Finding]:
+    if call.command is None or not call.command.strip():
+        return [high("does not say which command it would run")]
+    findings = judge_parsed(parse(call.command), scene.folders, scene.cwd)
+    if bomb_in(call.command):
+        findings.append(critical("starts itself without end", floor=True))
+    return findings or [low("does nothing")]
+
+
+def _edit(call: ToolCall, scene: Scene) -> list[Finding]:
+    words = _paths(call)
+    if not words:
+        return [high("does not say which files it would change")]
+    verbs = {change.path: f"{change.change}s" for change in call.changes}
+    return [scene.write(word, verbs.get(word.text, "updates")) for word in words]
+
+
+def _read(call: ToolCall, scene: Scene) -> list[Finding]:
+    words = _paths(call)
+    if not words:
+        return [medium("does not say which files it would read")]
+    return [low("reads in the workspace"), *scene.reads(words)]
+
+
+def _fetch(call: ToolCall, scene: Scene) -> list[Finding]:
+    texts = [text for _, text in _strings(call.arguments)]
+    urls = [text for text in texts if "://" in text]
+    findings = list[Finding]()
+    for url in urls:
+        if url.startswith("file:"):
+            findings += scene.reads([Word(text=re.sub(r"^file:/*", "/", url))])
+        elif _LOCAL_URL.match(url):
+            findings.append(medium("talks to a program on this machine"))
+        else:
+            findings.append(high(f"talks to another machine: {shown(url)}"))
+    return findings or [high("talks to another machine")]
+
+
+def _paths(call: ToolCall) -> list[Word]:
+    texts = [change.path for change in call.changes]
+    if not texts:
+        texts = [text for key, text in _strings(call.arguments) if _PATH_KEYS.fullmatch(key)]
+    texts = [re.sub(r"^file:/*", "/", text) if text.startswith("file:") else text for text in texts]
+    return [Word(text=text, home=text == "~" or text.startswith("~/")) for text in texts]
+
+
+def _strings(arguments: str) -> Iterator[tuple[str, str]]:
+    """All texts in a call's JSON arguments, each with the key it stands under."""
+    try:
+        todo = [("", json.loads(arguments))]
+    except (ValueError, RecursionError):
+        return
+    while todo:
+        key, value = todo.pop()
+        if isinstance(value, str):
+            yield key.lower(), value
+        elif isinstance(value, dict):
+            todo.extend((str(name), inner) for name, inner in value.items())
+        elif isinstance(value, list):
+            todo.extend((key, inner) for inner in value)

@@ -1,0 +1,210 @@
+"""A simple command as its judge sees it: options, operands, and where its paths lie."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from functools import cached_property
+
+from app.domain.request import Risk
+from app.domain.risk.model import Finding, critical, high, low, medium, shown
+from app.domain.risk.places import Folders, Place
+from app.domain.shell import Parsed, SimpleCommand, Word
+
+_MIN_ABBREVIATION = 5  # "--for" may be any option, "--forc" is --force
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """Arguments sorted into options and operands."""
+
+    given: tuple[tuple[str, Word | None], ...]
+    operands: tuple[Word, ...]
+
+    def has(self, *names: str) -> bool:
+        """Whether one of the options is given, in a cluster or abbreviated too."""
+        return any(_same(option, name) for option, _ in self.given for name in names)
+
+    def values(self, *names: str) -> list[Word]:
+        """The values given to these options."""
+        return [
+            value
+            for option, value in self.given
+            if value is not None and any(_same(option, name) for name in names)
+        ]
+
+
+def _same(given: str, name: str) -> bool:
+    if given == name:
+        return True
+    return name.startswith("--") and len(given) >= _MIN_ABBREVIATION and name.startswith(given)
+
+
+def read_options(args: Iterable[Word], values: str = "", long_values: str = "") -> Options:
+    """Sort arguments as getopt does: `values` are the short options that take a value,
+    `long_values` the long ones (blank-separated, without dashes) whose value is the next word."""
+    given, operands = list[tuple[str, Word | None]](), list[Word]()
+    todo = list(args)
+    long_names = long_values.split()
+    while todo:
+        word = todo.pop(0)
+        text = word.text
+        if text == "--":
+            operands.extend(todo)
+            break
+        if not text.startswith("-") or text == "-":
+            operands.append(word)
+        elif text.startswith("--"):
+            name, equals, value = text.partition("=")
+            found = word.model_copy(update={"text": value}) if equals else None
+            if found is None and name[2:] in long_names and todo:
+                found = todo.pop(0)
+            given.append((name, found))
+        else:
+            given.extend(_cluster(word, values, todo))
+    return Options(tuple(given), tuple(operands))
+
+
+def _cluster(word: Word, values: str, todo: list[Word]) -> list[tuple[str, Word | None]]:
+    given: list[tuple[str, Word | None]] = [(word.text, None)] if len(word.text) > 2 else []
+    for index, char in enumerate(word.text[1:], start=2):
+        if char in values:
+            rest = word.text[index:]
+            value = word.model_copy(update={"text": rest}) if rest else None
+            given.append((f"-{char}", value or (todo.pop(0) if todo else None)))
+            break
+        given.append((f"-{char}", None))
+    return given
+
+
+@dataclass(frozen=True)
+class Scene:
+    """One simple command in one folder it may run in (`cwd` is None where that is unknown)."""
+
+    command: SimpleCommand
+    parsed: Parsed
+    folders: Folders
+    cwd: str | None
+    depth: int = 0  # of shell text found inside other languages
+    renamed: str = field(default="")  # judged under this name (`.venv/bin/pip` is `pip`)
+
+    @property
+    def name(self) -> str:
+        return self.renamed or self.command.name
+
+    @property
+    def args(self) -> tuple[Word, ...]:
+        return self.command.words[1:]
+
+    @cached_property
+    def texts(self) -> tuple[str, ...]:
+        return tuple(word.text for word in self.args)
+
+    @property
+    def vague(self) -> bool:
+        """Whether arguments are unknown: any option may be among them."""
+        unknown = any(word.dynamic and not word.near for word in self.args)
+        return unknown or (self.command.dynamic_arguments and not self.fed_files)
+
+    @cached_property
+    def fed_files(self) -> str:
+        """For xargs: a pattern that the files fit which another command lists for it."""
+        from app.domain.risk.readers import listed_files  # imports this module
+
+        found = [listed_files(self.parsed.commands[i]) for i in self.command.stdin_from]
+        return found[0] if len(found) == 1 else ""
+
+    def options(self, values: str = "", long_values: str = "") -> Options:
+        return read_options(self.args, values, long_values)
+
+    def place(self, word: Word) -> Place:
+        return self.folders.place(word, self.cwd)
+
+    @property
+    def fed_words(self) -> tuple[Word, ...]:
+        """The word that stands for arguments which come from elsewhere."""
+        if not self.command.dynamic_arguments:
+            return ()
+        return (Word(text="(from its input)", dynamic=True, near=self.fed_files),)
+
+    @property
+    def here(self) -> Place:
+        """The folder the command runs in."""
+        return self.place(Word(text="."))
+
+    # --- what reading and writing a path means ---------------------------------------------
+
+    def reads(self, words: Iterable[Word]) -> list[Finding]:
+        found = [self._read(self.place(word)) for word in words]
+        if self.cwd is None:
+            found.append(medium("reads in a folder that is only known when it runs"))
+        elif not self.here.inside:
+            found.append(medium(f"works outside the workspace: {shown(self.cwd)}"))
+        return found
+
+    def _read(self, place: Place) -> Finding:
+        if place.secret:
+            return high(f"reads what may be a secret: {shown(place.path)}")
+        if not place.known:
+            return medium(f"reads what is only known when it runs: {shown(place.path)}")
+        if place.inside or place.quiet:
+            return low("reads in the workspace")
+        if place.guard is not None and place.guard[1] == "a device":
+            return high(f"reads a device: {shown(place.path)}")
+        return medium(f"reads outside the workspace: {shown(place.path)}")
+
+    def writes(self, words: Iterable[Word], verb: str = "writes") -> list[Finding]:
+        """Findings for files that are created, changed or removed."""
+        return [self.write(word, verb) for word in words]
+
+    def write(self, word: Word, verb: str = "writes") -> Finding:
+        place = self.place(word)
+        path = shown(place.path)
+        if not place.known:
+            return high(f"{verb} what is only known when it runs: {path}")
+        if place.quiet:
+            return low("writes to a device that keeps nothing")
+        if place.guard is not None:
+            risk, what = place.guard
+            device = what == "a device"
+            return Finding(risk, f"{verb} {what}: {path}", floor=device and verb == "overwrites")
+        if place.inside:
+            return medium(f"{verb} in the workspace: {path or '.'}")
+        return high(f"{verb} outside the workspace: {path}")
+
+    def removes_tree(self, word: Word) -> Finding:
+        """Finding for a folder that is removed with all that is in it."""
+        place = self.place(word)
+        path = shown(place.path)
+        if not place.known:
+            text = word.text.rstrip("*")
+            if text.endswith("/") and text.startswith("$"):
+                return critical(f"removes everything from the root on if {path} is empty")
+            return high(f"removes a folder that is only known when it runs: {path}")
+        if place.whole:
+            return critical(f"removes {path} and everything in it", floor=True)
+        if not place.inside:
+            return critical(f"removes a folder outside the workspace: {path}")
+        if place.top:
+            return high("removes the whole workspace")
+        if place.guard is not None:
+            risk, what = place.guard
+            return Finding(risk, f"removes {what}: {path}")
+        return medium(f"removes a folder in the workspace: {path}")
+
+    def changes_tree(self, words: Iterable[Word], what: str) -> list[Finding]:
+        """Findings for a change of owner or mode that goes down into folders."""
+        found = list[Finding]()
+        for word in words:
+            place = self.place(word)
+            if place.whole:
+                found.append(critical(f"{what} of {shown(place.path)}", floor=True))
+            elif place.known and not place.inside:
+                found.append(critical(f"{what} outside the workspace: {shown(place.path)}"))
+            else:
+                found.append(high(f"{what}: {shown(place.path)}"))
+        return found
+
+
+def worst(findings: Iterable[Finding]) -> Risk:
+    return max((f.risk for f in findings), key=lambda risk: risk.rank, default=Risk.LOW)

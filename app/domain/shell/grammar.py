@@ -1,0 +1,48 @@
+"""The shell grammar: a tree for a text, and the texts for which the tree cannot be trusted."""
+
+from __future__ import annotations
+
+import re
+from functools import cache
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from tree_sitter import Node, Parser
+
+MAX_BYTES = 64 * 1024
+
+# The grammar takes any white space of Unicode as a separator, a shell only blank, tab, newline.
+# Other controls do nothing good in a command.
+_STRANGE = re.compile(r"[^\S \t\n]|[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff\ufeff\u200b-\u200f]")
+
+# The grammar takes a continued line as a separator where a shell joins the two halves of a word.
+_JOINED = re.compile(r"[^\s\\;&|(](?:\\\\)*\\\n[^\s;&|)]")
+
+# `${x@P}` runs the substitutions inside the value of x.
+_PROMPT = re.compile(r"\$\{[^}]*@[PEAa]\}")
+
+
+@cache
+def _parser() -> Parser:
+    import tree_sitter_bash
+    from tree_sitter import Language, Parser
+
+    return Parser(Language(tree_sitter_bash.language()))
+
+
+def distrust(text: str) -> str:
+    """Why the tree of this text could differ from what a shell makes of it; empty if it cannot."""
+    if len(text) > MAX_BYTES or len(text.encode("utf-8", "replace")) > MAX_BYTES:
+        return f"the command is longer than {MAX_BYTES // 1024} KiB"
+    if found := _STRANGE.search(text):
+        return f"it contains the character U+{ord(found.group()):04X}"
+    if _PROMPT.search(text):
+        return "it expands a variable as a prompt"
+    if _JOINED.search(text):
+        return "a word goes on over the end of a line"
+    return ""
+
+
+def tree(data: bytes) -> Node:
+    """The root of the text's syntax tree; it has `has_error` set where the grammar gave up."""
+    return _parser().parse(data).root_node
