@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import time
+from collections.abc import Awaitable
 from contextlib import suppress
-from pathlib import Path
 
 import psutil
 import pytest
@@ -26,6 +25,7 @@ from app.domain.errors import DriverError
 from app.domain.session import ChunkKind
 from app.domain.toolcall import FileChange, ToolKind
 from tests.agents.scripted.stage import ALLOW, Stage, asked, deny, done, finished, play, said
+from tests.support.waiting import until
 
 
 def one(event: str, *, final: str = "end") -> str:
@@ -100,29 +100,29 @@ async def test_an_answer_to_another_call_is_refused(stage: Stage) -> None:
 
 async def test_interrupting_a_question_withdraws_it(stage: Stage) -> None:
     session = await stage.session(PUSH)
-    events = []
+    events, soon = list[AgentEvent](), list[asyncio.Task[None]]()
     async for event in session.prompt(Prompt("do it", 1)):
         events.append(event)
         if isinstance(event, ApprovalAsked):
-            asyncio.get_running_loop().call_later(0.01, _fire, session.interrupt())
+            soon.append(asyncio.create_task(_later(session.interrupt())))
+    await asyncio.gather(*soon)
     assert [type(event) for event in events[-2:]] == [ApprovalGone, TurnDone]
     assert not (stage.workspace / "log").exists()
 
 
-def _fire(work: object) -> None:
-    _tasks.add(asyncio.ensure_future(work))  # type: ignore[call-overload]
-
-
-_tasks: set[asyncio.Future[object]] = set()
+async def _later(work: Awaitable[None]) -> None:
+    await asyncio.sleep(0.01)
+    await work
 
 
 async def test_closing_leaves_the_question_open_and_ends_the_stream(stage: Stage) -> None:
     session = await stage.session(PUSH)
-    events = []
+    events, soon = list[AgentEvent](), list[asyncio.Task[None]]()
     async for event in session.prompt(Prompt("do it", 1)):
         events.append(event)
         if isinstance(event, ApprovalAsked):
-            asyncio.get_running_loop().call_later(0.01, _fire, session.close())
+            soon.append(asyncio.create_task(_later(session.close())))
+    await asyncio.gather(*soon)
     assert [type(event) for event in events] == [ApprovalAsked, TurnDone]
 
 
@@ -141,7 +141,8 @@ async def test_a_running_command_is_ended_with_its_children(stage: Stage, how: s
                     await stream.aclose()  # type: ignore[attr-defined]
                 else:
                     await getattr(session, how)()
-    assert child and not _alive(child)
+    assert child
+    await until(lambda: not _alive(child))
     assert how == "abandon" or event == TurnDone("interrupted")
     assert time.monotonic() - begun < 10
 
@@ -207,7 +208,8 @@ async def test_reading_shows_the_file(stage: Stage) -> None:
 
 
 @pytest.mark.parametrize(
-    "path", ["../out", "a/../../out", "/tmp/longwatch-out", "link", "folder/out", ".", ".git/config"]
+    "path",
+    ["../out", "a/../../out", "/tmp/longwatch-out", "link", "folder/out", ".", ".git/config"],
 )
 @pytest.mark.parametrize("kind", ["edit", "read"])
 async def test_no_path_leads_out_of_the_workspace(stage: Stage, path: str, kind: str) -> None:
@@ -223,17 +225,15 @@ async def test_no_path_leads_out_of_the_workspace(stage: Stage, path: str, kind:
     assert not outcome.ok and "nothing was touched" in outcome.summary
     assert [p.name for p in outside.iterdir()] == ["secret"]
     assert (outside / "secret").read_text() == "secret"
-    assert not (stage.folder / "out").exists() and not Path("/tmp/longwatch-out").exists()
+    assert not (stage.folder / "out").exists()
     assert said(events, ChunkKind.OUTPUT) == []
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
 async def test_a_file_that_cannot_be_written_is_a_failed_call(stage: Stage) -> None:
     session = await stage.session(one('kind = "edit"\npath = "f"\ncontent = "x"'))
-    stage.workspace.chmod(0o500)
+    (stage.workspace / "f").mkdir()
     outcome = finished(await play(session))[0].outcome
-    stage.workspace.chmod(0o700)
-    assert (outcome.ok, outcome.summary) == (False, "f: Permission denied")
+    assert (outcome.ok, outcome.summary) == (False, "f: Is a directory")
 
 
 async def test_a_binary_file_is_not_patched(stage: Stage) -> None:

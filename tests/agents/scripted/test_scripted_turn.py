@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.agents.protocol import (
+    AgentEvent,
     Answer,
     ApprovalAsked,
     Prompt,
@@ -85,9 +86,8 @@ async def test_streamed_pieces_make_up_the_item(stage: Stage) -> None:
 async def test_pacing_follows_the_words_and_the_speed(stage: Stage) -> None:
     await play(await stage.session(STORY))
     normal = list(stage.slept)
-    words = len("Where do I begin? I look around first, and then I print a greeting.".split())
-    final = len("All done in turn 1, {other}.".split())
-    assert sum(normal) == pytest.approx(3 + (words + final) / 10)
+    words = (4, 10, 6)  # thought, message, final text
+    assert sum(normal) == pytest.approx(3 + sum(words) / 10)
     stage.slept.clear()
     await play(await stage.session(STORY, speed=4))
     assert sum(stage.slept) == pytest.approx(sum(normal) / 4)
@@ -119,17 +119,12 @@ async def test_resuming_keeps_the_conversation(stage: Stage) -> None:
 
 async def test_what_the_operator_says_is_repeated_before_the_next_event(stage: Stage) -> None:
     session = await stage.session(STORY)
-    steered = False
-
-    async def steer() -> None:
-        await session.steer("mind the tests")
-
-    events = []
+    steered, events = False, list[AgentEvent]()
     async for event in session.prompt(Prompt("do it", 1)):
         events.append(event)
         if not steered:
             steered = True
-            await steer()
+            await session.steer("mind the tests")
         if isinstance(event, ApprovalAsked):
             await session.answer(event.call.call_id, Answer(Action.ALLOW))
     assert said(events)[0] == "The operator says: mind the tests"
