@@ -39,6 +39,8 @@ def waits_for_operator(state: RunState, review_id: str) -> bool:
         return False
     if review.escalated:
         return True
+    if any(verdict.decision != "approve" for verdict in review.verdicts):
+        return False  # it is about to be sent back or escalated
     given = len(review.verdicts)
     return given < len(review.by) and review.by[given] == OPERATOR
 

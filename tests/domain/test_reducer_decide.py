@@ -119,6 +119,10 @@ def test_a_reject_goes_back_with_its_reasons() -> None:
     assert closing.reasons == ("no tests", "no back-off")
 
 
+def test_a_rejected_artefact_is_not_put_to_the_operator() -> None:
+    assert attention(reviewed(given("reject", "no tests")), START) == []
+
+
 def test_an_unparsable_verdict_goes_to_the_operator_and_never_approves() -> None:
     state = reviewed(given("unparsable"))
     escalation = do.decide(RECIPE, state)
