@@ -1,0 +1,113 @@
+"""The card of an approval: what it would do, where, why it is risky, who asks. No Textual."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from datetime import datetime
+
+from app.domain.approval import Approval, ApprovalState
+from app.domain.run import RunState
+from app.domain.text import one_line
+from app.domain.toolcall import ToolCall
+from app.ui.diffrows import change_rows
+from app.ui.page import BLANK, Row, fact, lines, row
+from app.ui.rows import duration
+
+NO_REASON = "it gave no reason"
+
+
+def approval_rows(state: RunState, approval: Approval) -> list[Row]:
+    """The whole card but its head line, which has the time."""
+    found = [*_call(approval.call), BLANK]
+    if approval.state is ApprovalState.UNCERTAIN:
+        found += [*_uncertain(approval), BLANK]
+    found += [*_why(approval), *_where(state, approval)]
+    if approval.call.changes:
+        found.append(BLANK)
+        for change in approval.call.changes:
+            found += [*change_rows(change), BLANK]
+    return found
+
+
+def head(approval: Approval, now: datetime) -> str:
+    """How long it has waited, in words."""
+    waited = f"waits {duration(now - approval.requested_at)}"
+    until = approval.snoozed_until
+    return waited if until is None or until <= now else f"{waited}, put off until {_clock(until)}"
+
+
+def _clock(at: datetime) -> str:
+    return at.astimezone().strftime("%H:%M")
+
+
+def _call(call: ToolCall) -> Iterator[Row]:
+    if call.command is not None:
+        yield from lines(call.command, tone="command", first="$ ", rest="  ")
+    elif call.changes:
+        count = len(call.changes)
+        yield row((f"change {count} file{'s' * (count != 1)}", "strong"))
+        for change in call.changes:
+            yield row((f"  {change.change:<7} {change.path}", "command"), tone="command")
+    else:
+        yield row((call.title or call.tool, "strong"), hang="  ")
+    if call.arguments and call.command is None and not call.changes:
+        yield from lines(_readable(call.arguments), tone="command", first="  ", rest="  ")
+
+
+def _readable(arguments: str) -> str:
+    try:
+        return json.dumps(json.loads(arguments), indent=2, ensure_ascii=False)
+    except (ValueError, RecursionError):
+        return arguments
+
+
+def _why(approval: Approval) -> Iterator[Row]:
+    for number, why in enumerate(approval.risk_reasons or ("no particular reason",)):
+        yield from fact("why risky" if number == 0 else "", why)
+    yield from fact("asked by", approval.rule or "no rule matches, so a person is asked")
+    said = approval.call.reason
+    yield from fact("agent says", said or NO_REASON, tone="" if said else "quiet")
+
+
+def _where(state: RunState, approval: Approval) -> Iterator[Row]:
+    session = state.sessions.get(approval.session_id)
+    workspace = session.workspace if session else ""
+    cwd = approval.call.cwd
+    if cwd and cwd != workspace:
+        yield from fact("runs in", cwd)
+    if workspace:
+        same = " (and runs there)" if cwd == workspace else ""
+        yield from fact("workspace", workspace + same)
+    run = state.run
+    yield from fact("run", f"{one_line(run.request.title, 200)} ({run.run_id})")
+    step = f"{approval.step}, attempt {approval.attempt}, turn {approval.turn}"
+    yield from fact("step", f"{step} · agent {approval.agent} · tool {approval.call.tool}")
+
+
+def _uncertain(approval: Approval) -> Iterator[Row]:
+    decision = approval.decision
+    by = f" by {decision.by}" if decision else ""
+    at = f" at {_clock(approval.permitted_at)}" if approval.permitted_at else ""
+    yield row(("nobody knows whether this was done", "need"))
+    told = f"It was allowed{by} and handed to the agent{at}. Then the connection to the agent was "
+    yield from lines(told + "lost before it said how the call ended. It may have run, or in part.")
+    yield BLANK
+    yield row(("1  run again     ", "strong"), "the agent does it, perhaps for the second time")
+    yield row(("2  treat as done ", "strong"), "the agent is told that it was done, and goes on")
+    yield row(("3  abort         ", "strong"), "the run stops here, blocked, until you retry it")
+
+
+def resolution(approval: Approval | None) -> str:
+    """How a question was answered that no longer waits, for the line under its card."""
+    if approval is None:
+        return "no longer asked"
+    if approval.settled_by is not None:
+        return f"already answered by {approval.settled_by}: {approval.settlement}"
+    if approval.decision is not None:
+        return f"already answered by {approval.decision.by}: {approval.decision.action}"
+    words = {
+        ApprovalState.WITHDRAWN: "withdrawn: its agent no longer asks",
+        ApprovalState.TIMED_OUT: "timed out: nobody answered",
+    }
+    return words.get(approval.state, "no longer asked")

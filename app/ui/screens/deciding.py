@@ -1,0 +1,289 @@
+"""What the screens share on which the operator decides: a queue, one question, its keys."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Sequence
+from datetime import datetime, timedelta
+from typing import ClassVar
+
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Container
+from textual.content import Content
+from textual.screen import ModalScreen
+from textual.timer import Timer
+from textual.widgets import Footer, Static
+
+from app.domain.base import RunId
+from app.domain.commands import Command, Done
+from app.domain.errors import LongwatchError
+from app.ui.screens.base import RoomScreen
+from app.ui.standing import STAYS_SECONDS, Entry, Standing
+from app.ui.view import Changes
+from app.ui.widgets.page import Page
+from app.ui.widgets.queue import Pick, PickList
+from app.ui.widgets.status_bar import Banner, StatusBar
+
+SNOOZE = timedelta(minutes=15)
+TICK_SECONDS = 20.0  # times are shown to the minute
+Note = tuple[str, str]  # a sentence for the line under the card, and its tone
+
+
+# Last in every such screen's BINDINGS: the footer shows the answers first.
+DECIDING_KEYS: list[BindingType] = [
+    Binding("z", "not_now", "Not now", id="ask.not-now"),
+    Binding("j,down", "move(1)", "Next", id="ask.next", show=False),
+    Binding("k,up", "move(-1)", "Previous", id="ask.previous", show=False),
+    Binding("enter", "open", "Run", id="ask.open"),
+    Binding("n", "jump(1)", "Next file", id="ask.next-file", show=False),
+    Binding("p", "jump(-1)", "Previous file", id="ask.previous-file", show=False),
+    Binding("pagedown,space", "pages(1)", "Page down", id="ask.page-down", show=False),
+    Binding("pageup", "pages(-1)", "Page up", id="ask.page-up", show=False),
+    Binding("home", "ends(-1)", "To the top", id="ask.top", show=False),
+    Binding("end", "ends(1)", "To the end", id="ask.end", show=False),
+]
+
+
+class DecidingScreen(RoomScreen):
+    """Shows one question of a queue and keeps it still. Subclasses say what is asked."""
+
+    ANSWERS: ClassVar[frozenset[str]] = frozenset()  # actions that answer what is shown
+    EMPTY: ClassVar[str] = "Nothing waits for you."
+
+    def __init__(self, monotonic: Callable[[], float] = time.monotonic) -> None:
+        super().__init__()
+        self.standing = Standing(monotonic)
+        self._ready = False  # there is something to draw into
+        self._said: Note = ("", "")
+        self._timer: Timer | None = None
+        self._keys: object = None  # what the footer was drawn for
+        self._left: object = None  # what was in sight when a dialog was put over it
+
+    def compose(self) -> ComposeResult:
+        yield StatusBar()
+        yield Banner()
+        yield Static(self.EMPTY, markup=False, id="empty")
+        with Container(id="work"):
+            with Container(id="side"):
+                yield PickList(id="queue")
+            with Container(id="card"):
+                yield Static(markup=False, id="head")
+                yield Page(id="text")
+                yield Static(markup=False, id="note")
+        yield Footer(show_command_palette=False, compact=True)
+
+    # -- what a subclass says
+
+    def waiting(self, now: datetime) -> list[Entry]:
+        """What waits for the operator, most urgent first."""
+        raise NotImplementedError
+
+    def pick(self, entry: Entry, now: datetime) -> Pick:
+        """An entry's row in the queue."""
+        raise NotImplementedError
+
+    def draw_card(self, entry: Entry, now: datetime) -> Content:
+        """Draw the shown question (as it was read, once it is gone); its head line."""
+        raise NotImplementedError
+
+    def ended(self, entry: Entry) -> str:
+        """How a question was answered that no longer waits."""
+        raise NotImplementedError
+
+    def put_off(self, entry: Entry, until: datetime | None) -> Command:
+        raise NotImplementedError
+
+    def run_of(self, entry: Entry) -> RunId | None:
+        raise NotImplementedError
+
+    def applies(self, action: str) -> bool:
+        """Whether an answer is one to the question that is shown."""
+        return True
+
+    # -- drawing
+
+    def on_mount(self) -> None:
+        self._ready = True
+        self.draw()
+
+    def view_changed(self, changes: Changes) -> None:
+        if not self._ready:
+            return
+        if changes.status:
+            self.query_one(Banner).show(self.room.problem)
+        if changes.runs or changes.status:
+            self.draw()
+
+    def draw(self) -> None:
+        """Bring queue, card and keys in step with the view and the clock."""
+        if not self._ready:
+            return
+        now, standing = self.now(), self.standing
+        standing.tick()
+        standing.update(self.waiting(now))
+        needs = sum(not item.snoozed for item in self.view.attention(now))
+        self.query_one(StatusBar).show(self.view, needs)
+        shown = standing.shown
+        self._draw_empty(shown)
+        if shown is not None:
+            self.query_one("#head", Static).update(self.draw_card(shown, now))
+        picks = [self.pick(entry, now) for entry in standing.listed]
+        self.query_one("#queue", PickList).show(picks, shown.item_id if shown else None)
+        self._draw_keys()
+        self._schedule()
+
+    def _draw_empty(self, shown: Entry | None) -> None:
+        put_off = len(self.standing.queue)
+        self.set_class(shown is None, "-empty")
+        self.set_class(shown is None and put_off > 0, "-put-off")
+        if shown is None:
+            more = f"\n{put_off} put off: j shows {'it' if put_off == 1 else 'them'}"
+            self.query_one("#empty", Static).update(self.EMPTY + (more if put_off else ""))
+
+    def _draw_keys(self) -> None:
+        text, tone = self.note()
+        note = self.query_one("#note", Static)
+        note.update(Content(text))
+        for name in ("need", "bad", "quiet"):
+            note.set_class(tone == name, f"-{name}")
+        standing = self.standing
+        keys = (standing.shown, standing.gone, standing.answerable)
+        if keys != self._keys:
+            self._keys = keys
+            self.set_class(not standing.answerable, "-deaf")
+            self.refresh_bindings()
+
+    def note(self) -> Note:
+        """The line under the card: why no key decides, else what was said last."""
+        standing = self.standing
+        if standing.shown is None:
+            return self._said
+        if standing.gone:
+            return (self.ended(standing.shown), "need")
+        if not standing.deaf.awake():
+            said, tone = self._said
+            return (f"{said} · next one: keys in a moment" if said else "keys in a moment", tone)
+        if not standing.answerable:
+            return ("sending…", "quiet")
+        return self._said
+
+    def say(self, text: str, tone: str = "quiet") -> None:
+        """Put a sentence under the card; it stays until the operator moves on."""
+        self._said = (text, tone)
+
+    def _schedule(self) -> None:
+        """One timer for the next moment at which the clock alone changes the picture."""
+        if self._timer is not None:
+            self._timer.stop()
+            self._timer = None
+        standing = self.standing
+        if standing.gone:
+            self._timer = self.set_timer(STAYS_SECONDS, self._later)
+        elif standing.shown is not None and not standing.deaf.awake():
+            self._timer = self.set_timer(standing.deaf.seconds + 0.01, self._later)
+        elif standing.queue:
+            self._timer = self.set_timer(TICK_SECONDS, self._later)
+
+    def _later(self) -> None:
+        if self.is_current:
+            self.draw()
+
+    def on_screen_suspend(self) -> None:
+        # A dialog leaves the card in sight; another screen does not.
+        shown = self.standing.shown
+        in_sight = isinstance(self.app.screen, ModalScreen) and shown is not None
+        self._left = shown.name if shown is not None and in_sight else None
+
+    def on_screen_resume(self) -> None:
+        """What comes back into sight is new to the eye, unless it was there all the time."""
+        self.draw()
+        shown = self.standing.shown
+        if shown is not None and shown.name != self._left:
+            self.standing.covered()
+            self.draw()
+
+    # -- answering
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Answers to another kind of question are hidden, those of a deaf card are dimmed."""
+        if action in ("open", "pages", "jump", "ends"):
+            return self.standing.shown is not None
+        if action not in self.ANSWERS:
+            return True
+        if self.standing.shown is None or not self.applies(action):
+            return False
+        return True if self.standing.answerable else None
+
+    async def send(self, command: Command) -> Done | None:
+        """Send a command; what comes of it is said under the card, which nothing covers."""
+        if self.client is None:
+            self._refused("not connected yet: nothing was sent")
+            return None
+        try:
+            done = await asyncio.shield(self.client.execute(command))
+        except LongwatchError as error:
+            self._refused(str(error))
+            return None
+        self.say(done.message)
+        return done
+
+    def _refused(self, why: str) -> None:
+        self.say(why, "bad")
+        if not self.is_current:  # a dialog lies over the line
+            self.notify(why, severity="error", markup=False, timeout=10)
+
+    async def answer(self, entry: Entry, command: Command, *, put_off: bool = False) -> bool:
+        """Send the answer to `entry`; whether it was taken. Meanwhile no second one is sent."""
+        self.standing.sending(entry)
+        self.draw()
+        done: Done | None = None
+        try:
+            done = await self.send(command)
+        finally:
+            self.standing.sent(entry, taken=done is not None, put_off=put_off)
+            self.draw()
+        return done is not None
+
+    def start_answer(self, entry: Entry, command: Command, *, put_off: bool = False) -> None:
+        self.run_worker(self.answer(entry, command, put_off=put_off), group="answer")
+
+    def answering(self) -> Entry | None:
+        """The entry that a key answers now; None while no key may."""
+        return self.standing.shown if self.standing.answerable else None
+
+    def action_not_now(self) -> None:
+        if (entry := self.answering()) is not None:
+            until = None if entry.snoozed else self.now() + SNOOZE
+            self.start_answer(entry, self.put_off(entry, until), put_off=until is not None)
+
+    # -- moving
+
+    def action_move(self, by: int) -> None:
+        self.say("")
+        self.standing.move(by)
+        self.draw()
+
+    def on_pick_list_picked(self, message: PickList.Picked) -> None:
+        self.say("")
+        self.standing.select(message.item_id)
+        self.draw()
+
+    async def action_open(self) -> None:
+        shown = self.standing.shown
+        run_id = self.run_of(shown) if shown else None
+        if run_id is not None:
+            await self.room.open_run(run_id)
+
+    def pages_shown(self) -> Sequence[Page]:
+        return [self.query_one("#text", Page)]
+
+    def action_jump(self, direction: int) -> None:
+        self.pages_shown()[0].jump(direction)
+
+    def action_pages(self, count: int) -> None:
+        self.pages_shown()[0].pages(count)
+
+    def action_ends(self, direction: int) -> None:
+        self.pages_shown()[0].ends(direction)
