@@ -6,10 +6,9 @@ import click
 
 from app.cli.options import chosen_store, json_option, operator, store_option
 from app.cli.output import ago, emit, say, table
-from app.cli.prefix import pick
+from app.cli.prefix import find_run, pick
 from app.cli.reach import AnyClient, ask
 from app.domain.approval import RuleMatch
-from app.domain.base import RunId
 from app.domain.commands import CancelRun, Done, RemoveRule, RetryRun
 
 
@@ -22,7 +21,7 @@ def cancel_command(run_id: str, reason: str, as_json: bool) -> None:
     """Cancel RUN: its agents are stopped, its work so far is kept."""
 
     async def work(client: AnyClient) -> Done:
-        run = (await client.run(RunId(run_id))).run
+        run = (await find_run(client, run_id)).run
         return await client.execute(CancelRun(run_id=run.run_id, reason=reason, by=operator()))
 
     _report(ask(chosen_store(), work), as_json)
@@ -36,7 +35,7 @@ def retry_command(run_id: str, as_json: bool) -> None:
     """Take the blocked or failed RUN up again where it stopped."""
 
     async def work(client: AnyClient) -> Done:
-        run = (await client.run(RunId(run_id))).run
+        run = (await find_run(client, run_id)).run
         return await client.execute(RetryRun(run_id=run.run_id, by=operator()))
 
     _report(ask(chosen_store(), work), as_json)

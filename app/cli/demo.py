@@ -92,6 +92,7 @@ def _follow(place: _Place, demo: DemoProject, answers: Answers | None, as_json: 
     async def work() -> RunState:
         async with client_of(place.store, host=True, run=True) as client:
             run_id = await _run_of(client, demo)
+            note(f"run {run_id} in {demo.root}")
             return await Headless(client, run_id, answers).follow()
 
     try:

@@ -10,6 +10,7 @@ import click
 
 from app.cli.options import chosen_store, json_option, store_option
 from app.cli.output import emit, emit_line, note, say
+from app.cli.prefix import find_run
 from app.cli.reach import AnyClient, ask
 from app.domain.base import RunId
 from app.domain.events import Event
@@ -30,7 +31,7 @@ def events_command(run_id: str | None, after: int, follow: bool, as_json: bool) 
     """Print the journal's events, of RUN or of all, in order."""
 
     async def work(client: AnyClient) -> None:
-        full = (await client.run(RunId(run_id))).run.run_id if run_id else None
+        full = (await find_run(client, run_id)).run.run_id if run_id else None
         if follow:
             return await _follow(client, full, after, as_json)
         found = await _all_events(client, full, after)
@@ -90,7 +91,7 @@ def log_command(run_id: str, step: str, as_json: bool) -> None:
     """Print the transcript of RUN's sessions."""
 
     async def work(client: AnyClient) -> list[tuple[Session, list[Chunk]]]:
-        state = await client.run(RunId(run_id))
+        state = await find_run(client, run_id)
         chosen = [s for s in state.sessions.values() if not step or s.step == step]
         return [(s, await _transcript(client, s)) for s in chosen]
 
@@ -137,7 +138,7 @@ def diff_command(run_id: str, step: str, attempt: int, as_json: bool) -> None:
     """Print the unified diff of RUN's work."""
 
     async def work(client: AnyClient) -> str:
-        run = (await client.run(RunId(run_id))).run
+        run = (await find_run(client, run_id)).run
         return await client.diff(run.run_id, step, attempt)
 
     found = ask(chosen_store(), work)

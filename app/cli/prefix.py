@@ -1,13 +1,17 @@
-"""Ids may be given by an unambiguous beginning, with or without their kind (`run-`, `ap-`)."""
+"""Ids may be given by an unambiguous beginning, with or without their kind (`r-`, `ap-`)."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
+from app.domain.base import RunId
 from app.domain.errors import NotFound, Refused
+from app.domain.run import RunState
+from app.link.client import Client
 
 T = TypeVar("T")
+RUN_KIND = "r-"
 
 
 def pick(given: str, among: Sequence[T], id_of: Callable[[T], str], what: str) -> T:
@@ -26,3 +30,17 @@ def pick(given: str, among: Sequence[T], id_of: Callable[[T], str], what: str) -
 
 def _begins(full: str, given: str) -> bool:
     return bool(given) and (full.startswith(given) or full.partition("-")[2].startswith(given))
+
+
+async def find_run(client: Client, given: str) -> RunState:
+    """The run whose id is or begins with `given`. Raises NotFound, or Refused for several."""
+    try:
+        return await client.run(RunId(given))
+    except NotFound:
+        if given.startswith(RUN_KIND):
+            raise
+        try:
+            return await client.run(RunId(RUN_KIND + given))
+        except NotFound:
+            pass  # the first error names what was typed
+        raise

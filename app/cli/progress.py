@@ -5,12 +5,15 @@ from __future__ import annotations
 from app.domain import events as ev
 from app.domain.events import Event, Payload
 from app.domain.run import RunState
+from app.domain.text import one_line
+
+_WIDTH = 400  # characters: reasons are worth reading, a page of them is not
 
 
 def sentence(event: Event, state: RunState) -> str:
     """What the event means for the run, in one line; empty for what is not worth one."""
     text = _step(event.payload) or _question(event.payload, state) or _session(event.payload, state)
-    return f"[{event.at.astimezone():%H:%M:%S}] {text}" if text else ""
+    return f"[{event.at.astimezone():%H:%M:%S}] {one_line(text, _WIDTH)}" if text else ""
 
 
 def _step(payload: Payload) -> str:
@@ -27,11 +30,10 @@ def _step(payload: Payload) -> str:
             return f"{step}: attempt {attempt} has a result"
         case ev.GateFinished(step=step, result=result):
             return f"{step}: gate {result.gate} {'passed' if result.passed else 'failed'}"
-        case ev.StepFinished(step=step, attempt=attempt):
-            return f"{step}: finished with attempt {attempt}"
-        case ev.Returned(from_step=origin, to_step=to, cause=cause, reasons=reasons):
-            why = f": {'; '.join(reasons)}" if reasons else ""
-            return f"{origin}: {cause}, back to {to}{why}"
+        case ev.StepFinished(step=step):
+            return f"{step}: finished"
+        case ev.Returned(from_step=origin, to_step=to, cause=cause):
+            return f"{origin}: {cause}, back to {to}"
     return ""
 
 
@@ -44,7 +46,8 @@ def _question(payload: Payload, state: RunState) -> str:
             title = state.approvals[key].call.title
             return f"{decision.action} by {decision.by}: {title}{why}"
         case ev.ApprovalOutcome(approval_id=key, outcome=outcome):
-            how = "done" if outcome.ok else "not done"
+            code = f" (exit code {outcome.exit_code})" if outcome.exit_code is not None else ""
+            how = "done" if outcome.ok else f"failed{code}"
             return f"{how}: {state.approvals[key].call.title}"
         case ev.ApprovalUncertain(approval_id=key, why=why):
             return f"uncertain: {state.approvals[key].call.title}: {why}"

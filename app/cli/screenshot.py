@@ -8,8 +8,8 @@ from pathlib import Path
 import click
 
 from app.cli.options import chosen_store, store_option
+from app.cli.prefix import find_run
 from app.cli.reach import AnyClient, ask
-from app.domain.base import RunId
 from app.domain.errors import LongwatchError, NotFound
 
 
@@ -53,7 +53,7 @@ async def _draw(client: AnyClient, screen: str, size: tuple[int, int], given: st
 
     run_id: str | None = None
     if given is not None:
-        run_id = (await client.run(RunId(given))).run.run_id
+        run_id = (await find_run(client, given)).run.run_id
     elif screen == "run":
         newest = await client.runs(1)
         if not newest:

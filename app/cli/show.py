@@ -8,9 +8,9 @@ import click
 
 from app.cli.options import chosen_store, json_option, store_option
 from app.cli.output import ago, emit, say, table
+from app.cli.prefix import find_run
 from app.cli.reach import ask
 from app.cli.waiting import answers
-from app.domain.base import RunId
 from app.domain.run import Attempt, Review, Run, RunState
 from app.domain.text import one_line
 
@@ -41,7 +41,7 @@ def _row(run: Run) -> tuple[str, ...]:
 @store_option
 def show_command(run_id: str, as_json: bool) -> None:
     """Show RUN: its steps, attempts and gates, and what waits for you."""
-    state = ask(chosen_store(), lambda c: c.run(RunId(run_id)))
+    state = ask(chosen_store(), lambda c: find_run(c, run_id))
     if as_json:
         return emit(state)
     return print_run(state)
@@ -51,7 +51,7 @@ def print_run(state: RunState) -> None:
     """A run for a person's eyes."""
     run = state.run
     say(f"{run.run_id}  {run.state}" + (f": {one_line(run.reason, 300)}" if run.reason else ""))
-    say(f"request   {one_line(run.request.text, 300)}")
+    say(f"request   {one_line(run.request.title, 300)}")
     say(f"workflow  {run.workflow}, version {run.recipe[:12]}")
     say(f"project   {run.project}")
     say(f"created   {ago(run.created_at)} by {run.request.user}")
@@ -66,8 +66,8 @@ def print_run(state: RunState) -> None:
 def _steps(state: RunState) -> Iterator[tuple[str, ...]]:
     """A row for each attempt and review round, in the order of the steps."""
     for step in state.run.steps:
-        rows = [_attempt(a) for a in state.attempts.values() if a.step == step.name]
-        rows += [_review(r) for r in state.reviews.values() if r.step == step.name]
+        rows = [_review(r) for r in state.reviews.values() if r.step == step.name]
+        rows = rows or [_attempt(a) for a in state.attempts.values() if a.step == step.name]
         yield from rows or [(step.name, "-", "not reached", "", "")]
 
 
