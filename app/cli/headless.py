@@ -82,8 +82,10 @@ class Headless:
         if self._state is None:
             return
         for item in waiting(self._state):
+            if item.kind is AttentionKind.BLOCKED:
+                continue  # nobody is asked: the run is over unless a person retries it
             key = (item.item_id, _revision(self._state, item))
-            if item.kind is AttentionKind.BLOCKED or key in self._seen:
+            if key in self._seen:
                 continue
             self._seen.add(key)
             command = self._command_for(self._state, item)
