@@ -1,0 +1,7 @@
+"""Which approval rule decides about a tool call, and what an operator's answer writes down."""
+
+from app.domain.policy.decide import PolicyAnswer, decide
+from app.domain.policy.explain import Explanation, explain
+from app.domain.policy.remember import rule_for
+
+__all__ = ["Explanation", "PolicyAnswer", "decide", "explain", "rule_for"]

@@ -1,0 +1,187 @@
+"""Whether one rule matches one simple command, or a call that is no shell text.
+
+Allow rules are matched narrowly: what is not surely meant is not matched. Deny and ask rules
+are matched widely: a detour must not lead around them.
+"""
+
+from __future__ import annotations
+
+import posixpath
+from collections.abc import Iterator
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+
+from app.domain.approval import Action, ApprovalRule
+from app.domain.base import SessionId
+from app.domain.policy.globs import literal_head, path_pattern
+from app.domain.request import Risk
+from app.domain.risk import Assessment, touched
+from app.domain.risk.places import Folders
+from app.domain.shell import Parsed, SimpleCommand, Word
+from app.domain.toolcall import ToolCall, ToolKind
+
+
+@dataclass(frozen=True, slots=True)
+class Asking:
+    """A tool call with all that rules look at."""
+
+    call: ToolCall
+    assessment: Assessment
+    agent: str
+    session: SessionId
+    workspace: str
+    parsed: Parsed | None  # of shell text
+
+    def applies(self, rule: ApprovalRule) -> bool:
+        """Whether the conditions hold that are the same for the whole call."""
+        match, risk = rule.match, self.assessment.risk
+        names = (self.call.tool, self.call.kind.value)
+        if match.tool is not None and not any(fnmatchcase(name, match.tool) for name in names):
+            return False
+        if match.agent is not None and not fnmatchcase(self.agent, match.agent):
+            return False
+        if match.session is not None and match.session != self.session:
+            return False
+        if match.max_risk is not None and risk.rank > match.max_risk.rank:
+            return False
+        if match.min_risk is not None and risk.rank < match.min_risk.rank:
+            return False
+        if rule.action is Action.ALLOW and risk is Risk.CRITICAL and not rule.allow_critical:
+            return False
+        return match.command_exact is None or self.call.command == match.command_exact
+
+
+def matches_call(rule: ApprovalRule, asking: Asking) -> bool:
+    """For a call that is no shell text: whether the rule matches it."""
+    match = rule.match
+    if match.command is not None or not asking.applies(rule):
+        return False
+    if match.path is None:
+        return True
+    paths, complete = touched(asking.call, asking.workspace)
+    if rule.action is Action.ALLOW:
+        return complete and all(_allows(match.path, path, asking) for path in paths)
+    return any(_concerns(match.path, path, asking) for path in paths)
+
+
+def matches_command(rule: ApprovalRule, command: SimpleCommand, asking: Asking) -> bool:
+    """For shell text: whether the rule matches one simple command of it."""
+    match = rule.match
+    if not asking.applies(rule):
+        return False
+    if rule.action is Action.ALLOW:
+        return match.command_exact is not None or _allowed(rule, command, asking)
+    if match.command is not None and not any(
+        fnmatchcase(text, match.command) for text in wide_texts(command)
+    ):
+        return False
+    return match.path is None or any(
+        _concerns(match.path, path, asking) for path in _shell_paths(command, asking)
+    )
+
+
+def matches_text(rule: ApprovalRule, asking: Asking) -> bool:
+    """For shell text that has no known parts: whether the rule matches it as a whole."""
+    match = rule.match
+    if not asking.applies(rule):
+        return False
+    if rule.action is Action.ALLOW:
+        return match.command_exact is not None
+    text = (asking.call.command or "").strip()
+    return match.path is None and (match.command is None or fnmatchcase(text, match.command))
+
+
+def names_inner(rule: ApprovalRule, outer: SimpleCommand, inner: SimpleCommand) -> bool:
+    """Whether a rule that matches a wrapper names the program inside before any wildcard:
+    `timeout 60 pytest*` speaks of pytest, `timeout *` of whatever comes."""
+    if rule.match.command is None:
+        return rule.match.command_exact is not None
+    whole, part = outer.argv_text, inner.argv_text
+    if not part or not whole.endswith(part):
+        return False
+    return len(literal_head(rule.match.command)) >= len(whole) - len(part) + len(inner.name)
+
+
+def _allowed(rule: ApprovalRule, command: SimpleCommand, asking: Asking) -> bool:
+    match = rule.match
+    if asking.parsed is None or asking.parsed.unparsable:
+        return False
+    if match.path is not None:
+        return False  # which files a program touches cannot be told from its command line
+    if match.command is None:
+        return True
+    if command.dynamic:
+        return False
+    if command.effective_redirects and not any(sign in match.command for sign in "<>"):
+        return False
+    return fnmatchcase(command.text, match.command)
+
+
+def wide_texts(command: SimpleCommand) -> Iterator[str]:
+    """Ways to write a command that a deny rule should see through."""
+    yield command.text
+    if not command.words:
+        return
+    yield command.argv_text
+    base = command.name.rsplit("/", 1)[-1]
+    rest = [word.shown for word in command.words[1:]]
+    yield " ".join([base, *rest])
+    yield " ".join([base, *(word.text for word in command.words[1:])])
+    if base == "git":
+        yield " ".join([base, *_without_global(rest)])
+
+
+def _without_global(rest: list[str]) -> list[str]:
+    """The arguments of git from its subcommand on."""
+    index = 0
+    while index < len(rest) and rest[index].startswith("-"):
+        index += 2 if rest[index] in ("-C", "-c", "--git-dir", "--work-tree") else 1
+    return rest[index:]
+
+
+def _allows(glob: str, path: str, asking: Asking) -> bool:
+    """Whether an allow glob matches; a relative one never matches outside the workspace."""
+    glob, absolute = _home(glob, asking)
+    if absolute:
+        path = path if path.startswith("/") else posixpath.join(asking.workspace, path)
+    elif path.startswith("/"):
+        return False
+    return path_pattern(glob, strict=True).fullmatch(path) is not None
+
+
+def _concerns(glob: str, path: str, asking: Asking) -> bool:
+    """Whether a deny or ask glob matches the path, its absolute form, or the file's name."""
+    glob, _ = _home(glob, asking)
+    forms = {path, posixpath.normpath(posixpath.join(asking.workspace, path))}
+    forms.add(path.rsplit("/", 1)[-1])
+    pattern = path_pattern(glob, strict=False)
+    return any(pattern.fullmatch(form) for form in forms)
+
+
+def _home(glob: str, asking: Asking) -> tuple[str, bool]:
+    if glob.startswith("~/"):
+        return Folders.of(asking.workspace).home + glob[1:], True
+    if glob.startswith("./"):
+        return glob[2:], False
+    return glob, glob.startswith("/")
+
+
+def _shell_paths(command: SimpleCommand, asking: Asking) -> Iterator[str]:
+    """Everything in a command that may be a path, relative to the workspace where inside."""
+    folders = Folders.of(asking.workspace)
+    words = [*command.words[1:], *(r.target for r in command.redirects if not r.is_text)]
+    for chain in command.cwds:
+        cwd: str | None = folders.workspace
+        if asking.call.cwd:
+            cwd = folders.enter(cwd, Word(text=asking.call.cwd))
+        for target in chain:
+            cwd = folders.enter(cwd, target)
+        for word in words:
+            for text in {word.text, word.text.partition("=")[2]} - {""}:
+                place = folders.place(word.model_copy(update={"text": text}), cwd)
+                absolute = folders.enter(cwd, word.model_copy(update={"text": text}))
+                yield place.relative if place.relative else (absolute or text)
+
+
+def is_shell(call: ToolCall) -> bool:
+    return call.kind is ToolKind.SHELL
