@@ -1,62 +1,103 @@
-"""Output of short commands: head and tail kept, all of it hashed and counted."""
+"""Short commands whose output is kept: all of it counted and hashed, head and tail stored."""
 
 from __future__ import annotations
 
 import asyncio
 import hashlib
 from dataclasses import dataclass
+from datetime import datetime
 
-_READ = 64 * 1024
+from app.engine.child import Child
+
+_CHUNK_BYTES = 64 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Keep:
+    """How many bytes of each stream are stored, from its start and from its end."""
+
+    head: int = 32 * 1024
+    tail: int = 32 * 1024
 
 
 @dataclass(frozen=True, slots=True)
 class Output:
-    """What a command printed on one stream; `text` is capped, the hash covers everything."""
+    """One stream. `head` and `tail` do not overlap; `size` and `digest` (SHA-256) cover all."""
 
-    text: str
-    sha256: str
-    size: int  # bytes
+    head: bytes
+    tail: bytes
+    size: int
+    digest: bytes
+
+    @property
+    def cut(self) -> int:
+        """Bytes between head and tail that were not stored."""
+        return self.size - len(self.head) - len(self.tail)
+
+    @property
+    def text(self) -> str:
+        """What was stored, raw: not yet fit for a terminal."""
+        return (self.head + self.tail).decode("utf-8", "replace")
 
 
 @dataclass(frozen=True, slots=True)
 class Captured:
-    """How a short command ended. `exit_code` None: ended by a signal or its time-out."""
+    """How a command ended. `returncode` is negative for a signal, its own included."""
 
-    exit_code: int | None
+    returncode: int
+    timed_out: bool
     stdout: Output
     stderr: Output
-    timed_out: bool
+    started_at: datetime
+    ended_at: datetime
 
 
-class Collector:
-    """Takes bytes without bound, keeps at most `limit` of them."""
+class _Collector:
+    """Reads one stream to its end in bounded memory."""
 
-    def __init__(self, limit: int) -> None:
-        self._half = limit // 2
-        self._head = bytearray()
-        self._tail = bytearray()
-        self._digest = hashlib.sha256()
-        self._size = 0
+    def __init__(self, keep: Keep) -> None:
+        self._keep = keep
+        self._head, self._tail = bytearray(), bytearray()
+        self._size, self._hash = 0, hashlib.sha256()
 
     async def read(self, stream: asyncio.StreamReader) -> None:
-        """Everything until the stream ends."""
-        while data := await stream.read(_READ):
-            self.add(data)
-
-    def add(self, data: bytes) -> None:
-        self._digest.update(data)
-        self._size += len(data)
-        room = self._half - len(self._head)
-        if room > 0:
+        while data := await stream.read(_CHUNK_BYTES):
+            self._size += len(data)
+            self._hash.update(data)
+            room = self._keep.head - len(self._head)
             self._head += data[:room]
-            data = data[room:]
-        self._tail += data
-        if len(self._tail) > 2 * self._half:
-            del self._tail[: -self._half]
+            self._tail += data[room:]
+            # Cut now and then, not at every chunk: each cut moves the whole tail.
+            if len(self._tail) > 2 * self._keep.tail + _CHUNK_BYTES:
+                self._trim()
 
-    def finish(self) -> Output:
-        tail = self._tail[-self._half :] if self._half else self._tail
-        left_out = self._size - len(self._head) - len(tail)
-        middle = f"\n[… {left_out} bytes left out …]\n".encode() if left_out > 0 else b""
-        text = bytes(self._head + middle + tail).decode("utf-8", errors="replace")
-        return Output(text, self._digest.hexdigest(), self._size)
+    def _trim(self) -> None:
+        del self._tail[: max(len(self._tail) - self._keep.tail, 0)]
+
+    def output(self) -> Output:
+        self._trim()
+        return Output(bytes(self._head), bytes(self._tail), self._size, self._hash.digest())
+
+
+async def follow(child: Child, timeout: float, keep: Keep) -> tuple[bool, Output, Output]:
+    """Read until the command ends; whether it ran out of time, its stdout, its stderr.
+
+    `timeout` is in seconds. The command's tree is gone afterwards, however this ends.
+    """
+    collectors = _Collector(keep), _Collector(keep)
+    readers = [
+        asyncio.create_task(collector.read(stream))
+        for collector, stream in zip(collectors, (child.stdout, child.stderr), strict=True)
+    ]
+    timed_out = False
+    try:
+        async with asyncio.timeout(timeout):
+            await child.wait()
+            await asyncio.wait(readers)
+    except TimeoutError:
+        timed_out = True
+    finally:
+        # The readers go on meanwhile: what a command says at its end is often the reason.
+        await child.kill()
+        await asyncio.gather(*readers, return_exceptions=True)
+    return timed_out, collectors[0].output(), collectors[1].output()

@@ -1,26 +1,27 @@
-"""Gates: a command that a step's result must pass, run in the session's workspace."""
+"""Gates: a command in the session's workspace decides whether a step's result passes."""
 
 from __future__ import annotations
 
 import asyncio
 import hashlib
-import os
+import shutil
+import signal
 import tempfile
-from datetime import datetime
 from pathlib import Path
 
 from app.domain.base import Clock
 from app.domain.errors import DriverError
 from app.domain.run import GateResult, Run
-from app.domain.text import clip, printable
+from app.domain.text import printable
 from app.domain.workflow import Gate
-from app.engine.capture import Captured
+from app.engine.capture import Captured, Keep, Output
 from app.engine.environment import child_environment
 from app.engine.processes import ProcessRegistry
 
-_LOG_LIMIT = 64 * 1024
-# Linux refuses to start a program with one string over 128 KiB in its environment.
-_ENVIRONMENT_LIMIT = 96 * 1024
+LOG_LIMIT = 64 * 1024
+# The kernel takes 128 KiB in one variable; what is larger is in the file and on stdin.
+_VARIABLE_LIMIT = 96 * 1024
+_REMARK_ROOM = 256
 
 
 async def run_gate(
@@ -33,76 +34,160 @@ async def run_gate(
     registry: ProcessRegistry,
     clock: Clock,
 ) -> GateResult:
-    """Evaluate a gate; it passes with exit status 0. A command that cannot start fails it."""
-    started = clock.now()
-    handle, name = tempfile.mkstemp(prefix="longwatch-output-")  # made with mode 0600
+    """Run the gate's command on a step's output; passed means exit status 0 in time.
+
+    The output is on stdin, in the file LONGWATCH_OUTPUT_FILE, and, when small enough, in
+    OPENFANG_STEP_OUTPUT. A command that cannot be started has not passed, and the log says
+    why. Ended as a tree on time-out and on cancellation.
+    """
+    started_at = clock.now()
+    data = output.encode("utf-8", "replace")
+    folder = Path(await asyncio.to_thread(_hand_over, data))
+    file = folder / "output"
     try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(output)
         captured = await registry.run_captured(
-            list(gate.command) or ["/bin/sh", "-c", gate.shell],
+            gate.command or ("/bin/sh", "-c", gate.shell),
             cwd=workspace,
-            env={**child_environment(), **_variables(gate, run, step, output, name)},
-            purpose=f"gate {gate.name}",
+            env=child_environment(()) | _variables(gate, run, step, file, data),
+            purpose=f"gate {gate.name} of step {step}",
             timeout=gate.timeout_seconds,
-            stdin=output.encode(),
-            limit=_LOG_LIMIT,
             run_id=run.run_id,
+            stdin=file,
+            keep=Keep(LOG_LIMIT // 2, LOG_LIMIT // 2),
         )
     except DriverError as error:
-        return _not_started(gate, str(error), clock, started)
+        log = printable(str(error))
+        return GateResult(
+            gate=gate.name,
+            passed=False,
+            exit_code=None,
+            log=log,
+            log_sha256=hashlib.sha256(log.encode()).hexdigest(),
+            log_bytes=len(log.encode()),
+            started_at=started_at,
+            ended_at=clock.now(),
+        )
     finally:
-        await asyncio.to_thread(Path(name).unlink, missing_ok=True)
-    log = _log(captured)
-    if captured.timed_out:
-        log = f"{log}\n(ended after {gate.timeout_seconds:g} s: timeout_seconds)".strip()
-    return GateResult(
-        gate=gate.name,
-        passed=captured.exit_code == 0,
-        exit_code=captured.exit_code,
-        log=clip(printable(log), _LOG_LIMIT),
-        log_sha256=captured.stdout.sha256 if captured.stdout.size else captured.stderr.sha256,
-        log_bytes=captured.stdout.size + captured.stderr.size,
-        timed_out=captured.timed_out,
-        started_at=started,
-        ended_at=clock.now(),
-    )
+        # Two unlinks, and they must happen in a cancelled task too: not worth a thread.
+        shutil.rmtree(folder, ignore_errors=True)
+    return _result(gate, captured)
 
 
-def _variables(gate: Gate, run: Run, step: str, output: str, file: str) -> dict[str, str]:
-    """Ours, and the reference's names (behaviour.md section 4), so that its commands work."""
-    names = {
+def _hand_over(data: bytes) -> str:
+    """The output in a file that only this user can read, in a folder of its own."""
+    folder = tempfile.mkdtemp(prefix="longwatch-gate-")
+    file = Path(folder) / "output"
+    file.touch(mode=0o600)
+    file.write_bytes(data)
+    return folder
+
+
+def _variables(gate: Gate, run: Run, step: str, file: Path, data: bytes) -> dict[str, str]:
+    """Our names, and those that gates written for OpenFang read."""
+    found = {
         "LONGWATCH_RUN_ID": run.run_id,
         "LONGWATCH_STEP": step,
-        "LONGWATCH_OUTPUT_FILE": file,
-        "LONGWATCH_CRITERIA": gate.criteria,
+        "LONGWATCH_OUTPUT_FILE": str(file),
         "OPENFANG_WORKFLOW_ID": run.workflow,
         "OPENFANG_WORKFLOW_RUN_ID": run.run_id,
         "OPENFANG_STEP_NAME": step,
-        "OPENFANG_ACCEPTANCE_CRITERIA": gate.criteria,
     }
-    if len(output.encode()) <= _ENVIRONMENT_LIMIT and "\0" not in output:
-        names["OPENFANG_STEP_OUTPUT"] = output
-    return names
+    criteria = gate.criteria.encode("utf-8", "replace")
+    if _fits(criteria):
+        found["LONGWATCH_CRITERIA"] = found["OPENFANG_ACCEPTANCE_CRITERIA"] = criteria.decode()
+    if _fits(data):
+        found["OPENFANG_STEP_OUTPUT"] = data.decode()
+    return found
 
 
-def _log(captured: Captured) -> str:
-    """Standard output, or error, or both under headings: as the reference logs them."""
-    out, err = captured.stdout.text.strip(), captured.stderr.text.strip()
-    if out and err:
-        return f"stdout:\n{out}\n\nstderr:\n{err}"
-    return out or err
+def _fits(data: bytes) -> bool:
+    return len(data) < _VARIABLE_LIMIT and b"\0" not in data
 
 
-def _not_started(gate: Gate, why: str, clock: Clock, started: datetime) -> GateResult:
-    log = printable(f"gate {gate.name} could not start: {why}")
+def _result(gate: Gate, captured: Captured) -> GateResult:
+    code = captured.returncode
+    normal = code >= 0 and not captured.timed_out
     return GateResult(
         gate=gate.name,
-        passed=False,
-        exit_code=None,
-        log=log,
-        log_sha256=hashlib.sha256(log.encode()).hexdigest(),
-        log_bytes=len(log.encode()),
-        started_at=started,
-        ended_at=clock.now(),
+        passed=normal and code == 0,
+        exit_code=code if normal else None,
+        log=_log(gate, captured),
+        log_sha256=_digest(captured.stdout, captured.stderr),
+        log_bytes=captured.stdout.size + captured.stderr.size,
+        timed_out=captured.timed_out,
+        started_at=captured.started_at,
+        ended_at=captured.ended_at,
     )
+
+
+def _digest(stdout: Output, stderr: Output) -> str:
+    """SHA-256 over all of the only stream that has output; over both digests when both have."""
+    if stdout.size and stderr.size:
+        return hashlib.sha256(stdout.digest + stderr.digest).hexdigest()
+    return (stdout if stdout.size else stderr).digest.hex()
+
+
+def _log(gate: Gate, captured: Captured) -> str:
+    """Trimmed stdout, or stderr, or both under headings; then how it ended, if oddly."""
+    room = LOG_LIMIT - _REMARK_ROOM
+    out, err = excerpt(captured.stdout, room), excerpt(captured.stderr, room)
+    if out and err:
+        err = excerpt(captured.stderr, max(room // 2, room - _size(out)))
+        out = excerpt(captured.stdout, room - _size(err))
+        text = f"stdout:\n{out}\n\nstderr:\n{err}"
+    else:
+        text = out or err
+    return "\n\n".join(part for part in (text, _ending(gate, captured)) if part)
+
+
+def _ending(gate: Gate, captured: Captured) -> str:
+    if captured.timed_out:
+        return f"[ended by Longwatch: it took more than {gate.timeout_seconds:g} s]"
+    if captured.returncode < 0:
+        try:
+            name = signal.Signals(-captured.returncode).name
+        except ValueError:
+            name = str(-captured.returncode)
+        return f"[ended by signal {name}]"
+    return ""
+
+
+def excerpt(output: Output, limit: int) -> str:
+    """A stream's text, printable and trimmed, in at most `limit` bytes: head, remark, tail."""
+    room = limit
+    while True:
+        text = _excerpt(output, room)
+        if _size(text) <= limit:
+            return text
+        # Broken UTF-8 and controls take up to three times their room once they are printable.
+        room //= 2
+
+
+def _excerpt(output: Output, room: int) -> str:
+    if output.size <= room and not output.cut:
+        return printable(output.text).strip()
+    half = max(room - 64, 0) // 2
+    stored = output.head + output.tail
+    head = _whole(output.head[:half] if output.cut else stored[:half])
+    tail = (output.tail or stored)[-half:] if half else b""
+    while tail and tail[0] & 0xC0 == 0x80:
+        tail = tail[1:]
+    left_out = output.size - len(head) - len(tail)
+    start = printable(head.decode("utf-8", "replace")).lstrip()
+    end = printable(tail.decode("utf-8", "replace")).rstrip()
+    return f"{start}\n… {left_out:,} bytes left out …\n{end}"
+
+
+def _whole(head: bytes) -> bytes:
+    """Without the piece of a character that a cut has left at the end."""
+    for back in range(1, min(4, len(head)) + 1):
+        if head[-back] & 0xC0 != 0x80:
+            width = next(
+                (n for n, mark in ((4, 0xF0), (3, 0xE0), (2, 0xC0)) if head[-back] >= mark), 1
+            )
+            return head[:-back] if width > back else head
+    return head
+
+
+def _size(text: str) -> int:
+    return len(text.encode())

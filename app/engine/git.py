@@ -8,6 +8,7 @@ from pathlib import Path
 
 from app.domain.errors import LongwatchError
 from app.domain.text import one_line, printable
+from app.engine.capture import Keep
 from app.engine.environment import child_environment
 from app.engine.processes import ProcessRegistry
 
@@ -70,7 +71,7 @@ class Git:
         *arguments: str,
         limit: int = 64 * 1024,
         extra: Mapping[str, str] | None = None,
-    ) -> tuple[int | None, str, str]:
+    ) -> tuple[int, str, str]:
         """Exit code, standard output and error; for calls whose failure is an answer."""
         names = ("GIT_CONFIG_GLOBAL", "GIT_CONFIG_SYSTEM", "XDG_CONFIG_HOME")
         captured = await self._registry.run_captured(
@@ -79,8 +80,11 @@ class Git:
             env={**child_environment(names), **_QUIET, **(extra or {})},
             purpose=f"git {arguments[0]}",
             timeout=_TIMEOUT_SECONDS,
-            limit=limit,
+            keep=Keep(head=limit, tail=4096),
             recorded=False,
         )
         err = "git took too long" if captured.timed_out else captured.stderr.text
-        return captured.exit_code, captured.stdout.text, err
+        out = captured.stdout
+        cut = f"\n[… {out.cut} bytes left out …]\n".encode() if out.cut else b""
+        text = (out.head + cut + out.tail).decode("utf-8", "replace")
+        return captured.returncode, text, err

@@ -1,194 +1,149 @@
-"""Child processes: recorded before first use, owned, and ended as a tree on every way out."""
+"""The registry of child processes: recorded before first use, ended as trees on every way out."""
 
 from __future__ import annotations
 
 import asyncio
-import os
+import logging
 import signal
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from typing import Any, TypeVar
 
-import psutil
-
+from app.agents.protocol import ProcessHost
 from app.domain.base import Clock, IdSource, ProcessId, RunId
 from app.domain.errors import DriverError
 from app.domain.events import Payload, ProcessEnded, ProcessStarted
-from app.domain.session import Process as ProcessRecord
-from app.engine.capture import Captured, Collector
-from app.engine.trees import MARKER_EPOCH, MARKER_STORE, end_tree, marked_processes, same_process
+from app.domain.session import Process
+from app.engine import process_tree as tree
+from app.engine.capture import Captured, Keep, follow
+from app.engine.child import Child
+from app.engine.launch import Launch, start
+from app.engine.leftovers import end_leftovers
 
-_LINE_LIMIT = 16 * 1024 * 1024
-_GRACE_SECONDS = 2.0
-
-Record = Callable[[Payload], Awaitable[None]]
-
-
-class ChildProcess:
-    """A running child; see `app.agents.protocol.Process`."""
-
-    def __init__(self, child: asyncio.subprocess.Process, registry: ProcessRegistry) -> None:
-        if child.stdin is None or child.stdout is None or child.stderr is None:
-            raise DriverError("a child process has no pipes")
-        self._child = child
-        self._registry = registry
-        self.pid = child.pid
-        self.stdin, self.stdout, self.stderr = child.stdin, child.stdout, child.stderr
-
-    async def wait(self) -> int:
-        return await self._child.wait()
-
-    async def kill(self) -> None:
-        """SIGTERM to the whole tree, a short grace, SIGKILL; returns when it is reaped."""
-        await self._registry.kill(self)
-
-    @property
-    def returncode(self) -> int | None:
-        return self._child.returncode
-
-    def let_go(self) -> None:
-        """Close the pipes: unread output must not keep them open."""
-        self._child._transport.close()  # type: ignore[attr-defined]
+_log = logging.getLogger(__name__)
+_CLOSE_SECONDS = 15.0
+T = TypeVar("T")
+_KEEP = Keep()
+_CAPTURE_LIMIT = 128 * 1024
 
 
-@dataclass(slots=True)
-class _Entry:
-    child: ChildProcess
+@dataclass(frozen=True, slots=True)
+class _Host:
+    """Starts children for one run."""
+
+    registry: ProcessRegistry
     run_id: RunId | None
-    process_id: ProcessId | None  # None: not in the journal
-    started: float
-    killed: bool = False
-    watcher: asyncio.Task[None] | None = field(default=None)
+
+    async def spawn(
+        self, argv: Sequence[str], *, cwd: str, env: Mapping[str, str], purpose: str
+    ) -> Child:
+        """See `app.agents.protocol.ProcessHost`."""
+        return await self.registry.launch(Launch(argv, cwd, env, purpose, self.run_id))
 
 
 class ProcessRegistry:
-    """Every child of this supervisor. `record` commits an event and returns when it is on disk."""
+    """Owns every child of this supervisor, and the tasks that watch them."""
 
     def __init__(
-        self, record: Record, clock: Clock, ids: IdSource, epoch: int, store_id: str
-    ) -> None:
-        self._record = record
-        self._clock = clock
-        self._ids = ids
-        self._epoch = epoch
-        self._store_id = store_id
-        self._entries: dict[int, _Entry] = {}
-
-    def host(self, run_id: RunId | None) -> RunProcesses:
-        """Starts children on behalf of a run."""
-        return RunProcesses(self, run_id)
-
-    async def spawn(
         self,
-        argv: Sequence[str],
-        *,
-        cwd: str,
-        env: Mapping[str, str],
-        purpose: str,
-        run_id: RunId | None = None,
-        recorded: bool = True,
-    ) -> ChildProcess:
-        """Start a child in a session of its own; it is in the journal when this returns.
+        record: Callable[[Payload], Awaitable[None]],
+        clock: Clock,
+        ids: IdSource,
+        epoch: int,
+        store_id: str,
+    ) -> None:
+        """`record` commits an event and returns when it is on disk."""
+        self._record, self._clock, self._ids = record, clock, ids
+        self._epoch, self._store_id = epoch, store_id
+        self._children: dict[ProcessId, Child] = {}
+        self._tasks: set[asyncio.Task[Any]] = set()
+        self._closing = self._used = False
 
-        Raises DriverError with one sentence when it cannot start.
+    def host(self, run_id: RunId | None) -> ProcessHost:
+        """The way for a driver to start children that belong to a run."""
+        return _Host(self, run_id)
+
+    async def launch(self, launch: Launch) -> Child:
+        """Start a child; it is in the journal when this returns. Raises DriverError.
+
+        Cancelled half-way, the child is ended. So it is when it cannot be recorded.
         """
-        marks = {MARKER_STORE: self._store_id, MARKER_EPOCH: str(self._epoch)}
+        if self._closing:
+            raise DriverError(f"{launch.purpose}: not started, since Longwatch is stopping")
+        starting = self._own(self._start(launch), told=True)
         try:
-            child = await asyncio.create_subprocess_exec(
-                *argv,
-                cwd=cwd,
-                env={**env, **marks},
-                stdin=asyncio.subprocess.PIPE,
-                stdout=asyncio.subprocess.PIPE,
-                stderr=asyncio.subprocess.PIPE,
-                limit=_LINE_LIMIT,
-                start_new_session=True,
-            )
-        except (OSError, ValueError) as error:
-            raise DriverError(_cannot_start(argv, cwd, purpose, error)) from error
-        entry = _Entry(
-            child=ChildProcess(child, self),
-            run_id=run_id,
-            process_id=ProcessId(self._ids.new("p")) if recorded else None,
-            started=_started(child.pid),
-        )
-        self._entries[child.pid] = entry
-        try:
-            await self._record_start(entry, purpose)
-        except BaseException:
-            await asyncio.shield(self._kill(entry))
+            return await asyncio.shield(starting)
+        except asyncio.CancelledError:
+            self._own(self._discard(starting))
             raise
-        entry.watcher = asyncio.create_task(self._watch(entry))
-        return entry.child
 
-    async def _record_start(self, entry: _Entry, purpose: str) -> None:
-        if entry.process_id is None:
-            return
-        process = ProcessRecord(
-            process_id=entry.process_id,
-            pid=entry.child.pid,
-            started=entry.started,
-            purpose=purpose,
-            run_id=entry.run_id,
+    async def _start(self, launch: Launch) -> Child:
+        process_id = ProcessId(self._ids.new("p"))
+        self._used = True
+        marks = {
+            tree.STORE_ID: self._store_id,
+            tree.EPOCH: str(self._epoch),
+            tree.PROCESS: process_id,
+        }
+        transport, protocol = await start(launch, marks)
+        child = Child(process_id, launch, transport, protocol, self._own)
+        self._children[process_id] = child
+        self._own(self._watch(child))
+        try:
+            if launch.recorded:
+                await self._record(ProcessStarted(process=self._describe(child)))
+        except BaseException:
+            child.announce(False)
+            await child.kill(grace=0)
+            raise
+        child.announce(launch.recorded)
+        if self._closing:
+            await child.kill()
+            raise DriverError(f"{launch.purpose}: ended at once, since Longwatch is stopping")
+        return child
+
+    def _describe(self, child: Child) -> Process:
+        return Process(
+            process_id=child.process_id,
+            pid=child.pid,
+            started=child.started,
+            purpose=child.launch.purpose,
+            run_id=child.launch.run_id,
             epoch=self._epoch,
         )
-        await self._record(ProcessStarted(process=process))
 
-    async def _watch(self, entry: _Entry) -> None:
-        """Record the end of a child, whoever caused it."""
-        returncode = await entry.child.wait()
-        await self._ended(entry, returncode)
+    async def _discard(self, starting: asyncio.Task[Child]) -> None:
+        """Nobody waits for this child any more."""
+        await asyncio.wait([starting])
+        if not starting.cancelled() and starting.exception() is None:
+            await starting.result().kill()
 
-    async def _ended(self, entry: _Entry, returncode: int | None) -> None:
-        if self._entries.pop(entry.child.pid, None) is None:
-            return
-        if entry.process_id is not None:
-            how = "killed" if entry.killed else "exited"
-            ended = ProcessEnded.model_validate(
-                {"process_id": entry.process_id, "returncode": returncode, "how": how}
+    async def _watch(self, child: Child) -> None:
+        await child.vanish()
+        del self._children[child.process_id]
+        if await child.announced():
+            ended = ProcessEnded(
+                process_id=child.process_id,
+                returncode=child.returncode,
+                how="killed" if child.killed else "exited",
             )
             await self._record(ended)
 
-    async def kill(self, child: ChildProcess) -> None:
-        entry = self._entries.get(child.pid)
-        if entry is not None and entry.child is child:
-            await asyncio.shield(self._kill(entry))
+    def _own(self, work: Coroutine[Any, Any, T], *, told: bool = False) -> asyncio.Task[T]:
+        """A task that `close` waits for; `told`: its error reaches somebody who waits for it."""
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(partial(self._done, told))
+        return task
 
-    async def _kill(self, entry: _Entry) -> None:
-        entry.killed = True
-        await asyncio.to_thread(end_tree, entry.child.pid, entry.started, _GRACE_SECONDS)
-        await entry.child.wait()
-        entry.child.let_go()
-        if entry.watcher is not None:
-            await asyncio.wait([entry.watcher])
-        else:
-            await self._ended(entry, entry.child.returncode)
-
-    async def kill_run(self, run_id: RunId) -> None:
-        """End every child of a run."""
-        await self._kill_all([e for e in self._entries.values() if e.run_id == run_id])
-
-    async def close(self) -> None:
-        """End every child, and whatever they left behind."""
-        await self._kill_all(list(self._entries.values()))
-        await asyncio.to_thread(_end_marked, self._store_id, self._epoch + 1)
-
-    async def _kill_all(self, entries: Sequence[_Entry]) -> None:
-        if entries:
-            await asyncio.gather(*(asyncio.shield(self._kill(entry)) for entry in entries))
-
-    async def reap_leftovers(self, recorded: Sequence[ProcessRecord]) -> list[ProcessRecord]:
-        """End what an earlier supervisor of this store left; the recorded ones that still lived.
-
-        A pid that was given to another process since is not touched.
-        """
-        alive = await asyncio.to_thread(_reap, list(recorded), self._store_id, self._epoch)
-        for process in recorded:
-            await self._record(
-                ProcessEnded(process_id=process.process_id, returncode=None, how="reaped")
-            )
-        return alive
+    def _done(self, told: bool, task: asyncio.Task[Any]) -> None:
+        self._tasks.discard(task)
+        if task.cancelled() or (error := task.exception()) is None or told:
+            return
+        _log.error("a child process could not be followed to its end: %s", error)
 
     async def run_captured(
         self,
@@ -198,99 +153,78 @@ class ProcessRegistry:
         env: Mapping[str, str],
         purpose: str,
         timeout: float,
-        stdin: bytes = b"",
-        limit: int = 64 * 1024,
         run_id: RunId | None = None,
+        stdin: Path | None = None,
+        keep: Keep = _KEEP,
         recorded: bool = True,
     ) -> Captured:
-        """Run a short command to its end: output capped (head and tail), all of it hashed.
+        """Run a short command to its end, `timeout` seconds at most. Raises DriverError.
 
-        Its whole tree is ended after `timeout` seconds and on cancellation. Raises DriverError
-        when it cannot start.
+        Nothing of its tree is left afterwards, also on time-out and cancellation. With
+        `recorded=False` it is not in the journal; a crash still cannot orphan it, by its mark.
         """
-        child = await self.spawn(
-            argv, cwd=cwd, env=env, purpose=purpose, run_id=run_id, recorded=recorded
+        launch = Launch(
+            argv, cwd, env, purpose, run_id, False, stdin, limit=_CAPTURE_LIMIT, recorded=recorded
         )
-        out, err = Collector(limit), Collector(limit)
-        timed_out = False
-        try:
-            async with asyncio.timeout(timeout):
-                await asyncio.gather(
-                    _feed(child.stdin, stdin), out.read(child.stdout), err.read(child.stderr)
-                )
-                await child.wait()
-        except TimeoutError:
-            timed_out = True
-        finally:
-            # Also after a normal end: what it started and left must not outlive it.
-            if child.returncode is None or timed_out:
-                await child.kill()
-            else:
-                await asyncio.to_thread(_end_group, child.pid)
-            child.let_go()
+        started_at = self._clock.now()
+        child = await self.launch(launch)
+        timed_out, stdout, stderr = await follow(child, timeout, keep)
         code = child.returncode
-        signalled = code is not None and code < 0
         return Captured(
-            exit_code=None if timed_out or signalled else code,
-            stdout=out.finish(),
-            stderr=err.finish(),
-            timed_out=timed_out,
+            -signal.SIGKILL if code is None else code,
+            timed_out,
+            stdout,
+            stderr,
+            started_at,
+            self._clock.now(),
         )
 
+    async def kill_run(self, run_id: RunId) -> None:
+        """End every child of a run."""
+        await self._kill([c for c in self._children.values() if c.launch.run_id == run_id])
 
-@dataclass(frozen=True, slots=True)
-class RunProcesses:
-    """The ProcessHost that one run's drivers are given."""
+    async def _kill(self, children: Sequence[Child]) -> None:
+        await asyncio.gather(*(child.kill() for child in children))
 
-    _registry: ProcessRegistry
-    _run_id: RunId | None
+    async def close(self) -> None:
+        """End all children and the tasks that watch them; nothing is started afterwards."""
+        self._closing = True
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + _CLOSE_SECONDS
+        while self._tasks and (left := deadline - loop.time()) > 0:
+            killing = [self._own(child.kill()) for child in self._children.values()]
+            await asyncio.wait(killing or self._tasks, timeout=left)
+        for task in list(self._tasks):
+            task.cancel()
+            with suppress(asyncio.CancelledError, Exception):
+                await task
+        if self._used:
+            await end_leftovers((), self._is_ours)
 
-    async def spawn(
-        self, argv: Sequence[str], *, cwd: str, env: Mapping[str, str], purpose: str
-    ) -> ChildProcess:
-        return await self._registry.spawn(
-            argv, cwd=cwd, env=env, purpose=purpose, run_id=self._run_id
-        )
+    def _is_ours(self, environment: Mapping[str, str]) -> bool:
+        ours = environment.get(tree.STORE_ID) == self._store_id
+        return ours and environment.get(tree.EPOCH) == str(self._epoch)
 
+    async def reap_leftovers(self, recorded: Sequence[Process]) -> list[Process]:
+        """End what an earlier supervisor of this store left running; returns what was ended.
 
-async def _feed(pipe: asyncio.StreamWriter, data: bytes) -> None:
-    with suppress(BrokenPipeError, ConnectionResetError):  # a child need not read its input
-        pipe.write(data)
-        await pipe.drain()
-        pipe.close()
-        await pipe.wait_closed()
+        Found by what the journal recorded (pid and start time must both fit) and by the marks
+        that every child inherits. Ends are recorded, also of those that were gone already.
+        """
+        earlier = [process for process in recorded if process.epoch < self._epoch]
+        ended = await end_leftovers(earlier, self._is_earlier)
+        reaped = {process.process_id for process in ended}
+        for process in earlier:
+            known = process.process_id
+            if known in reaped:
+                await self._record(ProcessEnded(process_id=known, returncode=None, how="reaped"))
+            elif not await asyncio.to_thread(
+                tree.is_alive, tree.Root(process.pid, process.started)
+            ):
+                await self._record(ProcessEnded(process_id=known, returncode=None, how="exited"))
+        return ended
 
-
-def _started(pid: int) -> float:
-    try:
-        return psutil.Process(pid).create_time()
-    except psutil.Error:
-        return 0.0  # it has ended already
-
-
-def _cannot_start(argv: Sequence[str], cwd: str, purpose: str, error: Exception) -> str:
-    if not Path(cwd).is_dir():
-        return f"{purpose}: the folder {cwd} does not exist"
-    if isinstance(error, FileNotFoundError):
-        return f"{purpose}: {argv[0]} was not found; is it installed and on PATH?"
-    reason = error.strerror if isinstance(error, OSError) else str(error)
-    return f"{purpose}: {argv[0]} cannot be started ({reason})"
-
-
-def _end_group(pid: int) -> None:
-    with suppress(ProcessLookupError, PermissionError):
-        os.killpg(pid, signal.SIGKILL)
-
-
-def _reap(recorded: Iterable[ProcessRecord], store_id: str, epoch: int) -> list[ProcessRecord]:
-    alive = [p for p in recorded if same_process(p.pid, p.started)]
-    for process in alive:
-        end_tree(process.pid, process.started, _GRACE_SECONDS)
-    _end_marked(store_id, epoch)
-    return alive
-
-
-def _end_marked(store_id: str, before_epoch: int) -> None:
-    """End what carries this store's mark of an earlier epoch, however it detached itself."""
-    for pid, started in marked_processes(store_id, before_epoch):
-        end_tree(pid, started, _GRACE_SECONDS)
+    def _is_earlier(self, environment: Mapping[str, str]) -> bool:
+        epoch = environment.get(tree.EPOCH, "")
+        ours = environment.get(tree.STORE_ID) == self._store_id
+        return ours and epoch.isdecimal() and int(epoch) < self._epoch

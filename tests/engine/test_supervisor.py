@@ -1,0 +1,417 @@
+"""The supervisor end to end: a real store, real git, agents that do what the test says."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
+
+import pytest
+
+from app.domain import commands as cmd
+from app.domain import events as ev
+from app.domain.approval import Action, ApprovalState, Scope, Settlement
+from app.domain.base import RunId
+from app.domain.errors import NotFound, OwnershipError, Refused
+from app.domain.feed import Committed, Ended, Snapshot
+from app.domain.request import Request, Risk
+from app.domain.run import AttemptState, RunState
+from app.domain.session import ChunkKind, Continuity
+from app.domain.task_state import TaskState
+from app.engine.supervisor import Supervisor
+from app.store.lock import StoreBusy
+from tests.support.puppet import Puppet, PuppetDriver, a_project, git
+from tests.support.story import ADA
+
+PUSH = "git push origin main"
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    return a_project(tmp_path / "project")
+
+
+@pytest.fixture
+def driver() -> PuppetDriver:
+    return PuppetDriver()
+
+
+Opener = Callable[[], Awaitable[Supervisor]]
+
+
+@pytest.fixture
+async def opened(tmp_path: Path, driver: PuppetDriver) -> AsyncIterator[Opener]:
+    """Opens supervisors on one store; those that are left are closed."""
+    made: list[Supervisor] = []
+
+    async def opener() -> Supervisor:
+        supervisor = await Supervisor.open(tmp_path / "store", drivers={"scripted": driver})
+        made.append(supervisor)
+        return supervisor
+
+    yield opener
+    for supervisor in made:
+        await supervisor.close()
+
+
+async def start(supervisor: Supervisor, project: Path) -> RunId:
+    request = Request(text="make it so", user="ada")
+    done = await supervisor.execute(cmd.StartRun(request=request, project=str(project)))
+    assert done.run_id is not None
+    return done.run_id
+
+
+async def until(
+    supervisor: Supervisor, run_id: RunId, wanted: Callable[[RunState], bool]
+) -> RunState:
+    async with asyncio.timeout(15):
+        while not wanted(state := await supervisor.run(run_id)):  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+    return state
+
+
+async def eventually(true: Callable[[], bool]) -> None:
+    async with asyncio.timeout(5):
+        while not true():  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+
+
+def in_state(*states: TaskState) -> Callable[[RunState], bool]:
+    return lambda state: state.run.state in states
+
+
+def asked(state: RunState) -> bool:
+    return any(a.state.needs_person for a in state.approvals.values())
+
+
+def only(state: RunState) -> tuple[cmd.ApprovalId, int]:
+    (approval,) = state.approvals.values()
+    return approval.approval_id, approval.revision
+
+
+def answer(state: RunState, action: Action = Action.ALLOW, **more: object) -> cmd.DecideApproval:
+    approval_id, revision = only(state)
+    values = {"approval_id": approval_id, "revision": revision, "action": action, "by": ADA}
+    return cmd.DecideApproval.model_validate({**values, **more})
+
+
+async def pending(
+    supervisor: Supervisor, run_id: RunId, puppet: Puppet, command: str = PUSH
+) -> RunState:
+    puppet.ask(command)
+    return await until(supervisor, run_id, asked)
+
+
+async def test_a_run_ends_with_its_work_on_a_branch(
+    opened: Opener, driver: PuppetDriver, project: Path
+) -> None:
+    supervisor = await opened()
+    run_id = await start(supervisor, project)
+    puppet = await driver.session(1)
+    assert "make it so" in puppet.prompts[0].text
+    workspace = Path(puppet.spec.workspace)
+    assert workspace != project and (workspace / "a.txt").read_text() == "one\n"
+    (workspace / "b.txt").write_text("two\n")
+    puppet.done("wrote b")
+    state = await until(supervisor, run_id, in_state(TaskState.DONE))
+    (attempt,) = state.attempts.values()
+    assert (attempt.output, attempt.state) == ("wrote b", AttemptState.PASSED)
+    assert "+two" in await supervisor.diff(run_id)
+    (session,) = state.sessions.values()
+    assert session.git_branch is not None
+    assert git(project, "show", f"{session.git_branch}:b.txt") == "two\n"
+    assert not (project / "b.txt").exists()
+    await eventually(lambda: not workspace.exists())
+    assert (await supervisor.verify()).ok
+
+
+async def test_an_answer_reaches_the_agent_and_its_outcome_the_journal(
+    opened: Opener, driver: PuppetDriver, project: Path
+) -> None:
+    supervisor = await opened()
+    run_id = await start(supervisor, project)
+    puppet = await driver.session(1)
+    state = await pending(supervisor, run_id, puppet)
+    (approval,) = await supervisor.approvals()
+    assert approval.risk.rank >= Risk.HIGH.rank and approval.call.command == PUSH
+    await supervisor.execute(answer(state))
+    assert puppet.answers == [("c1", puppet.answers[0][1])]
+    assert puppet.answers[0][1].action is Action.ALLOW
+    puppet.finish_call()
+    state = await until(
+        supervisor,
+        run_id,
+        lambda s: next(iter(s.approvals.values())).state is ApprovalState.EXECUTED,
+    )
+    assert await supervisor.approvals() == []
+
+
+async def test_a_stale_or_second_answer_is_refused_and_changes_nothing(
+    opened: Opener, driver: PuppetDriver, project: Path
+) -> None:
+    supervisor = await opened()
+    run_id = await start(supervisor, project)
+    puppet = await driver.session(1)
+    state = await pending(supervisor, run_id, puppet)
+    with pytest.raises(Refused, match="changed meanwhile"):
+        await supervisor.execute(answer(state, revision=7))
+    assert puppet.answers == []
+    await supervisor.execute(answer(state, Action.DENY, reason="no"))
+    with pytest.raises(Refused, match="denied already by ada"):
+        await supervisor.execute(answer(state))
+    assert [a.reason for _, a in puppet.answers] == ["no"]
+    with pytest.raises(NotFound):
+        await supervisor.execute(answer(state, approval_id="ap-none"))
+
+
+async def test_three_denials_in_a_row_stop_the_turn_and_ask(
+    opened: Opener, driver: PuppetDriver, project: Path
+) -> None:
+    supervisor = await opened()
+    run_id = await start(supervisor, project)
+    puppet = await driver.session(1)
+    for number in range(3):
+        puppet.ask(f"git push origin v{number}", f"c{number}")
+        state = await until(supervisor, run_id, asked)
+        approval = next(a for a in state.approvals.values() if a.state.needs_person)
+        deny = cmd.DecideApproval(
+            approval_id=approval.approval_id,
+            revision=approval.revision,
+            action=Action.DENY,
+            reason="no",
+            by=ADA,
+        )
+        await supervisor.execute(deny)
+    assert [a.interrupt for _, a in puppet.answers] == [False, False, True]
+    await puppet.interrupt()
+    state = await until(supervisor, run_id, in_state(TaskState.BLOCKED))
+    assert state.run.blocked is not None and state.run.blocked.kind == "interrupted"
+
+
+async def test_always_writes_a_rule_that_answers_the_next_one(
+    opened: Opener, driver: PuppetDriver, project: Path
+) -> None:
+    supervisor = await opened()
+    run_id = await start(supervisor, project)
+    puppet = await driver.session(1)
+    state = await pending(supervisor, run_id, puppet, "make deploy-docs")
+    await supervisor.execute(answer(state, scope=Scope.ALWAYS))
+    (rule,) = await supervisor.rules()
+    assert rule.rule.match.command_exact == "make deploy-docs"
+    puppet.finish_call()
+    puppet.answered.clear()
+    puppet.ask("make deploy-docs", "c2")
+    async with asyncio.timeout(5):
+        await puppet.answered.wait()
+    state = await supervisor.run(run_id)
+    decided = [a.decision.by.kind for a in state.approvals.values() if a.decision]
+    assert decided == ["person", "rule"]
+    await supervisor.execute(cmd.RemoveRule(rule_id=rule.rule_id, by=ADA))
+    assert await supervisor.rules() == []
+
+
+async def test_an_agent_that_dies_is_resumed_and_its_question_is_the_same_one(
+    opened: Opener, driver: PuppetDriver, project: Path
+) -> None:
+    supervisor = await opened()
+    run_id = await start(supervisor, project)
+    first = await driver.session(1)
+    before = await pending(supervisor, run_id, first)
+    first.die()
+    second = await driver.session(2)
+    assert second.continuity is Continuity.RESUMED
+    assert second.prompts[0].again and second.prompts[0].turn == 1
+    second.ask(PUSH, "other-id")
+    state = await until(
+        supervisor,
+        run_id,
+        lambda s: next(iter(s.approvals.values())).call.call_id == "other-id",
+    )
+    assert only(state) == only(before)
+    await supervisor.execute(answer(before))
+    assert [call for call, _ in second.answers] == ["other-id"]
+
+
+async def test_an_agent_that_keeps_dying_blocks_the_run_and_retry_goes_on(
+    opened: Opener, driver: PuppetDriver, project: Path
+) -> None:
+    supervisor = await opened()
+    run_id = await start(supervisor, project)
+    for number in range(1, 4):
+        (await driver.session(number)).die()
+    state = await until(supervisor, run_id, in_state(TaskState.BLOCKED))
+    assert state.run.reason == "the agent's pipe broke"
+    await supervisor.execute(cmd.RetryRun(run_id=run_id, by=ADA))
+    (await driver.session(4)).done()
+    state = await until(supervisor, run_id, in_state(TaskState.DONE))
+    assert [a.attempt for a in state.attempts.values()] == [1, 2]
+    with pytest.raises(Refused, match="only a blocked or failed run"):
+        await supervisor.execute(cmd.RetryRun(run_id=run_id, by=ADA))
+
+
+async def test_a_permitted_call_without_outcome_is_a_question_and_not_repeated(
+    opened: Opener, driver: PuppetDriver, project: Path
+) -> None:
+    supervisor = await opened()
+    run_id = await start(supervisor, project)
+    puppet = await driver.session(1)
+    await supervisor.execute(answer(await pending(supervisor, run_id, puppet)))
+    puppet.die()
+    state = await until(supervisor, run_id, asked)
+    (approval,) = state.approvals.values()
+    assert approval.state is ApprovalState.UNCERTAIN
+    await asyncio.sleep(0.1)
+    assert len(driver.sessions) == 1, "nothing goes on while the question is open"
+    settle = cmd.SettleApproval(
+        approval_id=approval.approval_id,
+        revision=approval.revision,
+        settlement=Settlement.TREAT_AS_DONE,
+        by=ADA,
+    )
+    await supervisor.execute(settle)
+    second = await driver.session(2)
+    assert [s.fate for s in second.prompts[0].settled] == ["done"]
+    assert PUSH in second.prompts[0].text
+    second.ask(PUSH, "again")
+    async with asyncio.timeout(5):
+        await second.answered.wait()
+    assert second.answers[0][1].action is Action.DENY, "done means done"
+
+
+async def test_a_decision_made_with_nobody_there_is_told_after_the_restart(
+    opened: Opener, driver: PuppetDriver, project: Path, tmp_path: Path
+) -> None:
+    supervisor = await opened()
+    run_id = await start(supervisor, project)
+    state = await pending(supervisor, run_id, await driver.session(1))
+    await supervisor.close()
+    offline = await Supervisor.open(tmp_path / "store", run=False, drivers={"scripted": driver})
+    await offline.execute(answer(state))
+    state = await offline.run(run_id)
+    assert next(iter(state.approvals.values())).state is ApprovalState.APPROVED
+    await offline.close()
+    again = await opened()
+    second = await driver.session(2)
+    second.ask(PUSH, "c9")
+    async with asyncio.timeout(5):
+        await second.answered.wait()
+    assert [(c, a.action) for c, a in second.answers] == [("c9", Action.ALLOW)]
+    assert len((await again.run(run_id)).approvals) == 1
+
+
+async def test_cancel_ends_the_agent_and_is_final(
+    opened: Opener, driver: PuppetDriver, project: Path
+) -> None:
+    supervisor = await opened()
+    run_id = await start(supervisor, project)
+    puppet = await driver.session(1)
+    state = await pending(supervisor, run_id, puppet)
+    await supervisor.execute(cmd.CancelRun(run_id=run_id, reason="wrong idea", by=ADA))
+    assert puppet.closed
+    after = await supervisor.run(run_id)
+    assert (after.run.state, after.run.reason) == (TaskState.CANCELED, "wrong idea")
+    assert next(iter(after.approvals.values())).state is ApprovalState.WITHDRAWN
+    with pytest.raises(Refused):
+        await supervisor.execute(answer(state))
+    with pytest.raises(Refused, match="canceled already"):
+        await supervisor.execute(cmd.CancelRun(run_id=run_id, by=ADA))
+
+
+async def test_a_missing_agent_blocks_with_its_sentence(
+    opened: Opener, driver: PuppetDriver, project: Path
+) -> None:
+    driver.refuse = "codex was not found: npm install -g @openai/codex"
+    supervisor = await opened()
+    run_id = await start(supervisor, project)
+    state = await until(supervisor, run_id, in_state(TaskState.BLOCKED))
+    assert state.run.reason == driver.refuse
+    driver.refuse = ""
+    await supervisor.execute(cmd.RetryRun(run_id=run_id, by=ADA))
+    (await driver.session(1)).done()
+    await until(supervisor, run_id, in_state(TaskState.DONE))
+
+
+async def test_the_feed_is_a_snapshot_and_then_every_event_without_gaps(
+    opened: Opener, driver: PuppetDriver, project: Path
+) -> None:
+    supervisor = await opened()
+    run_id = await start(supervisor, project)
+    seen: list[int] = []
+    first: list[Snapshot] = []
+
+    async def read() -> None:
+        async for item in supervisor.feed():
+            if isinstance(item, Snapshot):
+                first.append(item)
+            elif isinstance(item, Committed):
+                seen.extend(event.seq for event in item.events)
+            elif isinstance(item, Ended):
+                return
+
+    reader = asyncio.create_task(read())
+    (await driver.session(1)).done()
+    await until(supervisor, run_id, in_state(TaskState.DONE))
+    await supervisor.close()
+    await asyncio.wait_for(reader, 5)
+    assert [state.run.run_id for state in first[0].runs] == [run_id]
+    assert seen == list(range(first[0].seq + 1, first[0].seq + 1 + len(seen)))
+    assert seen
+
+
+async def test_transcripts_are_printable_and_only_their_owners(
+    opened: Opener, driver: PuppetDriver, project: Path
+) -> None:
+    from app.agents.protocol import ItemDone, TextDelta
+
+    supervisor = await opened()
+    run_id, other = await start(supervisor, project), await start(supervisor, project)
+    puppet = await driver.session(1)
+    puppet.events.put_nowait(TextDelta("m1", ChunkKind.MESSAGE, "hello \x1b]52;c;ZXZpbA==\x07"))
+    puppet.events.put_nowait(ItemDone("m1", ChunkKind.MESSAGE, "hello"))
+    puppet.done()
+    (await driver.session(2)).done()
+    for each in (run_id, other):
+        await until(supervisor, each, in_state(TaskState.DONE))
+    owner, stranger = (run_id, other)
+    session = next(iter((await supervisor.run(owner)).sessions))
+    if session != puppet.spec.session_id:
+        owner, stranger = stranger, owner
+        session = next(iter((await supervisor.run(owner)).sessions))
+    chunks = await supervisor.transcript(owner, session)
+    text = "".join(chunk.text for chunk in chunks)
+    assert "hello" in text and "\x1b" not in text and "\x07" not in text
+    with pytest.raises(OwnershipError):
+        await supervisor.transcript(stranger, session)
+    items = [e.payload for e in await supervisor.events(owner)]
+    assert [i.item_id for i in items if isinstance(i, ev.ItemFinished)] == ["m1"]
+
+
+async def test_one_supervisor_per_store(opened: Opener, tmp_path: Path) -> None:
+    await opened()
+    with pytest.raises(StoreBusy, match="held by process"):
+        await Supervisor.open(tmp_path / "store", drivers={})
+
+
+async def test_steering_reaches_an_agent_at_work_only(
+    opened: Opener, driver: PuppetDriver, project: Path
+) -> None:
+    supervisor = await opened()
+    run_id = await start(supervisor, project)
+    puppet = await driver.session(1)
+    session = next(iter((await supervisor.run(run_id)).sessions))
+    steer = cmd.SteerSession(run_id=run_id, session_id=session, text="mind the tests", by=ADA)
+    await supervisor.execute(steer)
+    assert puppet.steered == ["mind the tests"]
+    puppet.done()
+    await until(supervisor, run_id, in_state(TaskState.DONE))
+    with pytest.raises(Refused):
+        await supervisor.execute(steer)
+
+
+async def test_a_project_without_configuration_starts_nothing(
+    opened: Opener, tmp_path: Path
+) -> None:
+    supervisor = await opened()
+    with pytest.raises(Exception, match="not a git repository"):
+        await start(supervisor, tmp_path)
+    assert await supervisor.runs() == []
