@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import subprocess
@@ -9,6 +10,8 @@ import sys
 from pathlib import Path
 
 import pytest
+
+from tests.support.command_line import hosting
 
 _HEAVY = ("textual", "rich", "jinja2", "tree_sitter", "psutil", "hypothesis")
 # Runs one command in this process, then tells on stderr what it has loaded.
@@ -54,3 +57,42 @@ def test_version_and_help_load_nothing_heavy(arguments: list[str], tmp_path: Pat
 def test_version_does_not_even_load_the_models(tmp_path: Path) -> None:
     loaded = _loaded_by(["--version"], tmp_path / "s")
     assert loaded.isdisjoint({"pydantic", "asyncio", "sqlite3"})
+
+
+_SCRIPTS = [["runs"], ["approvals", "--json"], ["reviews"], ["events"], ["rules"], ["verify"]]
+
+
+@pytest.mark.parametrize("arguments", _SCRIPTS, ids=lambda a: a[0])
+def test_a_script_command_that_attaches_loads_no_engine(
+    arguments: list[str], tmp_path: Path
+) -> None:
+    with hosting(tmp_path / "s"):
+        loaded = _loaded_by(arguments, tmp_path / "s")
+    assert loaded.isdisjoint({*_HEAVY, "aiosqlite"})
+
+
+async def test_a_script_command_that_takes_the_store_loads_no_screen(tmp_path: Path) -> None:
+    from app.engine.supervisor import Supervisor
+
+    await (await Supervisor.open(tmp_path / "s", run=False)).close()
+    for arguments in _SCRIPTS:
+        loaded = await asyncio.to_thread(_loaded_by, arguments, tmp_path / "s")
+        assert loaded.isdisjoint({"textual", "rich", "jinja2", "tree_sitter"}), arguments
+        assert "aiosqlite" in loaded  # it did work on the store
+
+
+def test_a_host_without_a_screen_loads_no_screen(tmp_path: Path) -> None:
+    process = subprocess.Popen(
+        [sys.executable, "-c", _PROBE.format(arguments=["up"])],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "LONGWATCH_STORE": str(tmp_path / "s")},
+        stdin=subprocess.DEVNULL,
+    )
+    assert process.stdout is not None
+    assert "hosts" in process.stdout.readline()
+    process.terminate()
+    _, said = process.communicate(timeout=30)
+    assert process.returncode == 0
+    assert set(json.loads(said.splitlines()[-1])).isdisjoint({"textual", "rich"})
