@@ -11,7 +11,7 @@ import pytest
 from app.domain import commands as cmd
 from app.domain import events as ev
 from app.domain.approval import Action, ApprovalState, Scope, Settlement
-from app.domain.base import RunId
+from app.domain.base import ApprovalId, RunId
 from app.domain.errors import NotFound, OwnershipError, Refused
 from app.domain.feed import Committed, Ended, Snapshot
 from app.domain.request import Request, Risk
@@ -84,7 +84,7 @@ def asked(state: RunState) -> bool:
     return any(a.state.needs_person for a in state.approvals.values())
 
 
-def only(state: RunState) -> tuple[cmd.ApprovalId, int]:
+def only(state: RunState) -> tuple[ApprovalId, int]:
     (approval,) = state.approvals.values()
     return approval.approval_id, approval.revision
 
