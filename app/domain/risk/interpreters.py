@@ -158,6 +158,8 @@ def judge_interpreter(scene: Scene) -> list[Finding]:
         return [low("shows its version")]
     base = re.sub(r"[\d.]+$", "", scene.name) if scene.name.startswith("py") else scene.name
     base = "node" if base == "nodejs" else base
+    if base in ("osascript", "pwsh", "powershell"):
+        return [high(f"{base} acts on the whole machine"), *_told(scene, " ".join(texts))]
     for position, word in enumerate(scene.args):
         if word.text in _INLINE.get(base, ()) and position + 1 < len(scene.args):
             return _perl_in_place(scene) + _code(scene, scene.args[position + 1])

@@ -8,25 +8,25 @@ from app.domain.risk.model import Finding, high, low, medium, names, shown
 from app.domain.risk.scene import Scene
 
 BUILDERS = names(
-    "make gmake cmake ninja meson bazel bazelisk buck gradle gradlew mvn mvnw ant sbt lein tox nox"
-    " pytest py.test unittest nosetests coverage mypy pyright pylint flake8 black isort ruff bandit"
-    " pre-commit sphinx-build mkdocs tsc eslint prettier jest vitest mocha ava karma cypress"
-    " playwright webpack vite rollup esbuild parcel turbo nx lerna babel swc stylelint biome"
-    " rubocop"
-    " rspec rake phpunit phpstan golangci-lint gofmt goimports rustfmt rustc gcc g++ clang clang++"
-    " cc c++ ld ar as nm objdump javac java kotlinc kotlin scalac ghc stack cabal ocamlfind dune"
-    " zig nim crystal mix rebar3 ctest clang-format clang-tidy cppcheck valgrind gdb lldb autoconf"
-    " automake autoreconf protoc buf import-linter lint-imports alembic django-admin"
-    " flask uvicorn gunicorn hypercorn celery streamlit jupyter ipython pip-compile pip-audit"
-    " just task invoke doit scons swift xcodebuild flutter dart pyflakes pycodestyle vulture radon"
-    " codespell typos markdownlint commitlint maturin cython pyinstaller hatchling vue-tsc next"
-    " nuxt astro ng storybook tsx ts-node nodemon svelte-check xo semgrep"
-    " djlint sqlfluff yapf autopep8 pydocstyle interrogate mutmut cosmic-ray locust gprof"
+    "make gmake cmake ninja meson bazel bazelisk buck gradle gradlew mvn mvnw ant sbt lein"
+    " tox nox pytest py.test unittest nosetests coverage mypy pyright pylint flake8 black"
+    " isort ruff bandit pre-commit sphinx-build mkdocs tsc eslint prettier jest vitest mocha"
+    " ava karma cypress playwright webpack vite rollup esbuild parcel turbo nx lerna babel swc"
+    " stylelint biome rubocop rspec rake phpunit phpstan golangci-lint gofmt goimports rustfmt"
+    " rustc gcc g++ clang clang++ cc c++ ld ar as nm objdump javac java kotlinc kotlin scalac"
+    " ghc stack cabal ocamlfind dune zig nim crystal mix rebar3 ctest clang-format clang-tidy"
+    " cppcheck valgrind gdb lldb autoconf automake autoreconf protoc buf import-linter"
+    " lint-imports alembic django-admin flask uvicorn gunicorn hypercorn celery streamlit"
+    " jupyter ipython pip-compile pip-audit just task invoke doit scons swift xcodebuild"
+    " flutter dart pyflakes pycodestyle vulture radon codespell typos markdownlint commitlint"
+    " maturin cython pyinstaller hatchling vue-tsc next nuxt astro ng storybook tsx ts-node"
+    " nodemon svelte-check xo semgrep djlint sqlfluff yapf autopep8 pydocstyle interrogate"
+    " mutmut cosmic-ray locust gprof"
 )
 FOREIGN_RUNNERS = names("npx bunx uvx pipx pnpx")
 SYSTEM_MANAGERS = names(
-    "apt apt-get aptitude dnf yum microdnf pacman brew snap flatpak apk port zypper nix-env nix"
-    " emerge xbps-install choco winget scoop dpkg rpm gem cpan cpanm luarocks conda mamba"
+    "apt apt-get aptitude dnf yum microdnf pacman brew snap flatpak apk port zypper nix-env"
+    " nix emerge xbps-install choco winget scoop dpkg rpm gem cpan cpanm luarocks conda mamba"
     " micromamba asdf mise rustup nvm pyenv rbenv volta fnm sdk opam tlmgr guix eopkg"
 )
 _SYSTEM_LOOKS = names(

@@ -11,11 +11,11 @@ from app.domain.shell.wrappers import found_files
 
 # Read the files that are their operands.
 CONTENT = names(
-    "cat head tail less more wc sort uniq cut nl tac rev od xxd hexdump strings diff cmp comm paste"
-    " join fold fmt expand unexpand pr column md5sum sha1sum sha224sum sha256sum sha384sum"
-    " sha512sum cksum b2sum sum shasum md5 base64 base32 basenc zcat bzcat xzcat zgrep jq bat batcat look"
-    " tsort iconv numfmt shellcheck hadolint yamllint actionlint tokei cloc scc wdiff colordiff"
-    " delta xmllint file"
+    "cat head tail less more wc sort uniq cut nl tac rev od xxd hexdump strings diff cmp comm"
+    " paste join fold fmt expand unexpand pr column md5sum sha1sum sha224sum sha256sum"
+    " sha384sum sha512sum cksum b2sum sum shasum md5 base64 base32 basenc zcat bzcat xzcat"
+    " zgrep jq bat batcat look tsort iconv numfmt shellcheck hadolint yamllint actionlint"
+    " tokei cloc scc wdiff colordiff delta xmllint file"
 )
 # Their first operand is a pattern, not a file.
 SEARCH = names("grep egrep fgrep rg ag ack zgrep jq")
@@ -26,14 +26,14 @@ METADATA = names(
 )
 # Their operands are no files, or they have no effect outside their own shell.
 HARMLESS = names(
-    "pwd echo printf true false : seq expr uname whoami id groups nproc uptime free ps pgrep which"
-    " whereis type locale tput arch sleep wait cal bc factor basename dirname getconf jobs dirs"
-    " shift return exit break continue read mapfile readarray getopts ulimit umask logname tty"
-    " clear unset local declare typeset export readonly set shopt cd pushd popd let fg bg disown yes man"
-    " info help apropos tr lsb_release lscpu lsblk lsof vmstat iostat top htop pstree who w last"
-    " printenv env date times test hash pidof pathchk tldr nohup setsid nice ionice"
-    " chrt taskset timeout stdbuf unbuffer command builtin exec coproc busybox toybox caffeinate"
-    " xargs watch flock time eval trap find fd fdfind gfind xvfb-run"
+    "pwd echo printf true false : seq expr uname whoami id groups nproc uptime free ps pgrep"
+    " which whereis type locale tput arch sleep wait cal bc factor basename dirname getconf"
+    " jobs dirs shift return exit break continue read mapfile readarray getopts ulimit umask"
+    " logname tty clear unset local declare typeset export readonly set shopt cd pushd popd"
+    " let fg bg disown yes man info help apropos tr lsb_release lscpu lsblk lsof vmstat iostat"
+    " top htop pstree who w last printenv env date times test hash pidof pathchk tldr nohup"
+    " setsid nice ionice chrt taskset timeout stdbuf unbuffer command builtin exec coproc"
+    " busybox toybox caffeinate xargs watch flock time eval trap find fd fdfind gfind xvfb-run"
 )
 
 _WRITING_OPTIONS: dict[str, tuple[str, ...]] = {
@@ -189,9 +189,11 @@ def listed_files(command: SimpleCommand) -> str:
         return found_files(words)
     if command.name == "git" and len(texts) > 1:
         names = texts[1] in ("ls-files", "grep") or "--name-only" in texts
-        return "./*/*" if names and not any(t.startswith(("/", "..", "-C")) for t in texts) else ""
-    if command.name in ("rg", "grep", "fd", "ls", "ag") and not any(
-        text.startswith(("/", "~")) or ".." in text for text in texts[1:]
-    ):
-        return "./*/*"
-    return ""
+        if not names or any(text.startswith(("/", "..", "-C")) for text in texts):
+            return ""
+        return "./*" if texts[1] == "ls-files" else "./*/*"
+    if any(text.startswith(("/", "~")) or ".." in text for text in texts[1:]):
+        return ""
+    if command.name == "ls" or "--files" in texts:
+        return "./*"
+    return "./*/*" if command.name in ("rg", "grep", "fd", "ag") else ""

@@ -135,7 +135,8 @@ class Scene:
     # --- what reading and writing a path means ---------------------------------------------
 
     def reads(self, words: Iterable[Word]) -> list[Finding]:
-        found = [self._read(self.place(word)) for word in words]
+        # What a process substitution gives is the output of commands that are judged themselves.
+        found = [self._read(self.place(w)) for w in words if not (w.commands and w.text[0] in "<>")]
         if self.cwd is None:
             found.append(medium("reads in a folder that is only known when it runs"))
         elif not self.here.inside:

@@ -26,8 +26,9 @@ _LATER = names("crontab at batch systemd-run")
 _KILLERS = names("kill pkill killall skill xkill fuser tmux screen")
 _MACHINE = names(
     "mount umount losetup sysctl ip ifconfig route hostnamectl hostname timedatectl localectl"
-    " swapon chroot unshare nsenter ldconfig update-alternatives update-rc.d dpkg-reconfigure defaults"
-    " networksetup nmcli rfkill dmesg journalctl strace ltrace ptrace gdbserver bpftrace perf"
+    " swapon chroot unshare nsenter ldconfig update-alternatives update-rc.d dpkg-reconfigure"
+    " defaults networksetup nmcli rfkill dmesg journalctl strace ltrace ptrace gdbserver"
+    " bpftrace perf"
 )
 _KEYS = names(
     "ssh-keygen ssh-add ssh-agent ssh-copy-id gpg gpg2 pass security secret-tool op bw lpass"

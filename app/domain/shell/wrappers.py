@@ -155,7 +155,13 @@ def _prefixed(name: str, prefix: _Prefix, words: tuple[Word, ...]) -> Unwrapped 
     rest = rest[prefix.positionals :]
     if not rest:
         return None
-    inner = Inner(words=rest, assignments=tuple(assignments), more=prefix.more, cwd=cwd)
+    inner = Inner(
+        words=rest,
+        assignments=tuple(assignments),
+        more=prefix.more,
+        same_shell=name in ("builtin", "command", "time"),
+        cwd=cwd,
+    )
     return Unwrapped((inner,), prefix.transparent)
 
 
@@ -200,6 +206,8 @@ def _split_string(words: tuple[Word, ...]) -> Unwrapped | None:
             if word.text.startswith(option):
                 first = word.text[len(option) :]
                 rest = [w.shown for w in words[index + 1 :]]
+                if not first and rest:
+                    first, rest = words[index + 1].text, rest[1:]
                 return Unwrapped((Inner(script=" ".join([first, *rest])),), True)
         if not word.text.startswith("-"):
             break
@@ -231,9 +239,7 @@ def _shell(words: tuple[Word, ...]) -> Unwrapped | None:
     index, is_command = shell_script_index(words)
     if index is None or not is_command:
         return None
-    if words[index].dynamic:
-        return None
-    plain = all(
+    plain = not words[index].dynamic and all(
         word.text in ("-c", "-lc", "-cl", "-l", "-e", "-ec", "-x") for word in words[1:index]
     )
     return Unwrapped((Inner(script=words[index].text),), transparent=plain)
@@ -246,16 +252,18 @@ def _join(words: tuple[Word, ...]) -> str | None:
 
 def _eval(words: tuple[Word, ...]) -> Unwrapped | None:
     script = _join(words[1:])
-    if script is None or any(word.dynamic for word in words):
+    if script is None:
         return None
-    return Unwrapped((Inner(script=script, same_shell=True),), transparent=True)
+    known = not any(word.dynamic for word in words)
+    return Unwrapped((Inner(script=script, same_shell=True),), transparent=known)
 
 
 def _trap(words: tuple[Word, ...]) -> Unwrapped | None:
     args = [word for word in words[1:] if word.text != "--"]
-    if len(args) < 2 or args[0].text.startswith("-") or args[0].dynamic:
+    if len(args) < 2 or args[0].text.startswith("-"):
         return None
-    return Unwrapped((Inner(script=args[0].text, same_shell=True),), transparent=True)
+    script = Inner(script=args[0].text, same_shell=True)
+    return Unwrapped((script,), transparent=not args[0].dynamic)
 
 
 def _ssh(words: tuple[Word, ...]) -> Unwrapped | None:
@@ -327,8 +335,10 @@ def found_files(words: tuple[Word, ...]) -> str:
         return ""
     texts = [word.text for word in words]
     names = [b for a, b in pairwise(texts) if a in ("-name", "-iname", "-path", "-ipath")]
-    only = names[0] if len(names) == 1 and "-o" not in texts and "-not" not in texts else "*"
-    return f"{starts[0].text if starts else '.'}/*/{only.rsplit('/', 1)[-1]}"
+    start = starts[0].text if starts else "."
+    if len(names) != 1 or not {"-o", "-or", "-not", "!"}.isdisjoint(texts):
+        return f"{start}/*"
+    return f"{start}/*/{names[0].rsplit('/', 1)[-1]}"
 
 
 def _placeholders(words: list[Word], find: tuple[Word, ...]) -> tuple[Word, ...]:

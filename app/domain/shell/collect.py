@@ -1,0 +1,139 @@
+"""Collecting simple commands, and opening the wrappers among them."""
+
+from __future__ import annotations
+
+import re
+from abc import ABC, abstractmethod
+from collections.abc import Iterable
+from dataclasses import replace
+
+from app.domain.shell.context import (
+    MAX_COMMANDS,
+    MAX_SCRIPT_DEPTH,
+    MAX_VALUES,
+    UNKNOWN_FOLDER,
+    Chain,
+    Context,
+    Folders,
+    TooMuch,
+    union,
+)
+from app.domain.shell.models import Redirect, SimpleCommand, Word
+from app.domain.shell.nodes import MOVERS
+from app.domain.shell.values import assigned, filled
+from app.domain.shell.wrappers import SHELLS, Inner, shell_script_index, unwrap
+
+_EVALUATES = re.compile(r"\$\(|`")
+
+
+class Collector(ABC):
+    """The commands found so far, and the folders that the next one may run in."""
+
+    def __init__(self) -> None:
+        self.commands = list[SimpleCommand]()
+        self.functions = list[str]()
+        self.why = ""
+        self.cwds: Folders = ((),)
+        self.values = dict[str, list[Word]]()  # what the text itself gives to variables
+        self.arrived: Folders = ((),)  # where the latest `cd` leads if it succeeds
+
+    @abstractmethod
+    def script(self, text: str, here: Context) -> None:
+        """Parse and walk a text: the whole one, or the argument of `bash -c`."""
+
+    def doubt(self, why: str) -> None:
+        """Mark the text as one whose parts are not all known; the first reason is kept."""
+        self.why = self.why or why
+
+    def emit(
+        self,
+        words: Chain,
+        assignments: tuple[tuple[str, Word], ...],
+        redirects: tuple[Redirect, ...],
+        here: Context,
+        *,
+        more: bool = False,
+    ) -> None:
+        """Add a simple command, and the commands that it wraps."""
+        feeds = tuple(i for r in redirects for i in r.target.commands)
+        command = SimpleCommand(
+            words=words,
+            assignments=assignments,
+            redirects=redirects,
+            via=here.via,
+            stdin_from=here.stdin + feeds,
+            cwds=self.cwds,
+            inside=here.inside,
+            function=here.function,
+            dynamic_arguments=more,
+        )
+        if any(_EVALUATES.search(value.text) for _, value in assignments if not value.dynamic):
+            self.doubt("a variable is given a text with a substitution")
+        self.remember(assignments)
+        if command.name in ("export", "declare", "local", "readonly", "typeset"):
+            self.remember(assigned(words))
+        unwrapped = unwrap(command.name, words) if words and not words[0].dynamic else None
+        bare = not command.effective_redirects and not assignments and not feeds
+        if unwrapped is not None and unwrapped.transparent and bare:
+            command = command.model_copy(update={"transparent": True})
+        index = self.add(command)
+        for inner in unwrapped.inner if unwrapped is not None else self._fed(command):
+            self._inner(inner, command.name, index, replace(here, stdin=here.stdin + feeds))
+        self._move(command)
+        again = "$…" in here.via or len(self.commands) > MAX_COMMANDS // 2
+        if command.dynamic and self.values and not again:
+            for other in filled(words, self.values):
+                self.emit(other, assignments, redirects, here.into("$…"), more=more)
+
+    def remember(self, assignments: Iterable[tuple[str, Word]]) -> None:
+        """Keep the known values of variables, to judge `$X` by what it may stand for."""
+        for name, value in assignments:
+            if not value.dynamic and len(self.values.setdefault(name, [])) < MAX_VALUES:
+                self.values[name].append(value)
+
+    def add(self, command: SimpleCommand) -> int:
+        if len(self.commands) >= MAX_COMMANDS:
+            raise TooMuch(f"there are more than {MAX_COMMANDS} commands in it")
+        self.commands.append(command)
+        return len(self.commands) - 1
+
+    def _inner(self, inner: Inner, name: str, index: int, here: Context) -> None:
+        kept = self.cwds
+        if inner.cwd is not None:
+            self.cwds = tuple((*chain, inner.cwd) for chain in self.cwds)
+        label = f"{name} -c" if name in SHELLS else name
+        here = replace(here.into(label).deeper(), scripts=here.scripts + 1)
+        if here.scripts > MAX_SCRIPT_DEPTH:
+            raise TooMuch("commands are wrapped too deep")
+        if inner.script is not None:
+            self.script(inner.script, replace(here, inside=None))
+        else:
+            inside = replace(here, inside=index)
+            self.emit(inner.words, inner.assignments, (), inside, more=inner.more)
+        if not inner.same_shell:
+            self.cwds = kept
+
+    def _fed(self, command: SimpleCommand) -> list[Inner]:
+        """Scripts that a shell reads from its input: here-documents, and what `echo` says."""
+        if command.name not in SHELLS or shell_script_index(command.words)[0] is not None:
+            return []
+        scripts = [Inner(script=r.target.text) for r in command.redirects if r.is_text]
+        for index in command.stdin_from:
+            source = self.commands[index]
+            if source.name in ("echo", "printf"):
+                text = " ".join(word.text for word in source.words[1:] if word.text != "-e")
+                scripts.append(Inner(script=text.replace("\\n", "\n")))
+            scripts += [Inner(script=r.target.text) for r in source.redirects if r.is_text]
+        return scripts
+
+    def _move(self, command: SimpleCommand) -> None:
+        """After a `cd` the folder is the new one, or the old one if it failed."""
+        if command.name not in MOVERS:
+            return
+        args = [w for w in command.words[1:] if w.text == "-" or not w.text.startswith("-")]
+        if command.name == "popd" or (args and args[0].text == "-"):
+            target = UNKNOWN_FOLDER[0]
+        else:
+            target = args[0] if args else Word(text="~", home=True)
+        self.arrived = tuple((*chain, target) for chain in self.cwds)
+        self.cwds = union(self.arrived, self.cwds)
