@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
-from app.domain.risk import git, interpreters, network, packages, readers, system, writers
+from app.domain.risk import git, interpreters, network, packages, readers, streams, system, writers
 from app.domain.risk.model import Finding, high, low, medium, shown
 from app.domain.risk.scene import Scene
 from app.domain.shell.wrappers import SHELLS
@@ -47,8 +47,8 @@ _JUDGES: dict[str, Judge] = {
     **dict.fromkeys(writers.PLAIN, writers.judge_plain),
     **dict.fromkeys(("cp", "mv", "install", "ln"), writers.judge_copy),
     **dict.fromkeys(("chmod", "chown", "chgrp", "chattr", "setfacl"), writers.judge_mode),
-    **dict.fromkeys(("sed", "gsed"), writers.judge_sed),
-    **dict.fromkeys(("awk", "gawk", "mawk", "nawk"), writers.judge_awk),
+    **dict.fromkeys(("sed", "gsed"), streams.judge_sed),
+    **dict.fromkeys(("awk", "gawk", "mawk", "nawk"), streams.judge_awk),
     **dict.fromkeys(("tar", "zip", "unzip", "7z", "cpio", "bsdtar"), writers.judge_archive),
     **dict.fromkeys(("shred", "wipe", "srm"), writers.judge_shred),
     **dict.fromkeys(network.DOWNLOADERS, network.judge_download),

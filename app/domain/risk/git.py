@@ -156,6 +156,8 @@ def _work(scene: Scene, sub: str, options: Options) -> list[Finding]:
             findings.append(high("throws away all changes that are not committed"))
         if options.has("-B", "--force-create"):
             findings.append(high("moves a branch that exists already"))
+    elif sub == "rm" and any(text in (".", "*", ":/", "./") for text in texts):
+        findings.append(high("removes every file of the repository"))
     elif sub == "gc" and options.has("--prune", "--aggressive"):
         findings.append(high("removes objects that nothing names"))
     elif sub in ("init", "mv", "archive", "format-patch", "bundle"):
@@ -244,6 +246,8 @@ def _config(scene: Scene, rest: tuple[Word, ...]) -> list[Finding]:
         verb = "set"
     if options.has("--get", "--get-all", "--get-regexp", "--list", "-l") or verb in ("get", "list"):
         return [low("reads settings of git"), *scene.reads(options.values("-f", "--file"))]
+    if target := options.values("-f", "--file"):
+        return [high("changes settings in a file of its own"), *scene.writes(target)]
     if options.has("--global", "--system"):
         return [high("changes the settings of git for every repository")]
     key = words[0] if words else ""

@@ -246,7 +246,7 @@ def _module(scene: Scene, position: int) -> list[Finding]:
         return [low("runs a part of Python that only looks"), *scene.reads(rest[:1])]
     if module in ("ensurepip", "webbrowser", "telnetlib", "ftplib", "twine"):
         return [high(f"python -m {module} reaches beyond the project")]
-    if scene.args[position].dynamic or (rest and not module):
+    if word.dynamic or "$" in module or "`" in module:
         return [high("runs a module that is only known when it runs")]
     found = [medium(f"runs a Python module: {shown(module)}")]
     if module == "venv":
@@ -287,7 +287,8 @@ def _told(scene: Scene, text: str) -> list[Finding]:
         findings.append(high("the code may remove files"))
     literals = _literals(text)
     if removes or _WRITES.search(text):
-        findings += [_touched(scene, literal, tree=removes) for literal in literals]
+        tree = re.search(r"rmtree|rm_rf|rmSync|removedirs|FileUtils", text) is not None
+        findings += [_touched(scene, literal, tree=tree) for literal in literals]
     if starts:
         findings += _scripts(scene, literals)
     return findings
@@ -299,6 +300,7 @@ def _literals(text: str) -> list[str]:
 
 
 def _touched(scene: Scene, literal: str, *, tree: bool) -> Finding:
+    """A path named in code that writes or removes."""
     if not literal.startswith(("/", "~", "..")):
         return medium("runs code given on the command line")
     word = Word(text=literal, home=literal.startswith("~"))

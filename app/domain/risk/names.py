@@ -51,6 +51,7 @@ _SYSTEM = re.compile(
 _GUARDED = (
     (r"(?:.*/)?longwatch\.toml|(?:.*/)?\.longwatch(?:/.*)?", Risk.CRITICAL, "rules of this run"),
     (r"(?:.*/)?\.git(?:/.*)?", Risk.HIGH, "internals of the repository"),
+    (r"(?:.*/)?\.github", Risk.HIGH, "automation on the server"),
     (r"(?:.*/)?\.github/(?:workflows|actions)(?:/.*)?", Risk.HIGH, "automation on the server"),
     (
         r"(?:.*/)?(?:\.gitlab-ci\.ya?ml|\.circleci(?:/.*)?|\.travis\.yml|azure-pipelines\.ya?ml"

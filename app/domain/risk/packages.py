@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from app.domain.risk.model import Finding, high, low, medium, names, shown
+from app.domain.risk.model import Finding, critical, high, low, medium, names, shown
 from app.domain.risk.scene import Scene
 
 BUILDERS = names(
@@ -57,7 +57,18 @@ def judge_build(scene: Scene) -> list[Finding]:
         return [low("shows its version")]
     if scene.name == "ruff" and "--fix" not in texts and _only_checks(texts):
         return [low("checks the code without running or changing it")]
-    return [medium(f"runs the project's own code or tools ({shown(scene.name)})"), *_where(scene)]
+    findings = [medium(f"runs the project's own code or tools ({shown(scene.name)})")]
+    if scene.name in _TASKS and any(text in _REACHES for text in texts):
+        findings.append(high("publishes or installs beyond the project"))
+    targets = scene.options("o", "output output-file outfile").values(*_OUTPUTS)
+    return [*findings, *_where(scene), *scene.writes(targets)]
+
+
+_TASKS = names(
+    "make gmake just task invoke gradle gradlew mvn mvnw ant sbt lein rake nox doit ninja"
+)
+_REACHES = names("install deploy publish release upload uploadArchives publishToMavenCentral")
+_OUTPUTS = ("-o", "--output", "--output-file", "--outfile")
 
 
 def _only_checks(texts: tuple[str, ...]) -> bool:
@@ -97,6 +108,10 @@ def judge_node(scene: Scene) -> list[Finding]:
         return [high("installs code from an address")]
     if sub == "exec" and scene.name == "npm":
         return [high("runs a package that need not be part of the project")]
+    if sub in ("run", "run-script") and len(options.operands) > 1:
+        script = options.operands[1].text
+        if script in _REACHES:
+            return [high(f"runs a script that may reach beyond the project: {shown(script)}")]
     known = sub in _NODE_PROJECT or scene.name in ("yarn", "bun", "pnpm") or not sub
     if not known:
         return [high(f"{scene.name} {shown(sub)} is not a command that is known here")]
@@ -117,7 +132,8 @@ def judge_pip(scene: Scene) -> list[Finding]:
         findings = [medium(f"{sub}s packages of the project"), *_where(scene)]
         if options.has("--user", "--break-system-packages", "--system"):
             findings.append(high("installs for the whole account, not for the project"))
-        if any(_URL.search(text) for text in (*operands[1:], *_values(scene, options))):
+        editable = [word.text for word in options.values("-e", "--editable")]
+        if any(_URL.search(text) for text in (*operands[1:], *editable)):
             findings.append(high("installs code from an address"))
         if options.has("-i", "--index-url", "--extra-index-url", "--trusted-host", "--find-links"):
             findings.append(high("installs from another package index"))
@@ -125,10 +141,6 @@ def judge_pip(scene: Scene) -> list[Finding]:
             findings.append(high("gives the build options of its own"))
         return findings + scene.writes(options.values("-t", "--target", "--prefix", "--root"))
     return [high(f"pip {shown(sub)} is not a command that is known here")]
-
-
-def _values(scene: Scene, options: object) -> list[str]:
-    return [word.text for word in scene.options("e", "editable").values("-e", "--editable")]
 
 
 def judge_python_manager(scene: Scene) -> list[Finding]:
@@ -151,6 +163,10 @@ def judge_python_manager(scene: Scene) -> list[Finding]:
         "",
     ) or (operands[1:2] == ["list"]):
         return [low("looks at packages")]
+    if sub == "pip" and scene.name == "uv":
+        words = tuple(word for word in scene.command.words if word.text != "uv")
+        command = scene.command.model_copy(update={"words": words})
+        return judge_pip(Scene(command, scene.parsed, scene.folders, scene.cwd, scene.depth))
     if sub == "run" and options.has("--with", "--with-requirements", "--with-editable"):
         return [high("runs with packages that are no part of the project")]
     if any(_URL.search(text) for text in operands[1:]) and sub in ("add", "install"):
@@ -254,8 +270,6 @@ def judge_container(scene: Scene) -> list[Finding]:
     mounts = [t for t in texts if re.match(r"(?:-v|--volume=)?/(?:etc|home|root|var/run)?/?:", t)]
     findings = [high(f"{scene.name} {shown(sub)} runs or changes containers")]
     if risky or mounts or any("docker.sock" in text for text in texts):
-        from app.domain.risk.model import critical
-
         findings.append(critical("gives a container the rights of the whole machine"))
     return findings
 

@@ -16,6 +16,7 @@ _WHOLE = re.compile(
     r"/(?:[^/]+)?$|/(?:home|Users)/[^/]+$|/usr/[^/]+$|/var/(?:lib|log|www)$|/usr/local/[^/]+$"
 )
 _NOT_WHOLE = re.compile(r"/tmp$|/scratch$|/work$|/data$|/app$|/repo$")
+_OTHER_HOME = re.compile(r"~([A-Za-z_][\w-]*)(/[^$`]*)?")
 _WILD = re.compile(r"[*?\[]")
 
 
@@ -61,6 +62,9 @@ class Folders:
         """Where the file named by a word lies, seen from the folder `cwd`."""
         if word.near:
             word = Word(text=word.near, glob=True)
+        if found := _OTHER_HOME.fullmatch(word.text) if word.dynamic else None:
+            base = "/root" if found[1] == "root" else f"/home/{found[1]}"
+            word = Word(text=base + (found[2] or ""), glob=word.glob)
         if word.dynamic:
             return Place(word.text, known=False, secret=is_secret(word.text))
         path = self._absolute(word, cwd)

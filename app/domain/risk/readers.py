@@ -27,7 +27,7 @@ METADATA = names(
 # Their operands are no files, or they have no effect outside their own shell.
 HARMLESS = names(
     "pwd echo printf true false : seq expr uname whoami id groups nproc uptime free ps pgrep"
-    " which whereis type locale tput arch sleep wait cal bc factor basename dirname getconf"
+    " history which whereis type locale tput arch sleep wait cal bc factor basename dirname getconf"
     " jobs dirs shift return exit break continue read mapfile readarray getopts ulimit umask"
     " logname tty clear unset local declare typeset export readonly set shopt cd pushd popd"
     " let fg bg disown yes man info help apropos tr lsb_release lscpu lsblk lsof vmstat iostat"
@@ -121,6 +121,8 @@ def judge_metadata(scene: Scene) -> list[Finding]:
 def judge_harmless(scene: Scene) -> list[Finding]:
     """Builtins and programs whose arguments are no files."""
     name, texts = scene.name, scene.texts
+    if name == "history" and any(text[:2] in ("-c", "-d", "-w") for text in texts):
+        return [high("removes the record of commands")]
     if name in ("printenv", "env") and not any("=" not in t and t[:1] != "-" for t in texts):
         return [medium("shows the environment, which can hold keys")]
     if name == "date" and any(re.match(r"-\w*s|--set", text) for text in texts):

@@ -162,7 +162,7 @@ class Scene:
         place = self.place(word)
         path = shown(place.path)
         if not place.known:
-            return high(f"{verb} what is only known when it runs: {path}")
+            return high(f"{verb} files that are only known when it runs: {path}")
         if place.quiet:
             return low("writes to a device that keeps nothing")
         if place.guard is not None:
@@ -170,8 +170,8 @@ class Scene:
             device = what == "a device"
             return Finding(risk, f"{verb} {what}: {path}", floor=device and verb == "overwrites")
         if place.inside:
-            return medium(f"{verb} in the workspace: {path or '.'}")
-        return high(f"{verb} outside the workspace: {path}")
+            return medium(f"{verb} files in the workspace: {path or '.'}")
+        return high(f"{verb} files outside the workspace: {path}")
 
     def removes_tree(self, word: Word) -> Finding:
         """Finding for a folder that is removed with all that is in it."""
@@ -199,7 +199,7 @@ class Scene:
         for word in words:
             place = self.place(word)
             if place.whole:
-                found.append(critical(f"{what} of {shown(place.path)}", floor=True))
+                found.append(critical(f"{what}: {shown(place.path)}", floor=True))
             elif place.known and not place.inside:
                 found.append(critical(f"{what} outside the workspace: {shown(place.path)}"))
             else:

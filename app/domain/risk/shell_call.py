@@ -11,6 +11,7 @@ from app.domain.risk.network import is_network
 from app.domain.risk.places import Folders
 from app.domain.risk.scene import Scene
 from app.domain.shell import Parsed, SimpleCommand, Word
+from app.domain.shell.wrappers import SHELLS
 
 _FORK_BOMB = re.compile(r"(\S+)\(\)\{\1\|\1&\};?:?")
 _RUNS_CODE = re.compile(
@@ -63,6 +64,8 @@ def _redirects(scene: Scene) -> list[Finding]:
             continue
         if redirect.target.text.startswith(("/dev/tcp/", "/dev/udp/")):
             findings.append(high("talks to another machine"))
+            if scene.name in SHELLS:
+                findings.append(critical("gives another machine a shell here"))
         elif redirect.target.commands:
             continue  # a process substitution, judged by itself
         elif redirect.writes:

@@ -133,7 +133,8 @@ def _machine(scene: Scene) -> list[Finding]:
         alone = name in ("dmesg", "journalctl", "ip") or not texts or texts == ("-a",)
         if alone:
             return [low("looks at the machine")]
-    if any(text in _LOOKS.get(name, ()) for text in texts[:1]):
+    changes = any(text in ("set", "add", "del", "flush", "replace", "change") for text in texts)
+    if any(text in _LOOKS.get(name, ()) for text in texts[:1]) and not changes:
         return [medium("looks at the machine")]
     return [high(f"{name} changes the machine or looks into other programs")]
 

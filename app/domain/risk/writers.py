@@ -65,10 +65,10 @@ def judge_rm(scene: Scene) -> list[Finding]:
 
 def _remove(scene: Scene, word: Word) -> Finding:
     place = scene.place(word)
-    if place.inside and place.top and word.glob:
+    if place.inside and place.top and (word.glob or word.near):
         return high("removes every file of the workspace's first level")
-    if place.whole and word.glob:
-        return critical(f"removes everything in {shown(word.text)}")
+    if place.whole and (word.glob or word.near):
+        return critical(f"removes everything in {shown(place.path)}")
     return scene.write(word, "removes")
 
 
@@ -111,57 +111,20 @@ def _link(scene: Scene, sources: list[Word], *, named: bool) -> list[Finding]:
 def judge_mode(scene: Scene) -> list[Finding]:
     """`chmod`, `chown`, `chgrp`, `chattr`, `setfacl`."""
     options = scene.options()
-    operands = list(options.operands)
-    mode = operands.pop(0).text if operands and not options.has("--reference") else ""
-    what = "changes the mode" if scene.name == "chmod" else "changes the owner"
+    modes = [t for t in scene.texts if re.match(r"[-+=][rwxXstaAcCdDijPSuT]+$", t)]
+    operands = [word for word in options.operands if word.text not in modes]
+    has_mode = bool(modes) and scene.name in ("chmod", "chattr")
+    mode = modes[0] if has_mode else ""
+    if operands and not has_mode and not options.has("--reference") and scene.name != "setfacl":
+        mode = operands.pop(0).text
+    what = "changes the mode of" if scene.name == "chmod" else "changes the owner of"
     if options.has("-R", "--recursive"):
-        return scene.changes_tree([*operands, *scene.fed_words], f"{what} of everything below")
+        return scene.changes_tree([*operands, *scene.fed_words], f"{what} everything below")
     findings = scene.writes([*operands, *scene.fed_words], what)
     if scene.name == "chmod" and re.search(r"(?:^|,)[ugoa]*[+=][rwxX]*[st]|^[2-7]\d{3}$", mode):
         findings.append(high("lets a program run with another user's rights"))
     if scene.name == "chmod" and re.fullmatch(r"0?777|a\+rwx|o\+w|a\+w|\+w", mode):
         findings.append(high("lets everybody change the file"))
-    return findings
-
-
-def judge_sed(scene: Scene) -> list[Finding]:
-    """`sed`: reads, or with -i changes its files; `e` and `w` in a script run and write."""
-    options = scene.options("efl", "expression file line-length")
-    operands = list(options.operands)
-    scripts = options.values("-e", "--expression")
-    if not scripts and not options.has("-f", "--file") and operands:
-        scripts = [operands.pop(0)]
-    in_place = options.has("--in-place") or any(re.match(r"-[nErsuz]*i", t) for t in scene.texts)
-    files = [*operands, *scene.fed_words]
-    findings = scene.writes(files, "changes") if in_place else scene.reads(files)
-    for script in scripts:
-        if re.search(
-            r"(?:^|[;{}\n]|[0-9$/])\s*e(?:\s|$)|[/|,#]([gpI\d]*e[gpI\d]*)\s*(?:$|[;}\n])",
-            script.text,
-        ):
-            findings.append(high("the script of sed may run a program"))
-        if found := re.search(r"(?:^|[;{}\n\d$/gpI])\s*[wW]\s+(\S+)", script.text):
-            findings.append(scene.write(Word(text=found[1])))
-    return findings or [low("reads its input")]
-
-
-def judge_awk(scene: Scene) -> list[Finding]:
-    """`awk`: its program can run others and write files."""
-    options = scene.options("Fvfi", "field-separator assign file")
-    operands = list(options.operands)
-    program = operands.pop(0).text if operands and not options.has("-f", "--file") else ""
-    findings = [low("reads its input")]
-    findings += scene.reads(word for word in operands if "=" not in word.text)
-    if scene.vague and not program:
-        findings.append(high("the program of awk is only known when it runs"))
-    if re.search(
-        r"system\s*\(|\|\s*&?\s*[\"a-z]|\"\s*\|\s*&?\s*getline|@load|-i\s*inplace", program
-    ):
-        findings.append(high("the program of awk runs other programs"))
-    elif re.search(r">>?\s*[\"a-z$]", program) and re.search(r"print[^}]*>", program):
-        findings.append(high("the program of awk writes files"))
-    if options.has("-i"):
-        findings += scene.writes(operands, "changes")
     return findings
 
 
