@@ -85,9 +85,7 @@ class SocketClient:
             raise LinkLost(self._lost)
         self._next_id += 1
         number = self._next_id
-        line = wire.RequestLine(
-            id=number, call=call.name, params=params.model_dump(mode="json")
-        )
+        line = wire.RequestLine(id=number, call=call.name, params=params.model_dump(mode="json"))
         future = asyncio.get_running_loop().create_future()
         self._waiting[number] = future
         try:

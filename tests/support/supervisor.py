@@ -82,6 +82,7 @@ class FakeSupervisor:
     """Answers from memory; holds the store's real lock, so that starts can race."""
 
     def __init__(self, store: Path, *, run: bool = True) -> None:
+        store.mkdir(mode=0o700, parents=True, exist_ok=True)
         self.store, self.runs_agents = store, run
         self.stopped = asyncio.Event()
         self.closed = False
@@ -93,7 +94,6 @@ class FakeSupervisor:
 
     @classmethod
     async def open(cls, store: Path, *, run: bool = True) -> FakeSupervisor:
-        store.mkdir(mode=0o700, parents=True, exist_ok=True)
         made = cls(store, run=run)
         made._lock.acquire()
         return made
