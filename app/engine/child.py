@@ -127,13 +127,14 @@ class Child:
     async def _strike(self, known: list[psutil.Process]) -> None:
         def find() -> list[psutil.Process]:
             found = {one.pid: one for one in tree.living(known)}
-            return [*({one.pid: one for one in self._family()} | found).values()]
+            return [*({one.pid: one for one in self._family(freeze=True)} | found).values()]
 
         for survivor in await tree.end(find):
             _log.error("process %d (%s) cannot be ended", survivor.pid, self.launch.purpose)
 
-    def _family(self) -> list[psutil.Process]:
-        return tree.family([tree.Root(self.pid, self.started)], self._is_marked)
+    def _family(self, *, freeze: bool = False) -> list[psutil.Process]:
+        roots = [tree.Root(self.pid, self.started)]
+        return tree.family(roots, self._is_marked, freeze=freeze)
 
     def _is_marked(self, environment: Mapping[str, str]) -> bool:
         return environment.get(tree.PROCESS) == self.process_id

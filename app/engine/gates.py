@@ -16,6 +16,7 @@ from app.domain.text import printable
 from app.domain.workflow import Gate
 from app.engine.capture import Captured, Keep, Output
 from app.engine.environment import child_environment
+from app.engine.excerpt import excerpt, size_of
 from app.engine.processes import ProcessRegistry
 
 LOG_LIMIT = 64 * 1024
@@ -132,8 +133,8 @@ def _log(gate: Gate, captured: Captured) -> str:
     room = LOG_LIMIT - _REMARK_ROOM
     out, err = excerpt(captured.stdout, room), excerpt(captured.stderr, room)
     if out and err:
-        err = excerpt(captured.stderr, max(room // 2, room - _size(out)))
-        out = excerpt(captured.stdout, room - _size(err))
+        err = excerpt(captured.stderr, max(room // 2, room - size_of(out)))
+        out = excerpt(captured.stdout, room - size_of(err))
         text = f"stdout:\n{out}\n\nstderr:\n{err}"
     else:
         text = out or err
@@ -150,44 +151,3 @@ def _ending(gate: Gate, captured: Captured) -> str:
             name = str(-captured.returncode)
         return f"[ended by signal {name}]"
     return ""
-
-
-def excerpt(output: Output, limit: int) -> str:
-    """A stream's text, printable and trimmed, in at most `limit` bytes: head, remark, tail."""
-    room = limit
-    while True:
-        text = _excerpt(output, room)
-        if _size(text) <= limit:
-            return text
-        # Broken UTF-8 and controls take up to three times their room once they are printable.
-        room //= 2
-
-
-def _excerpt(output: Output, room: int) -> str:
-    if output.size <= room and not output.cut:
-        return printable(output.text).strip()
-    half = max(room - 64, 0) // 2
-    stored = output.head + output.tail
-    head = _whole(output.head[:half] if output.cut else stored[:half])
-    tail = (output.tail or stored)[-half:] if half else b""
-    while tail and tail[0] & 0xC0 == 0x80:
-        tail = tail[1:]
-    left_out = output.size - len(head) - len(tail)
-    start = printable(head.decode("utf-8", "replace")).lstrip()
-    end = printable(tail.decode("utf-8", "replace")).rstrip()
-    return f"{start}\n… {left_out:,} bytes left out …\n{end}"
-
-
-def _whole(head: bytes) -> bytes:
-    """Without the piece of a character that a cut has left at the end."""
-    for back in range(1, min(4, len(head)) + 1):
-        if head[-back] & 0xC0 != 0x80:
-            width = next(
-                (n for n, mark in ((4, 0xF0), (3, 0xE0), (2, 0xC0)) if head[-back] >= mark), 1
-            )
-            return head[:-back] if width > back else head
-    return head
-
-
-def _size(text: str) -> int:
-    return len(text.encode())

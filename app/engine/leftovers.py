@@ -32,7 +32,7 @@ async def end_leftovers(recorded: Sequence[Process], marked: Marked) -> list[Pro
         # Looked for anew each time, so that a root's number that was reused is not a root.
         alive = {Root(p.pid, p.started) for p in recorded}
         alive = {root for root in alive if root.pid not in spare and tree.is_alive(root)}
-        again = {one.pid: one for one in tree.family(alive, marked, spare)}
+        again = {one.pid: one for one in tree.family(alive, marked, spare, freeze=True)}
         return [*(again | {one.pid: one for one in tree.living(known)}).values()]
 
     known = [one for _, processes in found.values() for one in processes]

@@ -27,6 +27,8 @@ Marked = Callable[[Mapping[str, str]], bool]
 # The kernel counts start times in ticks of 10 ms.
 _TICK_SECONDS = 0.02
 _STRIKE_SECONDS = 10.0
+# How often the process table is read again for what has appeared since the last time.
+_LOOKS = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,17 +79,26 @@ def environment_of(process: psutil.Process) -> Mapping[str, str]:
 
 
 def family(
-    roots: Collection[Root], marked: Marked, spare: Collection[int] = ()
+    roots: Collection[Root], marked: Marked, spare: Collection[int] = (), *, freeze: bool = False
 ) -> list[psutil.Process]:
     """All living processes that belong to the roots or are marked, and their descendants.
 
     A root must be alive or have ended just now: later its session's number may be another's.
+    With `freeze` each is stopped at sight, to be killed: then no fork can outrun the look.
     """
     started = {root.pid: root.started for root in roots}
     seen = dict[int, _Seen]()
-    for pid in psutil.pids():
-        if pid not in spare and (found := _look(pid, started, marked)) is not None:
-            seen[pid] = found
+    looked = set(spare)
+    for _ in range(_LOOKS):
+        new = set(psutil.pids()) - looked
+        for pid in new:
+            if (found := _look(pid, started, marked)) is not None:
+                seen[pid] = found
+                if freeze and found.belongs:
+                    send([found.process], signal.SIGSTOP)
+        looked |= new
+        if not new:
+            break
     children = defaultdict[int, list[int]](list)
     for pid, one in seen.items():
         children[one.parent].append(pid)

@@ -75,9 +75,7 @@ async def release_workspaces(core: Core, state: RunState) -> None:
             continue
         workspace = Workspace(path=Path(session.workspace), git_branch=session.git_branch or "")
         try:
-            await core.workspaces.release(
-                Path(state.run.project), workspace, session.base_commit or ""
-            )
+            await core.workspaces.release(Path(state.run.project), workspace)
         except LongwatchError as error:
             # The work is safe either way; a worktree that stays costs only disk space.
             _log.warning("worktree of session %s stays: %s", session.session_id, error)

@@ -1,27 +1,28 @@
-"""Workspaces: a git worktree of its own, on a branch of its own, for every session."""
+"""Workspaces: a git worktree on a branch of its own for each session."""
 
 from __future__ import annotations
 
 import asyncio
-import re
-import shutil
-import tempfile
-from collections import defaultdict
+import logging
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from app.domain.base import RunId
 from app.domain.errors import LongwatchError
+from app.domain.text import one_line
+from app.engine import diffs, worktrees
 from app.engine.git import Git, GitError
 from app.engine.processes import ProcessRegistry
+from app.engine.worktrees import Metadata
 
-_DIFF_LIMIT = 2 * 1024 * 1024
-_DIFF = ("diff", "--no-color", "--no-ext-diff", "--no-textconv", "--find-renames")
+_log = logging.getLogger(__name__)
+_ID_PREFIX = "run-"
 
 
 @dataclass(frozen=True, slots=True)
 class Workspace:
-    """A worktree and its branch."""
+    """Where a session works: `path` is a worktree, `git_branch` the branch made for it."""
 
     path: Path
     git_branch: str
@@ -29,145 +30,247 @@ class Workspace:
 
 @dataclass(frozen=True, slots=True)
 class Released:
-    """What became of a worktree: removed, or kept and why."""
+    """What became of a workspace. `why` says in a sentence why it stays, "" when it is gone."""
 
     removed: bool
     branch_kept: bool
-    why: str
+    why: str = ""
+
+
+class WorkspaceError(LongwatchError):
+    """A workspace cannot be made or used. There is no shared fall-back."""
 
 
 class Workspaces:
-    """Makes, snapshots and releases worktrees below `root`, outside of every repository."""
+    """Makes, checkpoints and releases worktrees below `root`. All errors are LongwatchError."""
 
     def __init__(self, root: Path, registry: ProcessRegistry) -> None:
         self._root = root
         self._git = Git(registry)
-        # git's own locks make concurrent `worktree add` in one repository fail: one at a time.
-        self._locks: defaultdict[Path, asyncio.Lock] = defaultdict(asyncio.Lock)
+        self._locks: dict[Path, asyncio.Lock] = {}
 
     async def repository(self, path: Path) -> Path:
-        """The root of the repository that `path` is in. Raises LongwatchError."""
+        """The root of the git repository that `path` is in."""
+        shown = one_line(str(path), 300)
         if not await asyncio.to_thread(path.is_dir):
-            raise LongwatchError(f"{path}: there is no such folder")
-        code, out, _ = await self._git.attempt(path, "rev-parse", "--show-toplevel")
-        if code != 0:
-            raise LongwatchError(
-                f"{path} is not a git repository: run `git init` there, or name one with --project"
-            )
-        return Path(out.rstrip("\n"))
+            raise WorkspaceError(f"{shown} is not a folder: name one that holds a git repository")
+        try:
+            return Path(await self._git.text(path, "rev-parse", "--show-toplevel"))
+        except GitError as error:
+            if "not a git repository" in error.stderr:
+                raise WorkspaceError(
+                    f"{shown} is not a git repository: run `git init` there and commit, "
+                    "or start Longwatch in a repository"
+                ) from error
+            if "must be run in a work tree" in error.stderr:
+                raise WorkspaceError(
+                    f"{shown} is a bare repository, without files to work on: use a clone of it"
+                ) from error
+            raise
 
     async def head(self, project: Path) -> str:
-        """The commit that is checked out. Raises LongwatchError when there is none yet."""
-        code, out, _ = await self._git.attempt(project, "rev-parse", "--verify", "HEAD^{commit}")
-        if code != 0:
-            raise LongwatchError(f"{project} has no commit yet: commit something to start from")
-        return out.strip()
+        """The commit that the project stands on."""
+        try:
+            return await self._git.text(project, "rev-parse", "--verify", "HEAD^{commit}")
+        except GitError as error:
+            if "Needed a single revision" in error.stderr:
+                raise WorkspaceError(
+                    f"{one_line(str(project), 300)} has no commit yet: commit something first, "
+                    "so that agents have a state to start from"
+                ) from error
+            raise
 
     async def create(
         self, project: Path, run_id: RunId, step: str, base_commit: str, name: str
     ) -> Workspace:
-        """The session's worktree at `base_commit`; one that is there already is taken as it is.
+        """The worktree `name` of a run, on its own branch from `base_commit`.
 
-        Raises LongwatchError when it cannot be made: there is no shared fall-back.
+        One that exists is used as it stands; one that a crash left half-made is repaired.
+        A branch that exists already has the session's work on it and is taken up, not moved.
         """
-        folder = self._root / _safe(run_id) / _safe(name or step)
-        branch = f"longwatch/{_safe(run_id)}/{_safe(name or step)}"
-        workspace = Workspace(folder, branch)
-        async with self._locks[project]:
-            if await self._is_valid(project, folder):
-                return workspace
-            await self._repair(project, folder)
+        run, own = worktrees.safe_name(run_id), worktrees.safe_name(name)
+        workspace = Workspace(self._root / run / own, _branch(run, own))
+        common = await self._common(project)
+        async with self._locks.setdefault(common, asyncio.Lock()):
             try:
-                await asyncio.to_thread(folder.parent.mkdir, parents=True, exist_ok=True)
-                if await self._exists(project, branch):
-                    # Half-made before a crash: the branch holds what was committed, if anything.
-                    await self._git.run(project, "worktree", "add", "--force", str(folder), branch)
-                else:
-                    await self._git.run(
-                        project, "worktree", "add", "-b", branch, str(folder), base_commit
-                    )
-            except (OSError, GitError) as error:
-                raise LongwatchError(f"step {step}: no workspace can be made: {error}") from error
+                await self._make(project, common, workspace, base_commit)
+            except (GitError, OSError) as error:
+                what = f"step {step}: no workspace could be made for it"
+                raise WorkspaceError(f"{what}: {one_line(str(error), 700)}") from error
         return workspace
 
-    async def _is_valid(self, project: Path, folder: Path) -> bool:
-        if not await asyncio.to_thread((folder / ".git").is_file):
-            return False
-        code, out, _ = await self._git.attempt(
-            folder, "rev-parse", "--show-toplevel", "--verify", "HEAD", "--git-common-dir"
-        )
-        if code != 0:
-            return False
-        common = Path(out.splitlines()[-1])
-        ours = await self._git.run(project, "rev-parse", "--git-common-dir")
-        return await asyncio.to_thread(
-            lambda: (folder / common).resolve() == (project / ours.strip()).resolve()
-        )
-
-    async def _repair(self, project: Path, folder: Path) -> None:
-        """Clear away what a crash left half-made. Nothing of value can be in it: no agent was
-        started in a worktree that git had not finished."""
-        await self._git.attempt(project, "worktree", "unlock", str(folder))
-        await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
-        await self._git.attempt(project, "worktree", "prune")
-
-    async def _exists(self, project: Path, branch: str) -> bool:
+    async def _make(self, project: Path, common: Path, workspace: Workspace, base: str) -> None:
+        path, branch = workspace.path, workspace.git_branch
+        metadata = await asyncio.to_thread(worktrees.find_metadata, common, path)
+        if metadata is not None and await self._usable(metadata, common, path):
+            await asyncio.to_thread(worktrees.remove_locks, metadata)
+            return
+        await asyncio.to_thread(_clear, metadata, path)
+        await asyncio.to_thread(path.parent.mkdir, mode=0o700, parents=True, exist_ok=True)
         ref = f"refs/heads/{branch}"
-        code, _, _ = await self._git.attempt(project, "show-ref", "--verify", "--quiet", ref)
-        return code == 0
+        own = [common / "refs/heads" / Path(branch).parent]
+        words: tuple[str, ...] = ("--no-track", "-b", branch, str(path), base)
+        if await self._git.succeeds(project, "show-ref", "--verify", "--quiet", ref):
+            words = (str(path), branch)
+        await self._git.run(project, "worktree", "add", *words, own=own)
 
-    async def snapshot(self, workspace: Path, message: str) -> str:
-        """Commit everything that is not ignored on the worktree's branch; the commit.
+    async def _usable(self, metadata: Metadata, common: Path, path: Path) -> bool:
+        if metadata.half_made or not await asyncio.to_thread(path.is_dir):
+            return False
+        if await self._is_worktree(common, path):
+            return True
+        # A lost .git file can be written again from the metadata, with all work in place.
+        with suppress(GitError):
+            await self._git.run(common, "worktree", "repair", str(path))
+        return await self._is_worktree(common, path)
 
-        HEAD as it is when nothing has changed. Raises GitError.
+    async def _is_worktree(self, common: Path, path: Path) -> bool:
+        try:
+            top = await self._git.text(path, "rev-parse", "--show-toplevel")
+            same = await asyncio.to_thread(path.samefile, top)
+            return same and await self._common(path) == common
+        except (GitError, OSError):
+            return False
+
+    async def _common(self, folder: Path) -> Path:
+        """The .git folder that all worktrees of a repository share."""
+        found = await self._git.text(folder, "rev-parse", "--git-common-dir")
+        return await asyncio.to_thread((folder / found).resolve)
+
+    async def snapshot(self, path: Path, message: str) -> str | None:
+        """Commit everything that changed, ignored files excepted; the commit, HEAD if nothing.
+
+        None when there is no commit at all. Where the agent left its branch for no branch,
+        the commit gets one, so that no later clean-up of git can lose it.
         """
-        await self._git.run(workspace, "add", "--all")
-        code, _, _ = await self._git.attempt(workspace, "diff", "--cached", "--quiet")
-        if code != 0:
-            await self._git.run(workspace, "commit", "--quiet", "--no-verify", "-m", message)
-        return (await self._git.run(workspace, "rev-parse", "HEAD")).strip()
+        own = [await self._metadata_folder(path)]
+        await self._stage(path, own)
+        if not await self._git.succeeds(path, "diff", "--cached", "--quiet", "--no-ext-diff"):
+            await self._git.run(path, "commit", "--quiet", "--no-verify", "-m", message, own=own)
+        try:
+            commit = await self._git.text(path, "rev-parse", "--verify", "HEAD^{commit}")
+        except GitError:
+            return None
+        if not await self._git.succeeds(path, "symbolic-ref", "--quiet", "HEAD"):
+            await self._keep(path, commit)
+        return commit
 
-    async def advance(self, workspace: Path, commit: str) -> bool:
-        """Bring a worktree to later work, where that only means moving forward; whether it was.
+    async def _stage(self, path: Path, own: list[Path]) -> None:
+        try:
+            await self._git.run(path, "add", "--all", own=own)
+        except GitError as error:
+            # An agent's `git init` in a subfolder must not cost the rest of its work.
+            if "does not have a commit checked out" not in error.stderr:
+                raise
+            _log.warning("%s; the rest is committed", error)
+            ignore = ("add", "--all", "--ignore-errors")
+            await self._git.run(path, *ignore, good=(0, 1), own=own)
 
-        Work of its own, committed or not, is never thrown away.
-        """
-        code, _, _ = await self._git.attempt(
-            workspace, "merge", "--ff-only", "--no-edit", "--quiet", commit
+    async def _metadata_folder(self, path: Path) -> Path:
+        found = await self._git.text(path, "rev-parse", "--git-dir")
+        return path / found
+
+    async def _keep(self, path: Path, commit: str) -> None:
+        """Give a commit that no branch holds a branch beside the workspace's own."""
+        if not await self._held(path, commit):
+            branch = f"{_branch(path.parent.name, path.name)}-{commit[:8]}"
+            await self._git.run(path, "update-ref", f"refs/heads/{branch}", commit)
+
+    async def _held(self, path: Path, commit: str, *, but: str = "") -> bool:
+        """Whether a branch or tag, other than the branch `but`, has this commit."""
+        refs = await self._git.text(
+            path,
+            "for-each-ref",
+            "--count=2",
+            "--format=%(refname)",
+            f"--contains={commit}",
+            *("refs/heads", "refs/remotes", "refs/tags"),
         )
-        return code == 0
+        return any(ref != f"refs/heads/{but}" for ref in refs.splitlines())
+
+    async def advance(self, path: Path, commit: str) -> bool:
+        """Bring a worktree forward to newer work; whether it now has it.
+
+        Only ever forward: where the worktree has work of its own, committed or not, that this
+        would touch, it stays as it is.
+        """
+        if not await self._git.succeeds(path, "merge-base", "--is-ancestor", "HEAD", commit):
+            return await self._git.succeeds(path, "merge-base", "--is-ancestor", commit, "HEAD")
+        own = [await self._metadata_folder(path)]
+        words = ("merge", "--ff-only", "--quiet", "--no-stat", commit)
+        return (await self._git.run(path, *words, good=(0, 1, 128), own=own)).returncode == 0
+
+    async def _changed(self, path: Path) -> str:
+        """The first changed or untracked path with git's letters, "" when clean."""
+        options = ("--porcelain", "--untracked-files=normal", "--ignore-submodules=none")
+        return one_line((await self._git.text(path, "status", *options)).split("\n")[0], 200)
 
     async def diff(self, project: Path, base: str, commit: str) -> str:
-        """Unified diff between two commits, capped."""
-        return await self._git.run(project, *_DIFF, base, commit, "--", limit=_DIFF_LIMIT)
+        """Unified diff between two commits, printable, at most 2 MiB and a note."""
+        return await diffs.commit_diff(self._git, project, base, commit)
 
-    async def working_diff(self, workspace: Path, base: str) -> str:
-        """Unified diff from a commit to the worktree as it is, untracked files included."""
-        with tempfile.TemporaryDirectory(prefix="longwatch-index-") as folder:
-            # An index of our own: the agent's must not change under it.
-            index = {"GIT_INDEX_FILE": f"{folder}/index"}
-            await self._git.run(workspace, "read-tree", "HEAD", extra=index)
-            await self._git.run(workspace, "add", "--all", extra=index)
-            return await self._git.run(
-                workspace, *_DIFF, "--cached", base, "--", limit=_DIFF_LIMIT, extra=index
-            )
+    async def working_diff(self, path: Path, base: str) -> str:
+        """The same from a commit to the worktree as it is now, untracked files included."""
+        return await diffs.working_diff(self._git, path, await self._metadata_folder(path), base)
 
-    async def release(self, project: Path, workspace: Workspace, base: str = "") -> Released:
-        """Remove a clean worktree; its branch stays if it has work that `base` has not."""
-        status = await self._git.run(workspace.path, "status", "--porcelain")
-        if status.strip():
-            return Released(False, True, f"{workspace.path} has work that is not committed")
-        head = (await self._git.run(workspace.path, "rev-parse", "HEAD")).strip()
-        async with self._locks[project]:
-            # --force: ignored files (caches, builds) are no reason to keep it.
-            await self._git.run(project, "worktree", "remove", "--force", str(workspace.path))
-            if base and head == base:
-                await self._git.attempt(project, "branch", "-D", workspace.git_branch)
-                return Released(True, False, "nothing was changed in it")
-        return Released(True, True, f"its work is on branch {workspace.git_branch}")
+    async def release(self, project: Path, workspace: Workspace, base: str) -> Released:
+        """Remove a worktree that has nothing to lose; its branch stays if `base` lacks its work."""
+        path, branch = workspace.path, workspace.git_branch
+        common = await self._common(project)
+        async with self._locks.setdefault(common, asyncio.Lock()):
+            why = await self._why_kept(common, path)
+            if why:
+                return Released(removed=False, branch_kept=True, why=why)
+            try:
+                await self._git.run(project, "worktree", "remove", str(path))
+            except GitError as error:
+                return Released(removed=False, branch_kept=True, why=str(error))
+            kept = not await self._drop_branch(project, branch, base)
+        with suppress(OSError):  # other worktrees of the run are still there
+            await asyncio.to_thread(path.parent.rmdir)
+        return Released(removed=True, branch_kept=kept)
+
+    async def _why_kept(self, common: Path, path: Path) -> str:
+        shown = one_line(str(path), 300)
+        if not await self._is_worktree(common, path):
+            return f"{shown} is not a worktree of this project"
+        changed = await self._changed(path)
+        if changed:
+            return f"{shown} has uncommitted changes ({changed})"
+        if not await self._git.succeeds(path, "symbolic-ref", "--quiet", "HEAD"):
+            commit = await self.head(path)
+            if not await self._held(path, commit):
+                return f"{shown} stands on commit {commit[:12]}, which is on no branch"
+        return ""
+
+    async def _drop_branch(self, project: Path, branch: str, base: str) -> bool:
+        """Delete a branch that has nothing which is not in `base` and elsewhere; whether so."""
+        ref = f"refs/heads/{branch}"
+        if not await self._git.succeeds(project, "show-ref", "--verify", "--quiet", ref):
+            return True
+        if not base or not await self._git.succeeds(
+            project, "merge-base", "--is-ancestor", ref, base
+        ):
+            return False
+        if not await self._held(project, ref, but=branch):
+            return False
+        try:
+            await self._git.run(project, "branch", "--quiet", "-D", "--", branch)
+        except GitError as error:
+            _log.warning("branch %s stays: %s", branch, error)
+            return False
+        return True
 
 
-def _safe(name: str) -> str:
-    """A name as one part of a path and of a branch: never a way out of the folder."""
-    cleaned = re.sub(r"[^A-Za-z0-9_-]+", "-", name).strip("-")
-    return cleaned or "unnamed"
+def _branch(run: str, name: str) -> str:
+    return f"longwatch/{run.removeprefix(_ID_PREFIX)}/{name}"
+
+
+def _clear(metadata: Metadata | None, path: Path) -> None:
+    """Blocking. Make room for a worktree: discard what is half-made, keep what may be work."""
+    if metadata is not None:
+        if metadata.half_made:
+            worktrees.discard(path)
+        worktrees.forget(metadata)
+    if not worktrees.is_empty(path):
+        _log.warning("%s was in the way of a new worktree: moved", worktrees.move_aside(path))

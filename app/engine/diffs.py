@@ -1,0 +1,58 @@
+"""Diffs of work: between commits, and of a worktree as it stands; bounded and printable."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+import tempfile
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+
+from app.domain.text import one_line, printable
+from app.engine.capture import Keep
+from app.engine.git import Git
+
+DIFF_LIMIT = 2 * 1024 * 1024
+_ONE_ERROR_OR_ALL = (0, 1, 128)
+# All that an operator's configuration could change about a diff is said.
+_DIFF = (
+    *("diff", "--no-color", "--no-ext-diff", "--no-textconv", "--no-relative", "--find-renames"),
+    *("--unified=3", "--submodule=short", "--src-prefix=a/", "--dst-prefix=b/"),
+)
+
+
+async def commit_diff(
+    git: Git, folder: Path, *commits: str, environment: Mapping[str, str] | None = None
+) -> str:
+    """Unified diff between two commits, or from one to the files; at most 2 MiB and a note."""
+    keep = Keep(head=DIFF_LIMIT, tail=0)
+    words = (*_DIFF, *commits, "--")
+    done = await git.run(folder, *words, keep=keep, environment=environment)
+    if not done.stdout.cut:
+        return printable(done.stdout.text)
+    head = done.stdout.head
+    head = head[: head.rfind(b"\n") + 1] or head
+    command = one_line(f"git -C {folder} diff {' '.join(commits)}", 500)
+    note = f"… {done.stdout.size - len(head):,} bytes left out; `{command}` shows all\n"
+    return printable(head.decode("utf-8", "replace")) + note
+
+
+async def working_diff(git: Git, worktree: Path, metadata: Path, base: str) -> str:
+    """Unified diff from a commit to the worktree as it is now, untracked files included.
+
+    `metadata` is the worktree's own git folder.
+    """
+    folder = Path(await asyncio.to_thread(tempfile.mkdtemp, prefix="longwatch-index-"))
+    try:
+        # On a copy of the index, so that the agent's own staging is left alone.
+        with suppress(FileNotFoundError):
+            await asyncio.to_thread(shutil.copyfile, metadata / "index", folder / "index")
+        environment = {"GIT_INDEX_FILE": str(folder / "index")}
+        # What cannot be added (an unreadable file, an empty repository within) is left out.
+        words = ("add", "--intent-to-add", "--ignore-errors", "--", ".")
+        await git.run(worktree, *words, good=_ONE_ERROR_OR_ALL, environment=environment)
+        return await commit_diff(git, worktree, base, environment=environment)
+    finally:
+        # Two unlinks, and they must happen in a cancelled task too: not worth a thread.
+        shutil.rmtree(folder, ignore_errors=True)
