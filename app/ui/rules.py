@@ -6,19 +6,20 @@ import json
 from collections.abc import Iterator, Mapping
 
 from app.domain.approval import Action, Approval, ApprovalRule, Scope
-from app.domain.base import RuleId, RunId
+from app.domain.base import RunId
 from app.domain.policy import decide, rule_for
 from app.domain.risk import Assessment
 from app.domain.run import RunState
 from app.domain.text import one_line
 from app.ui.page import BLANK, Row, lines, row
 
+_NAME = "(named when it is written)"
 _SHOWN = 4  # past calls that are named; the rest is counted
 
 
-def rule_rows(approval: Approval, runs: Mapping[RunId, RunState]) -> Iterator[Row]:
+def rule_rows(approval: Approval, scope: Scope, runs: Mapping[RunId, RunState]) -> Iterator[Row]:
     """The rule as it would stand in a file, and past calls of the project that it matches."""
-    rule = rule_for(approval, Scope.ALWAYS, RuleId("new"))
+    rule = rule_for(approval, scope, _NAME)
     yield from lines(rule_text(rule), tone="code", first="  ", rest="  ")
     yield BLANK
     past = list(covered(rule, approval, runs))
@@ -33,7 +34,7 @@ def rule_rows(approval: Approval, runs: Mapping[RunId, RunState]) -> Iterator[Ro
 
 def rule_text(rule: ApprovalRule) -> str:
     """The rule in the words of `longwatch.toml`; conditions that are not set are left out."""
-    found = {"name": rule.name, **rule.match.model_dump(mode="json", exclude_none=True)}
+    found = rule.match.model_dump(mode="json", exclude_none=True)
     found["action"] = str(rule.action)
     if rule.allow_critical:
         found["allow_critical"] = True
@@ -61,5 +62,6 @@ def covered(
                 session=other.session_id,
                 workspace=session.workspace,
             )
-            if answer.action is Action.ALLOW:
+            # Low risk is allowed without any rule: only what this rule decides counts.
+            if answer.action is Action.ALLOW and answer.rule == rule.name:
                 yield other

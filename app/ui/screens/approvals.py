@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import datetime
 from typing import ClassVar
 
@@ -130,7 +130,12 @@ class ApprovalsScreen(DecidingScreen):
     # -- answering
 
     def applies(self, action: str) -> bool:
-        uncertain = self._approval is not None and self._approval.state is ApprovalState.UNCERTAIN
+        approval = self._approval
+        if approval is None:
+            return False
+        if action == "always" and approval.risk is Risk.CRITICAL:
+            return False  # no rule for all runs covers critical risk: it is asked every time
+        uncertain = approval.state is ApprovalState.UNCERTAIN
         return action == "not_now" or (action == "settle") == uncertain
 
     @property
@@ -164,22 +169,27 @@ class ApprovalsScreen(DecidingScreen):
         if approval.risk is not Risk.CRITICAL:
             self.start_answer(entry, command)
             return
-        far = "for the whole session" if command.scope is Scope.SESSION else "this once"
+        far = "this once"
         rows = [*_what(approval), BLANK, *(row(f"· {why}") for why in approval.risk_reasons)]
+        if command.scope is Scope.SESSION:
+            far = "for the whole session"
+            rows += [BLANK, *self._rule(approval, command.scope)]
         self._ask_sure(f"Critical risk: allow {far}?", rows, f"allow {far}", entry, command)
 
     def action_always(self) -> None:
-        if (found := self._answerable()) is None:
+        if (found := self._answerable()) is None or found[1].risk is Risk.CRITICAL:
             return
-        # Late: judging past calls needs the shell grammar, which takes long to load.
-        from app.ui.rules import rule_rows
-
         entry, approval = found
-        states = self.view.runs
-        rows = [*_what(approval), BLANK, *rule_rows(approval, states)]
+        rows = [*_what(approval), BLANK, *self._rule(approval, Scope.ALWAYS)]
         command = self._allow(approval, Scope.ALWAYS)
         title = "Always allow? From now on, in every run of this project:"
         self._ask_sure(title, rows, "write the rule and allow", entry, command)
+
+    def _rule(self, approval: Approval, scope: Scope) -> Iterator[Row]:
+        # Late: judging past calls needs the shell grammar, which takes long to load.
+        from app.ui.rules import rule_rows
+
+        return rule_rows(approval, scope, self.view.runs)
 
     def _ask_sure(
         self, title: str, rows: list[Row], yes: str, entry: Entry, command: Command

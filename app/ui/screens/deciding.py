@@ -140,7 +140,8 @@ class DecidingScreen(RoomScreen):
         self.set_class(shown is None and put_off > 0, "-put-off")
         if shown is None:
             more = f"\n{put_off} put off: j shows {'it' if put_off == 1 else 'them'}"
-            self.query_one("#empty", Static).update(self.EMPTY + (more if put_off else ""))
+            text = self.EMPTY + (more if put_off else "") + "\nEsc goes back"
+            self.query_one("#empty", Static).update(Content(text))
 
     def _draw_keys(self) -> None:
         text, tone = self.note()

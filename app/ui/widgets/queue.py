@@ -86,6 +86,7 @@ class PickList(Widget, can_focus=False):
 
     def on_resize(self, event: events.Resize) -> None:
         self._reveal()
+        self.refresh()
 
     # -- drawing
 

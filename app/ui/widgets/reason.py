@@ -9,7 +9,7 @@ from textual.binding import Binding, BindingType
 from app.ui.editor import EditorError, edit
 from app.ui.screens.dialogs import AskText, PromptArea, Submit
 
-KEYS = "Enter sends · Ctrl+J new line · Ctrl+E editor · Esc back, the text is kept"
+KEYS = "Enter sends · Ctrl+J new line · Ctrl+E editor · Esc back, text kept"
 
 
 class AskReason(AskText):

@@ -1,0 +1,107 @@
+"""What happened, one row an event, in words. No Textual."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from datetime import datetime
+
+from app.domain import events as ev
+from app.domain.events import Event
+from app.domain.text import one_line
+from app.ui.page import Row, row
+
+_HIDDEN = (ev.ItemFinished, ev.UsageUpdated)  # many, and in the transcript
+_BAD = (ev.AttemptFailed, ev.SessionLost, ev.ApprovalUncertain)
+
+
+def event_rows(events: Iterable[Event], step: str = "", attempt: int = 0) -> list[Row]:
+    """Rows in order; only those about one step's attempt when one is named."""
+    found: list[Row] = []
+    for event in events:
+        if isinstance(event.payload, _HIDDEN) or not _about(event.payload, step, attempt):
+            continue
+        what, more = describe(event.payload)
+        tone = "bad" if isinstance(event.payload, _BAD) else "strong"
+        at = (f"{clock(event.at)}  ", "quiet")
+        text = (f"  {one_line(more, 500)}" if more else "", "")
+        found.append(row(at, (what, tone), text, hang=" " * 10))
+    return found
+
+
+def _about(payload: ev.Payload, step: str, attempt: int) -> bool:
+    if not step:
+        return True
+    inner = getattr(payload, "attempt", None)
+    if isinstance(payload, ev.AttemptStarted):
+        return (payload.attempt.step, payload.attempt.attempt) == (step, attempt)
+    if isinstance(payload, ev.ApprovalRequested):
+        return (payload.approval.step, payload.approval.attempt) == (step, attempt)
+    return getattr(payload, "step", None) == step and inner in (attempt, 0)
+
+
+def clock(at: datetime) -> str:
+    """The time of day where the operator is."""
+    return at.astimezone().strftime("%H:%M:%S")
+
+
+def describe(payload: ev.Payload) -> tuple[str, str]:
+    """What happened in two or three words, and the particulars."""
+    name = payload.type.replace("_", " ")
+    match payload:
+        case ev.RunStateChanged():
+            return f"run {payload.state.replace('_', ' ')}", f"{payload.reason} ({payload.by})"
+        case ev.SessionOpened(session=session):
+            return name, f"{session.agent} on {session.step}"
+        case ev.SessionBound():
+            return name, f"{payload.continuity} ({payload.native_id})"
+        case ev.SessionLost(why=why) | ev.SessionClosed(why=why):
+            return name, why
+        case ev.AttemptStarted(attempt=attempt):
+            return name, f"{attempt.step} {attempt.attempt}, {attempt.cause}"
+        case ev.TurnStarted():
+            again = ", again after a restart" if payload.again else ""
+            return name, f"{payload.step} {payload.attempt}, turn {payload.turn}{again}"
+        case ev.TurnEnded():
+            why = f": {payload.failure.message}" if payload.failure else ""
+            return name, f"turn {payload.turn} {payload.status}{why}"
+        case ev.OutputProduced():
+            return name, f"{payload.step} {payload.attempt}, {len(payload.output):,} characters"
+        case ev.AttemptFailed():
+            return name, f"{payload.step} {payload.attempt}: {payload.failure.message}"
+        case ev.GateFinished(result=result):
+            end = "passed" if result.passed else "failed"
+            return f"gate {end}", f"{result.gate} of {payload.step} {payload.attempt}"
+        case ev.StepFinished():
+            return name, payload.step
+        case ev.Returned():
+            return name, f"{payload.from_step} → {payload.to_step}, {payload.cause}"
+        case ev.ApprovalRequested(approval=approval):
+            return name, f"{approval.risk}: {approval.call.title}"
+        case ev.ApprovalDecided(decision=decision):
+            reason = f": {decision.reason}" if decision.reason else ""
+            return f"approval {decision.action}", f"by {decision.by}, {decision.scope}{reason}"
+        case ev.ApprovalOutcome(outcome=outcome):
+            return "call ended", f"{'ok' if outcome.ok else 'failed'} {outcome.summary}"
+        case ev.ApprovalSettled():
+            return name, f"{payload.settlement} by {payload.by}"
+        case ev.ApprovalUncertain(why=why) | ev.ApprovalWithdrawn(why=why):
+            return name, why
+        case ev.ReviewEscalated(why=why):
+            return name, why
+        case ev.ReviewOpened(review=review):
+            return name, f"{review.of} {review.of_attempt}, round {review.round}"
+        case ev.VerdictGiven(verdict=verdict):
+            return f"verdict {verdict.decision}", f"by {verdict.by}: {'; '.join(verdict.reasons)}"
+        case ev.ReviewClosed():
+            return name, "approved" if payload.approved else "rejected"
+        case ev.Snoozed():
+            return "put off" if payload.until else "brought back", f"{payload.item} by {payload.by}"
+    return name, ""
+
+
+def history(events: Iterable[Event], created: datetime) -> Iterator[str]:
+    """The run's states in order, each with its time."""
+    yield f"queued {clock(created)[:5]}"
+    for event in events:
+        if isinstance(event.payload, ev.RunStateChanged):
+            yield f"{event.payload.state.replace('_', ' ')} {clock(event.at)[:5]}"

@@ -1,0 +1,98 @@
+"""What a run's screen has to ask for, because the feed does not carry it: events, diffs, logs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from app.domain.base import RunId, SessionId
+from app.domain.errors import LongwatchError
+from app.domain.events import Event
+from app.domain.run import Attempt, RunState
+from app.domain.session import Chunk
+from app.domain.task_state import TaskState
+from app.link.client import Client
+from app.ui.tail import Tail
+
+EVENTS_AT_ONCE = 1_000
+MOST_EVENTS = 20_000  # kept; the newest
+DIFFS_KEPT = 8  # each may be a megabyte
+
+DiffName = tuple[str, int, str]
+
+
+class RunReading:
+    """Answers that were read so far, and whether they are still those of the run as it is."""
+
+    def __init__(self, run_id: RunId) -> None:
+        self.run_id = run_id
+        self.events: list[Event] = []
+        self.busy = False
+        self.nothing = Tail()
+        self._state_read: TaskState | None = None
+        self._diffs: dict[DiffName, str | LongwatchError] = {}
+        self._tails: dict[SessionId, Tail] = {}
+
+    # -- events
+
+    def history_is_old(self, state: RunState | None) -> bool:
+        """Whether the run's state has changed since its events were read."""
+        return state is not None and state.run.state is not self._state_read
+
+    async def read_events(self, client: Client, state: RunState | None) -> None:
+        """Read on from the last known event to the newest. Raises LongwatchError."""
+        self.busy = True
+        before = state.run.state if state else None
+        try:
+            while True:
+                after = self.events[-1].seq if self.events else 0
+                page = await client.events(self.run_id, after, EVENTS_AT_ONCE)
+                self.events = [*self.events, *page][-MOST_EVENTS:]
+                if len(page) < EVENTS_AT_ONCE:
+                    break
+            self._state_read = before
+        finally:
+            self.busy = False
+
+    # -- diffs
+
+    def diff(self, state: RunState, attempt: Attempt | None) -> str | LongwatchError | None:
+        """What was read for this attempt (None: the whole run) as it stands now, if anything."""
+        return self._diffs.get(_name(state, attempt))
+
+    async def read_diff(self, client: Client, state: RunState, attempt: Attempt | None) -> None:
+        name = _name(state, attempt)
+        step, number = (attempt.step, attempt.attempt) if attempt else ("", 0)
+        try:
+            found: str | LongwatchError = await client.diff(self.run_id, step, number)
+        except LongwatchError as error:
+            found = error
+        self._diffs[name] = found
+        while len(self._diffs) > DIFFS_KEPT:
+            del self._diffs[next(iter(self._diffs))]
+
+    def forget_diff(self) -> None:
+        """Read again at the next look: the workspace may have moved on."""
+        self._diffs.clear()
+
+    # -- transcripts of sessions that no longer speak
+
+    def tail(self, session_id: SessionId) -> Tail:
+        return self._tails.get(session_id, self.nothing)
+
+    def wants(self, session_id: SessionId) -> bool:
+        """Whether the session's transcript was not read yet; asking counts as reading."""
+        if session_id in self._tails:
+            return False
+        self._tails[session_id] = Tail()
+        return True
+
+    def take(self, session_id: SessionId, chunks: Sequence[Chunk]) -> None:
+        for chunk in chunks:
+            self._tails[session_id].push(chunk)
+
+
+def _name(state: RunState, attempt: Attempt | None) -> DiffName:
+    """Names a diff; another one as soon as the work it is about has been committed anew."""
+    if attempt is None:
+        return ("", 0, f"{state.run.head_commit} {state.run.state}")
+    return (attempt.step, attempt.attempt, f"{attempt.commit} {attempt.state}")

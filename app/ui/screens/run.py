@@ -1,0 +1,377 @@
+"""Run: the steps with their attempts, and of each its output, gates, diff, log and events."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import ClassVar
+
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Container
+from textual.content import Content
+from textual.timer import Timer
+from textual.widgets import Footer, Static
+
+from app.domain.attention import AttentionKind, attention
+from app.domain.base import RunId, SessionId
+from app.domain.errors import LongwatchError
+from app.domain.run import RunState
+from app.domain.session import Chunk, Session
+from app.domain.text import one_line
+from app.ui.chronicle import event_rows, history
+from app.ui.deeds import RunDeeds
+from app.ui.details import gate_rows, output_rows
+from app.ui.diffrows import diff_rows
+from app.ui.page import Row, row
+from app.ui.reading import RunReading
+from app.ui.rows import duration, explain, mark_of
+from app.ui.screens.base import RoomScreen
+from app.ui.steps import WHOLE, attempt_of, current, review_of, step_picks, telling
+from app.ui.theme import style
+from app.ui.view import Changes
+from app.ui.widgets.page import Page
+from app.ui.widgets.queue import PickList
+from app.ui.widgets.status_bar import Banner, StatusBar
+from app.ui.widgets.tabs import TabRow
+from app.ui.widgets.tail import Pager, TailView
+
+TABS = (
+    ("output", "o", "Output"),
+    ("gates", "g", "Gates"),
+    ("diff", "f", "Diff"),
+    ("log", "l", "Log"),
+    ("events", "e", "Events"),
+)
+TICK = timedelta(seconds=5)
+PAGE = 500  # chunks of older transcript read at once
+LEADS = {
+    "approvals": (AttentionKind.APPROVAL, AttentionKind.UNCERTAIN),
+    "reviews": (AttentionKind.REVIEW,),
+}
+MARK_STYLES = {
+    "need": "bold $warning",
+    "bad": "bold $error",
+    "live": "bold $accent",
+    "calm": "bold",
+    "done": "bold $success",
+}
+
+
+class RunScreen(RunDeeds, RoomScreen):
+    """One run. The list on the left (or on top) chooses what the tabs are about."""
+
+    CSS_PATH = [style("dialogs"), style("approvals"), style("run")]  # noqa: RUF012
+    BINDINGS: ClassVar[list[BindingType]] = [
+        *(
+            Binding(key, f"tab('{name}')", label, id=f"run.{name}", show=False)
+            for name, key, label in TABS
+        ),
+        Binding("enter", "full", "Larger", id="run.full"),
+        Binding("s", "say", "Say", id="run.say"),
+        Binding("t", "retry", "Retry", id="run.retry"),
+        Binding("x", "cancel", "Cancel", id="run.cancel"),
+        Binding("a", "go('approvals')", "Approvals", id="run.approvals"),
+        Binding("r", "go('reviews')", "Reviews", id="run.reviews"),
+        Binding("j,down", "move(1)", "Row below", id="run.down", show=False),
+        Binding("k,up", "move(-1)", "Row above", id="run.up", show=False),
+        Binding("n", "jump(1)", "Next file", id="run.next-file", show=False),
+        Binding("p", "jump(-1)", "Previous file", id="run.previous-file", show=False),
+        Binding("pagedown,space", "pages(1)", "Page down", id="run.page-down", show=False),
+        Binding("pageup", "pages(-1)", "Page up", id="run.page-up", show=False),
+        Binding("home", "ends(-1)", "To the top", id="run.top", show=False),
+        Binding("end", "ends(1)", "To the end", id="run.end", show=False),
+    ]
+    AUTO_FOCUS = ""
+
+    def __init__(self, run_id: RunId) -> None:
+        super().__init__()
+        self.run_id = run_id
+        self._state: RunState | None = None
+        self._chosen: str | None = None  # None: whatever happens now
+        self._picked_tab: str | None = None  # None: what tells most about the row
+        self._ready = False
+        self._reading = RunReading(run_id)
+        self._tick: Timer | None = None
+
+    def compose(self) -> ComposeResult:
+        yield StatusBar()
+        yield Banner()
+        yield Static(markup=False, id="about")
+        with Container(id="work"):
+            yield PickList(id="steps", mark_cells=12)
+            with Container(id="detail"):
+                yield TabRow(TABS)
+                yield Page(id="text")
+                yield TailView(id="log")
+        yield Footer(show_command_palette=False, compact=True)
+
+    def on_mount(self) -> None:
+        self._ready = True
+        self.query_one(TailView).can_focus = False
+        self._tick = self.set_interval(TICK.total_seconds(), self._ticked)
+        self._draw()
+        self._read_events()
+
+    # -- drawing
+
+    def view_changed(self, changes: Changes) -> None:
+        if not self._ready:
+            return
+        if changes.status:
+            self.query_one(Banner).show(self.room.problem)
+        if self.run_id in changes.runs:
+            self._draw()
+            if self._tab == "events" or self._reading.history_is_old(self._state):
+                self._read_events()
+        if changes.runs or changes.status:
+            self._draw_status()
+        if self._tab == "log" and changes.sessions:
+            self._draw_log()
+
+    def _ticked(self) -> None:
+        if self.is_current and self._state is not None and not self._state.run.state.terminal:
+            self._draw()
+
+    def _draw_status(self) -> None:
+        needs = sum(not item.snoozed for item in self.view.attention(self.now()))
+        self.query_one(StatusBar).show(self.view, needs)
+
+    def _draw(self) -> None:
+        self._state = self.view.runs.get(self.run_id, self._state)
+        state = self._state
+        self._draw_status()
+        if state is None:
+            self.query_one("#about", Static).update(Content(f"run {self.run_id} is not known"))
+            return
+        self.query_one("#about", Static).update(self._about(state))
+        picks = step_picks(state, self.now())
+        self.query_one("#steps", PickList).show(picks, self.chosen)
+        self._draw_detail()
+        self.refresh_bindings()
+
+    def _about(self, state: RunState) -> Content:
+        """What is asked, how it stands, and how it came to that."""
+        run, now = state.run, self.now()
+        needs = attention(state, now)
+        mark = mark_of(state, needs)
+        past = " → ".join(history(self._reading.events, run.created_at))
+        standing = explain(state, needs) or run.reason
+        took = duration((run.ended_at or now) - run.created_at)
+        ids = f"{run.run_id} · trace {run.trace_id} · {run.workflow} · {took}"
+        return Content.assemble(
+            (f"{mark.glyph} {mark.word}  ", MARK_STYLES[mark.tone]),
+            (one_line(run.request.title, 200), "bold"),
+            f"\n{one_line(standing, 300)}",
+            (f"\n{one_line(ids, 200)}", "#98a2ac"),
+            (f"\n{one_line(past, 300)}", "#98a2ac"),
+        )
+
+    @property
+    def chosen(self) -> str:
+        """The row that the tabs are about; until somebody moves, what happens now."""
+        if self._chosen is not None:
+            return self._chosen
+        return current(self._state) if self._state else WHOLE
+
+    @property
+    def _tab(self) -> str:
+        if self._picked_tab is not None or self._state is None:
+            return self._picked_tab or "output"
+        return telling(self._state, self.chosen)
+
+    def _draw_detail(self) -> None:
+        state, item = self._state, self.chosen
+        if state is None:
+            return
+        self.set_class(self._tab == "log", "-log")
+        self.query_one(TabRow).show(self._tab, self._subject(state))
+        if self._tab == "log":
+            self._draw_log()
+            return
+        self.query_one("#text", Page).show(self._rows(state, item), name=(item, self._tab))
+
+    def _subject(self, state: RunState) -> str:
+        review = review_of(state, self.chosen)
+        attempt = attempt_of(state, self.chosen)
+        if review is not None:
+            return f"{review.step} {review.round}"
+        if attempt is not None:
+            return f"{attempt.step} {attempt.attempt}"
+        return self.chosen.removeprefix("step:") if self.chosen != WHOLE else "whole run"
+
+    def _rows(self, state: RunState, item: str) -> list[Row]:
+        match self._tab:
+            case "gates":
+                return gate_rows(state, item)
+            case "diff":
+                return self._diff_rows(state, item)
+            case "events":
+                attempt = attempt_of(state, item)
+                about = (attempt.step, attempt.attempt) if attempt else ("", 0)
+                rows = event_rows(self._reading.events, *about)
+                nothing = "reading…" if self._reading.busy else "nothing yet"
+                return rows or [row((nothing, "quiet"))]
+        return output_rows(state, item, self.now())
+
+    def _diff_rows(self, state: RunState, item: str) -> list[Row]:
+        attempt = attempt_of(state, item)
+        if attempt is None and item != WHOLE:
+            return [row(("not begun yet", "quiet"))]
+        text = self._reading.diff(state, attempt)
+        if text is None:
+            self.run_worker(self._read_diff(), group="diff", exclusive=True)
+            return [row(("reading…", "quiet"))]
+        if isinstance(text, LongwatchError):
+            return [row((str(text), "bad"))]
+        return diff_rows(text) if text.strip() else [row(("no difference", "quiet"))]
+
+    async def _read_diff(self) -> None:
+        state, client = self._state, self.client
+        if state is not None and client is not None:
+            await self._reading.read_diff(client, state, attempt_of(state, self.chosen))
+            self._draw_detail()
+
+    def _read_events(self) -> None:
+        if self.client is not None and not self._reading.busy:
+            self.run_worker(self._events(), group="events")
+
+    async def _events(self) -> None:
+        if self.client is None:
+            return
+        try:
+            await self._reading.read_events(self.client, self._state)
+        except LongwatchError as error:
+            self.notify(str(error), severity="error", markup=False)
+        self._draw()
+
+    # -- the transcript
+
+    def _session(self) -> Session | None:
+        """The session that a row is about: its own, or the run's that is or was last at work."""
+        state = self._state
+        if state is None:
+            return None
+        if self.chosen in state.attempts:
+            session_id = state.attempts[self.chosen].session_id
+            return state.sessions.get(session_id) if session_id else None
+        review = review_of(state, self.chosen)
+        if review is not None:
+            return state.session_of(review.step)
+        if self.chosen != WHOLE:
+            return state.session_of(self.chosen.removeprefix("step:"))
+        live = self.view.live_sessions(self.run_id) or list(state.sessions.values())
+        return live[0] if live else None
+
+    def _draw_log(self) -> None:
+        session, log = self._session(), self.query_one("#log", TailView)
+        if session is None:
+            log.show(self._reading.nothing, empty="no session took part in this")
+            return
+        tail = self.view.tail(session.session_id)
+        if not tail.lines:
+            tail = self._reading.tail(session.session_id)
+            if self._reading.wants(session.session_id):
+                self.run_worker(self._read_log(session.session_id), group="log")
+        log.show(tail, self._pager(session.session_id), empty="nothing said yet")
+
+    async def _read_log(self, session_id: SessionId) -> None:
+        chunks = await self._chunks(session_id, None)
+        self._reading.take(session_id, chunks)
+        if self._tab == "log":
+            self._draw_log()
+
+    def _pager(self, session_id: SessionId) -> Pager:
+        async def read(before: int) -> Sequence[Chunk]:
+            return await self._chunks(session_id, before)
+
+        return read
+
+    async def _chunks(self, session_id: SessionId, before: int | None) -> Sequence[Chunk]:
+        if self.client is None:
+            return ()
+        try:
+            return await self.client.transcript(self.run_id, session_id, before, PAGE)
+        except LongwatchError as error:
+            self.notify(str(error), severity="error", markup=False)
+            return ()
+
+    # -- what the deeds are done to
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Keys that lead to what waits are there while something of this run waits."""
+        if action == "go":
+            state = self._state
+            needs = attention(state, self.now()) if state is not None else []
+            kinds = LEADS[str(parameters[0])]
+            return any(item.kind in kinds for item in needs)
+        return super().check_action(action, parameters)
+
+    @property
+    def selected(self) -> RunState | None:
+        return self._state
+
+    def session_to_steer(self) -> SessionId | None:
+        session = self._session()
+        if session is not None and session.turn_open:
+            return session.session_id
+        live = self.view.live_sessions(self.run_id)
+        return live[0].session_id if live and live[0].turn_open else None
+
+    # -- keys
+
+    def action_tab(self, name: str) -> None:
+        if name == "diff" and self._tab == "diff" and self._state is not None:
+            self._reading.forget_diff()  # pressed again: read it anew
+        self._picked_tab = name
+        self._draw_detail()
+        if name == "events":
+            self._read_events()
+
+    def on_tab_row_chosen(self, message: TabRow.Chosen) -> None:
+        self.action_tab(message.name)
+
+    def action_move(self, by: int) -> None:
+        if self._state is None:
+            return
+        rows = [pick.item_id for pick in step_picks(self._state, self.now())]
+        at = rows.index(self.chosen) if self.chosen in rows else 0
+        self._choose(rows[min(max(at + by, 0), len(rows) - 1)])
+
+    def on_pick_list_picked(self, message: PickList.Picked) -> None:
+        self._choose(message.item_id)
+        if message.twice:
+            self.action_full()
+
+    def _choose(self, item: str) -> None:
+        self._chosen = item
+        self._draw()
+
+    def action_full(self) -> None:
+        """Give the whole screen to the text, or back."""
+        self.toggle_class("-full")
+
+    async def action_back(self) -> None:
+        if self.has_class("-full"):
+            self.remove_class("-full")
+        else:
+            await super().action_back()
+
+    async def action_go(self, name: str) -> None:
+        await self.room.show(name)
+
+    def action_jump(self, direction: int) -> None:
+        self.query_one("#text", Page).jump(direction)
+
+    def action_pages(self, count: int) -> None:
+        if self._tab == "log":
+            self.query_one("#log", TailView).action_pages(count)
+        else:
+            self.query_one("#text", Page).pages(count)
+
+    def action_ends(self, direction: int) -> None:
+        log = self.query_one("#log", TailView)
+        if self._tab == "log":
+            (log.action_follow if direction > 0 else log.action_oldest)()
+        else:
+            self.query_one("#text", Page).ends(direction)
