@@ -35,6 +35,7 @@ class Connection:
         self.peer = Peer(process.stdout, process.stdin, receive)
         self._stderr = b""
         self._closing = False
+        self._sink: asyncio.Task[None] | None = None
         self._draining = asyncio.create_task(self._drain_stderr())
         self._listening = asyncio.create_task(self._listen())
 
@@ -44,8 +45,14 @@ class Connection:
         except Exception as error:  # a defect of ours must end the turn, not hang it
             _log.debug("reading codex's messages failed", exc_info=True)
             why = f"reading its messages failed ({error!r})"
+        # A pipe that nobody reads stays open, and a process with an open pipe is never reaped.
+        self._sink = asyncio.create_task(self._discard_stdout())
         if not self._closing:
             self._ended(await self._post_mortem(why))
+
+    async def _discard_stdout(self) -> None:
+        while await self._process.stdout.read(1024 * 1024):
+            pass
 
     async def _drain_stderr(self) -> None:
         while chunk := await self._process.stderr.read(64 * 1024):
@@ -86,13 +93,14 @@ class Connection:
             _log.debug("codex did not end by itself")
         finally:
             await self._process.kill()
-            await _cancelled(self._listening, self._draining)
+            await _cancelled(self._listening, self._draining, self._sink)
 
 
-async def _cancelled(*tasks: asyncio.Task[None]) -> None:
-    for task in tasks:
+async def _cancelled(*tasks: asyncio.Task[None] | None) -> None:
+    running = [task for task in tasks if task is not None]
+    for task in running:
         task.cancel()
-    await asyncio.gather(*tasks, return_exceptions=True)
+    await asyncio.gather(*running, return_exceptions=True)
 
 
 def _exit_words(code: int) -> str:

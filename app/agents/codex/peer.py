@@ -19,6 +19,7 @@ from app.agents.codex.wire import (
 )
 from app.domain.errors import DriverError
 
+_FAIR = 64  # messages between two chances for others to run
 Incoming = Notification | ServerRequest
 
 
@@ -44,9 +45,13 @@ class Peer:
     async def listen(self) -> str:
         """Read until the pipe ends; returns why, in words."""
         why = "it closed its output"
+        taken = 0
         try:
             while line := await self._reader.readline():
                 await self._take(line)
+                taken += 1
+                if taken % _FAIR == 0:  # buffered lines are read without ever giving way
+                    await asyncio.sleep(0)
         except ValueError:  # StreamReader's way to say that a line passes its limit
             why = "it sent a line beyond the limit of 16 MiB"
         except OSError as error:

@@ -38,7 +38,7 @@ from app.domain.session import ChunkKind, Continuity
 _REQUEST_SECONDS = 30.0
 _HOLD_SECONDS = 0.25  # how long codex may take from an item's start to its question
 _NOTES = 20  # kept from the time between turns
-_INTERRUPT_SECONDS = 10.0  # for a turn that nobody reads any more to end
+_INTERRUPT_SECONDS = 10.0  # for an interrupted turn to end
 
 
 class CodexSession:
@@ -78,7 +78,7 @@ class CodexSession:
 
     async def prompt(self, prompt: Prompt) -> AsyncGenerator[AgentEvent, None]:
         """Run one turn; see `AgentSession.prompt`."""
-        await self._end_abandoned()
+        await self.interrupt()  # a turn whose reader went away must end before the next
         stream = self._open_turn()
         try:
             if (failure := await self._start(prompt)) is not None:
@@ -117,7 +117,8 @@ class CodexSession:
             await self.connection.wait_ended()
             return self._gone or Failure(kind=FailureKind.BROKEN_PIPE, message="codex is gone")
         except DriverError as error:
-            kind, why = FailureKind.TIMEOUT, str(error)
+            await self._stop(str(error))
+            return self._gone
         except ValidationError as error:
             kind, why = FailureKind.PROTOCOL, unreadable("turn/start", error)
         else:
@@ -140,6 +141,7 @@ class CodexSession:
         """Hand out a turn's last events; there is exactly one TurnDone, the last of them."""
         if self._stream is not None:
             self._stream.push(events)
+            self._stream.widen()  # nothing may stand still behind a turn that is over
         self._stream = None
         self._translator.tools.clear()
         if self._holding is not None:
@@ -147,17 +149,6 @@ class CodexSession:
             self._holding = None
         self._turn_over.set()
         self._turn_known.set()
-
-    async def _end_abandoned(self) -> None:
-        """A turn whose reader went away must end before the next can begin."""
-        if self._turn_over.is_set():
-            return
-        await self.interrupt()
-        try:
-            async with asyncio.timeout(_INTERRUPT_SECONDS):
-                await self._turn_over.wait()
-        except TimeoutError:
-            raise DriverError("codex does not end its previous turn") from None
 
     # ---- what codex says
 
@@ -264,14 +255,33 @@ class CodexSession:
             raise DriverError(f"codex did not take the message: {error}") from error
 
     async def interrupt(self) -> None:
-        """End the running turn; without one, or without a process, there is nothing to do."""
-        turn_id = await self._running_turn()
-        if turn_id is None:
-            return
+        """End the running turn; without one, or without a process, there is nothing to do.
+
+        Returns when the turn is over. A codex that does not react is stopped.
+        """
+        if self._stream is not None:
+            self._stream.widen()  # whoever reads it may be the one who waits here
+        try:
+            async with asyncio.timeout(_INTERRUPT_SECONDS):
+                turn_id = await self._running_turn()
+                if turn_id is not None:
+                    await self._end_turn(turn_id)
+        except ConnectionLost:
+            return  # the turn's stream says so
+        except (DriverError, TimeoutError):
+            await self._stop(f"codex did not end its turn within {_INTERRUPT_SECONDS:g} s")
+
+    async def _end_turn(self, turn_id: str) -> None:
         params = models.TurnInterruptParams(thread_id=self.native_id, turn_id=turn_id)
-        # Refused: the turn ended meanwhile. Lost: its stream says so.
-        with suppress(RpcError, ConnectionLost):
-            await self._peer.request("turn/interrupt", params, within=_REQUEST_SECONDS)
+        with suppress(RpcError):  # it ended meanwhile
+            await self._peer.request("turn/interrupt", params, within=_INTERRUPT_SECONDS)
+        await self._turn_over.wait()
+
+    async def _stop(self, why: str) -> None:
+        """End a process that does not react, and the open turn with it."""
+        failure = Failure(kind=FailureKind.BROKEN_PIPE, message=f"{why}; it was stopped")
+        self._process_ended(failure)
+        await self.connection.close()
 
     async def _running_turn(self) -> str | None:
         """The id of the open turn, once the server has named it."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 from collections import deque
 from collections.abc import Iterable
 
@@ -30,6 +31,11 @@ class EventStream:
             self._readable.set()
         if len(self._events) >= self._limit:
             self._writable.clear()
+
+    def widen(self) -> None:
+        """From now on never slow the writer."""
+        self._limit = sys.maxsize
+        self._writable.set()
 
     async def room(self) -> None:
         """Wait until the reader has taken enough."""

@@ -71,7 +71,7 @@ class ToolTable:
     def permit(self, call: ToolCall, item_id: str) -> list[AgentEvent]:
         """The question was answered with yes."""
         item = self._items.setdefault(item_id, _Item())
-        if call.call_id in item.started:
+        if call.call_id in item.started | item.ended:
             return []
         item.started.add(call.call_id)
         return [ToolStarted(call)]

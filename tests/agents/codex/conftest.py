@@ -13,28 +13,54 @@ import pytest
 
 from app.agents.codex import CodexDriver
 from app.agents.codex.session import CodexSession
-from app.agents.protocol import AgentEvent, Answer, ApprovalAsked, Prompt, SessionSpec, TurnDone
+from app.agents.protocol import (
+    AgentEvent,
+    Answer,
+    ApprovalAsked,
+    ProcessHost,
+    Prompt,
+    SessionSpec,
+    TurnDone,
+)
+from app.domain.events import Payload, ProcessStarted
 from app.domain.workflow import AgentConfig
+from app.engine.processes import ProcessRegistry
+from app.engine.system import RandomIds, SystemClock
 from tests.support.codex_home import write_codex_home
 from tests.support.model_server import ModelServer
-from tests.support.processes import PlainProcessHost
 
 FAKE = Path(__file__).with_name("fake_app_server.py")
 
 
+class Journal:
+    """Where the process registry writes its events."""
+
+    def __init__(self) -> None:
+        self.pids: list[int] = []
+
+    async def record(self, event: Payload) -> None:
+        if isinstance(event, ProcessStarted):
+            self.pids.append(event.process.pid)
+
+
 @pytest.fixture
-async def host() -> AsyncIterator[PlainProcessHost]:
-    """A process host; afterwards nothing that it started may be left."""
-    host = PlainProcessHost()
-    yield host
-    left = [process.pid for process in host.started if psutil.pid_exists(process.pid)]
-    for process in host.started:
-        await process.kill()
+def journal() -> Journal:
+    return Journal()
+
+
+@pytest.fixture
+async def host(journal: Journal) -> AsyncIterator[ProcessHost]:
+    """The engine's own process host; afterwards nothing that it started may be left."""
+    ids = RandomIds()
+    registry = ProcessRegistry(journal.record, SystemClock(), ids, 1, ids.new("store"))
+    yield registry.host(None)
+    left = [pid for pid in journal.pids if psutil.pid_exists(pid)]
+    await registry.close()
     assert left == []
 
 
 @pytest.fixture
-def fake_spec(host: PlainProcessHost, tmp_path: Path) -> Callable[[str], SessionSpec]:
+def fake_spec(host: ProcessHost, tmp_path: Path) -> Callable[[str], SessionSpec]:
     """A session's specification with the misbehaving app-server in one of its modes."""
 
     def spec(mode: str) -> SessionSpec:
@@ -52,7 +78,7 @@ def model() -> Iterator[ModelServer]:
 
 
 @pytest.fixture
-def real_spec(host: PlainProcessHost, model: ModelServer, tmp_path: Path) -> SessionSpec:
+def real_spec(host: ProcessHost, model: ModelServer, tmp_path: Path) -> SessionSpec:
     """A session's specification with the real codex and the scripted model."""
     workspace = tmp_path / "workspace"
     workspace.mkdir()

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -60,6 +61,8 @@ def reply(message: Json) -> None:
     match message.get("method"):
         case "turn/steer" | "turn/start":
             send({"id": message["id"], "result": {"turn": {"id": turn_id()}, "turnId": turn_id()}})
+        case "turn/interrupt" if sys.argv[1] == "ignores_interrupts":
+            pass
         case "turn/interrupt":
             send({"id": message["id"], "result": {}})
             done("interrupted")
@@ -121,8 +124,8 @@ def big_line() -> None:
 
 
 def too_big_line() -> None:
-    note("item/agentMessage/delta", itemId="msg-1", delta="x" * 17 * 1_048_576)
-    time.sleep(60)
+    while True:
+        sys.stdout.write("x" * 1_048_576)
 
 
 def chatters_on_stderr() -> None:
@@ -213,6 +216,26 @@ def never_ends() -> None:
     note("turn/started", turn={"id": turn_id(), "status": "inProgress"})
 
 
+def floods() -> None:
+    """Talks until it reads that it shall stop."""
+    stop = threading.Event()
+
+    def talk() -> None:
+        while not stop.is_set():
+            note("item/agentMessage/delta", itemId="msg-1", delta="word " * 20_000)
+
+    talking = threading.Thread(target=talk)
+    talking.start()
+    request = next(incoming())
+    stop.set()
+    talking.join()
+    reply(request)
+
+
+def ignores_interrupts() -> None:
+    never_ends()
+
+
 TURNS: dict[str, Callable[[], None]] = {
     name: action
     for name, action in list(globals().items())
@@ -233,6 +256,8 @@ def main(mode: str) -> None:
     for message in incoming():
         if message.get("method") == "thread/start" and mode == "other_words":
             send({"id": message["id"], "result": {"conversation": "?"}})
+        elif message.get("method") == "turn/start" and mode == "ignores_prompts":
+            continue
         elif message.get("method") == "turn/start" and mode == "refuses":
             send({"id": message["id"], "error": {"code": -32600, "message": "no such thread"}})
         elif message.get("method") == "turn/start" and turns and mode == "no_steering":

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+from dataclasses import replace
 from pathlib import Path
 
 import psutil
@@ -30,7 +31,7 @@ from app.domain.errors import DriverError
 from app.domain.run import FailureKind
 from app.domain.session import ChunkKind, Continuity
 from app.domain.toolcall import FileChange, ToolKind
-from tests.agents.codex.conftest import end_of, play
+from tests.agents.codex.conftest import Journal, end_of, play
 from tests.support.model_server import ModelServer
 
 pytestmark = pytest.mark.codex
@@ -153,7 +154,7 @@ async def test_a_passing_error_is_retried(codex: CodexSession, model: ModelServe
 
 
 async def test_killed_while_it_asks_then_resumed(
-    real_spec: SessionSpec, model: ModelServer
+    real_spec: SessionSpec, model: ModelServer, journal: Journal
 ) -> None:
     driver = CodexDriver()
     first = await driver.open(real_spec)
@@ -163,7 +164,7 @@ async def test_killed_while_it_asks_then_resumed(
     async for event in first.prompt(Prompt("RUN: touch later", 2)):
         if isinstance(event, ApprovalAsked):
             call_id = event.call.call_id
-            _kill_group(real_spec)
+            os.killpg(journal.pids[-1], signal.SIGKILL)
     assert isinstance(event, TurnDone) and event.failure is not None
     assert event.failure.kind is FailureKind.BROKEN_PIPE
     assert "killed by signal 9" in event.failure.message
@@ -180,9 +181,24 @@ async def test_killed_while_it_asks_then_resumed(
     assert "remember the milk" in model.conversations()[-1].text
 
 
-def _kill_group(spec: SessionSpec) -> None:
-    host = spec.processes
-    os.killpg(host.started[-1].pid, signal.SIGKILL)  # type: ignore[attr-defined]
+async def test_sessions_side_by_side_do_not_meet(
+    real_spec: SessionSpec, journal: Journal, tmp_path: Path
+) -> None:
+    """Several processes share one CODEX_HOME, as the branches of a step do."""
+
+    async def one(number: int) -> str:
+        workspace = tmp_path / f"branch-{number}"
+        workspace.mkdir()
+        spec = replace(real_spec, session_id=f"s-{number}", workspace=str(workspace))
+        session = await CodexDriver().open(spec)
+        events = await play(session, f"RUN: pwd && touch made-{number}", ALLOW)
+        await session.close()
+        assert [path.name for path in workspace.iterdir()] == [f"made-{number}"]
+        assert f"branch-{number}" in end_of(events).text
+        return session.native_id
+
+    threads = await asyncio.gather(*(one(number) for number in range(3)))
+    assert len(set(threads)) == len(set(journal.pids)) == 3
 
 
 async def test_a_lost_thread_is_started_anew_and_says_so(real_spec: SessionSpec) -> None:

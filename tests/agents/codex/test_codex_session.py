@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections.abc import Callable
 
+import psutil
 import pytest
 
 from app.agents.codex import CodexDriver
@@ -27,7 +28,7 @@ from app.domain.approval import Action, Scope
 from app.domain.errors import DriverError
 from app.domain.run import FailureKind
 from app.domain.session import ChunkKind, Continuity
-from tests.agents.codex.conftest import end_of, play
+from tests.agents.codex.conftest import Journal, end_of, play
 
 Spec = Callable[[str], SessionSpec]
 ALLOW = Answer(Action.ALLOW)
@@ -215,6 +216,50 @@ async def test_an_abandoned_turn_is_ended_before_the_next(fake_spec: Spec) -> No
     await session.interrupt()
     assert end_of(await second) == TurnDone("interrupted")
     await session.close()
+
+
+@pytest.mark.parametrize("mode", ["ignores_interrupts", "ignores_prompts"])
+async def test_a_codex_that_does_not_react_is_stopped(
+    fake_spec: Spec, mode: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("app.agents.codex.session._INTERRUPT_SECONDS", 0.3)
+    monkeypatch.setattr("app.agents.codex.session._REQUEST_SECONDS", 0.5)
+    session = await CodexDriver().open(fake_spec(mode))
+    running = asyncio.create_task(play(session, "go"))
+    await asyncio.sleep(0.1)
+    if mode == "ignores_interrupts":
+        await session.interrupt()
+    failure = end_of(await running).failure
+    assert failure is not None and failure.kind is FailureKind.BROKEN_PIPE
+    assert failure.message.startswith("codex did not") and "it was stopped" in failure.message
+    await session.close()
+
+
+@pytest.mark.parametrize("how", ["interrupt", "close"])
+async def test_a_reader_that_stands_still_stops_codex_but_not_us(
+    fake_spec: Spec, journal: Journal, how: str
+) -> None:
+    session = await CodexDriver().open(fake_spec("floods"))
+    stream = session.prompt(Prompt("go", 1))
+    await anext(stream)
+    while (used := cpu_seconds(journal.pids[-1])) != await later_cpu_seconds(journal.pids[-1]):
+        assert used < 30  # it does not stop by itself
+    if how == "interrupt":
+        await session.interrupt()
+    else:
+        await session.close()
+    assert [event async for event in stream][-1] == TurnDone("interrupted")
+    await session.close()
+
+
+def cpu_seconds(pid: int) -> float:
+    times = psutil.Process(pid).cpu_times()
+    return times.user + times.system
+
+
+async def later_cpu_seconds(pid: int) -> float:
+    await asyncio.sleep(0.3)
+    return cpu_seconds(pid)
 
 
 async def test_close_ends_a_running_turn_as_interrupted(fake_spec: Spec) -> None:
