@@ -1,36 +1,48 @@
-"""The Textual application: it puts screens together and holds no truth of its own."""
+"""The Textual application: it puts screens together and holds no truth of its own.
+
+The first frame is painted before the domain, the link and the screens are even imported: what
+this module needs of them is imported where it is used.
+"""
 
 from __future__ import annotations
 
 import getpass
 from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import cached_property
 from pathlib import Path
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar, cast
 
 from textual.binding import Binding, BindingType
 from textual.command import Provider
 from textual.events import Resize
 from textual.screen import Screen
 
-from app.domain.approval import Actor, ActorKind
-from app.domain.base import RunId
 from app.domain.errors import LongwatchError
-from app.link.client import Client
-from app.ui.bridge import Bridge, Connect
 from app.ui.keys import GLOBAL_KEYS, KEY_NAMES
 from app.ui.palette import RoomCommands
 from app.ui.safety import SafeApp
-from app.ui.screens.base import RoomScreen
-from app.ui.screens.watch import WatchScreen
+from app.ui.screens.opening import OpeningScreen
 from app.ui.theme import THEME, WIDE, style
-from app.ui.view import Changes, View
+
+if TYPE_CHECKING:
+    from app.domain.approval import Actor
+    from app.domain.base import RunId
+    from app.link.client import Client
+    from app.ui.bridge import Bridge, Connect
+    from app.ui.view import Changes, View
 
 MIN_WIDTH, MIN_HEIGHT = 60, 15
 
 
 def utc_now() -> datetime:
     return datetime.now(UTC)
+
+
+def _watch() -> Screen[None]:
+    from app.ui.screens.watch import WatchScreen
+
+    return WatchScreen()
 
 
 def _approvals() -> Screen[None]:
@@ -47,6 +59,8 @@ def _reviews() -> Screen[None]:
 
 def operator() -> Actor:
     """The person at the keyboard, by the name the machine knows them by."""
+    from app.domain.approval import Actor, ActorKind
+
     try:
         name = getpass.getuser()
     except (OSError, KeyError):  # a user id without a name
@@ -58,11 +72,11 @@ class ControlRoom(SafeApp):
     """The control room over one supervisor."""
 
     TITLE = "Longwatch"
-    CSS_PATH = [style("app"), style("watch")]  # noqa: RUF012
+    CSS_PATH = style("app")
     BINDINGS: ClassVar[list[BindingType]] = GLOBAL_KEYS
     COMMANDS: ClassVar[set[type[Provider] | Callable[[], type[Provider]]]] = {RoomCommands}
     SCREENS: ClassVar[dict[str, Callable[[], Screen[None]]]] = {
-        "watch": WatchScreen,
+        "watch": _watch,
         "approvals": _approvals,
         "reviews": _reviews,
     }
@@ -82,19 +96,36 @@ class ControlRoom(SafeApp):
         project: Path | None = None,
     ) -> None:
         super().__init__()
-        self.view = View()
-        self.bridge = Bridge(self.view, connect, reconnect=reconnect, changed=self._changed)
         self.now = now
-        self.me = me or operator()
         self.project = project or Path.cwd()
         self.drafts: dict[str, str] = {}  # typed and not sent, by dialog
         self.failure = ""  # why the room closed, when it could not open
+        self._me = me
+        self._connects = (connect, reconnect)
         self._first = (screen, run_id)
         self._notice = notice
         self._known: frozenset[tuple[str, str]] | None = None
         self.animation_level = "none"
         self.register_theme(THEME)
         self.theme = THEME.name
+
+    @cached_property
+    def view(self) -> View:
+        from app.ui.view import View
+
+        return View()
+
+    @cached_property
+    def bridge(self) -> Bridge:
+        from app.ui.bridge import Bridge
+
+        connect, reconnect = self._connects
+        return Bridge(self.view, connect, reconnect=reconnect, changed=self._changed)
+
+    @cached_property
+    def me(self) -> Actor:
+        """The person at the keyboard, as the journal will name them."""
+        return self._me or operator()
 
     @property
     def client(self) -> Client | None:
@@ -115,10 +146,11 @@ class ControlRoom(SafeApp):
         return KEY_NAMES.get(binding.key) or super().get_key_display(binding)
 
     def get_default_screen(self) -> Screen[None]:
-        return self.get_screen("watch")
+        return OpeningScreen()
 
     async def on_ready(self) -> None:
-        """The first frame is on the terminal: now there is time to connect."""
+        """The first frame is on the terminal: now there is time for the rest, and to connect."""
+        await self.push_screen("watch")
         self._check_size(self.size.width, self.size.height)
         self.run_worker(self._follow(), group="bridge", exclusive=True)
         screen, run_id = self._first
@@ -128,12 +160,12 @@ class ControlRoom(SafeApp):
             await self.show(screen)
 
     async def _open_run_when_known(self, prefix: str) -> None:
-        """A run is found in the snapshot, or by the supervisor if it is an old one."""
+        """Open the run that was asked for, also one so old that the snapshot has left it out."""
         await self.bridge.ready.wait()
         if self.client is None:
             return
         try:
-            state = await self.client.run(RunId(prefix))
+            state = await self.client.run(cast("RunId", prefix))
         except LongwatchError as error:
             self.notify(str(error), severity="error", markup=False)
             return
@@ -153,6 +185,8 @@ class ControlRoom(SafeApp):
 
     def everything(self) -> Changes:
         """All there is, for a screen that draws itself from the start."""
+        from app.ui.view import Changes
+
         view = self.view
         return Changes(frozenset(view.runs), frozenset(view.tails), rules=True, status=True)
 
@@ -161,6 +195,8 @@ class ControlRoom(SafeApp):
             return
         if changes.runs:
             self._ring()
+        from app.ui.screens.base import RoomScreen
+
         screen = self.screen
         if isinstance(screen, RoomScreen):
             screen.view_changed(changes)
@@ -190,7 +226,7 @@ class ControlRoom(SafeApp):
         await self.push_screen(RunScreen(run_id))
 
     async def go_back(self) -> None:
-        if len(self.screen_stack) > 1:
+        if self.screen is not self.get_screen("watch"):
             await self.pop_screen()
 
     async def action_show(self, name: str) -> None:

@@ -58,7 +58,9 @@ class DeafKeys:
         return self._monotonic() - self._since >= self.seconds
 
 
-_PARTS = ("runs.", "tail.", "text.")
+# Bindings are named `place.deed`: these places are not a screen of their own.
+_SHARED = ("app", "screen")
+_PARTS = ("runs", "tail", "text")
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,11 +76,12 @@ class KeyEntry:
 
 def described(screen: Screen[object]) -> list[KeyEntry]:
     """What keys do on a screen, its own first; remapped keys as they are now."""
-    found: dict[str, tuple[Binding, list[str]]] = {}
+    found: dict[tuple[str, str], tuple[Binding, list[str]]] = {}
     for active in screen.active_bindings.values():
         binding = active.binding
         if binding.id and binding.description:
-            keys = found.setdefault(binding.id, (binding, []))[1]
+            place = (binding.id.partition(".")[0], binding.action)
+            keys = found.setdefault(place, (binding, []))[1]
             display = screen.app.get_key_display(binding)
             if display not in keys:
                 keys.append(display)
@@ -87,14 +90,14 @@ def described(screen: Screen[object]) -> list[KeyEntry]:
             keys=", ".join(keys),
             label=binding.description,
             action=binding.action,
-            shared=name.startswith(("app.", "screen.")),
+            shared=place in _SHARED,
             shown=binding.show,
         )
-        for name, (binding, keys) in sorted(found.items(), key=_place)
+        for (place, _), (binding, keys) in sorted(found.items(), key=_order)
     ]
 
 
-def _place(item: tuple[str, object]) -> int:
+def _order(item: tuple[tuple[str, str], object]) -> int:
     """A screen's own keys, then those of the part of it that has the focus, then the shared."""
-    name = item[0]
-    return 2 if name.startswith(("app.", "screen.")) else int(name.startswith(_PARTS))
+    place = item[0][0]
+    return 2 if place in _SHARED else int(place in _PARTS)

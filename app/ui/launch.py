@@ -6,8 +6,10 @@ import asyncio
 import signal
 import sys
 from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING
 
-from app.link.client import Client
+if TYPE_CHECKING:
+    from app.link.client import Client
 
 
 def open_screen(

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+from typing import TYPE_CHECKING
 
 from app.domain.errors import StoreError
-from app.link.client import Client
+
+if TYPE_CHECKING:
+    from app.link.client import Client
 
 PATIENCE = 30.0  # seconds for the first snapshot
 

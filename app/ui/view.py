@@ -128,13 +128,13 @@ class View:
         return sorted(self.runs.values(), key=key)
 
     def live_sessions(self, run_id: RunId) -> list[Session]:
-        """The run's sessions, the one at work first, then the most recently opened."""
+        """The run's sessions: those at work first, then the current step's, then the latest."""
         state = self.runs.get(run_id)
         if state is None:
             return []
-        order = {SessionState.WAITING: 0, SessionState.WORKING: 0, SessionState.OPENING: 1}
+        step = state.run.current_step
         newest = sorted(state.sessions.values(), key=lambda s: s.opened_at, reverse=True)
-        return sorted(newest, key=lambda s: order.get(s.state, 2))
+        return sorted(newest, key=lambda s: (_AT_WORK.get(s.state, 2), s.step != step))
 
     @property
     def live_runs(self) -> int:
@@ -142,6 +142,7 @@ class View:
         return sum(state.run.state in _LIVE for state in self.runs.values())
 
 
+_AT_WORK = {SessionState.WAITING: 0, SessionState.WORKING: 0, SessionState.OPENING: 1}
 _LIVE = (TaskState.PENDING, TaskState.IN_PROGRESS)
 _GROUP = {
     TaskState.IN_PROGRESS: 1,

@@ -12,11 +12,18 @@ from app.ui.app import ControlRoom
 QUIET = 0.15  # seconds in which a flush has told and the screen has drawn
 
 
+async def rest(pilot: Pilot[None]) -> None:
+    """Until a flush has told, and what it caused is laid out and drawn."""
+    await pilot.pause(QUIET)
+    for _ in range(3):
+        await pilot.pause()
+
+
 async def settle(pilot: Pilot[None]) -> None:
     """Until the first snapshot is on screen and nothing is under way."""
     room = cast(ControlRoom, pilot.app)
     await room.bridge.ready.wait()
-    await pilot.pause(QUIET)
+    await rest(pilot)
 
 
 def pressing(*keys: str) -> Callable[[Pilot[None]], Awaitable[None]]:
@@ -26,7 +33,7 @@ def pressing(*keys: str) -> Callable[[Pilot[None]], Awaitable[None]]:
         await settle(pilot)
         if keys:
             await pilot.press(*keys)
-            await pilot.pause(QUIET)
+            await rest(pilot)
 
     return run
 

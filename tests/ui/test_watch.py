@@ -24,7 +24,7 @@ from app.ui.widgets.panes import PaneGrid
 from app.ui.widgets.run_list import RunList
 from tests.ui import canned
 from tests.ui.conftest import room_over
-from tests.ui.driving import QUIET, screen_text, settle
+from tests.ui.driving import rest, screen_text, settle
 from tests.ui.fakes import FakeClient
 from tests.ui.parts import ME, NOW, make_status
 
@@ -33,7 +33,7 @@ Size = tuple[int, int]
 
 async def press(pilot: Pilot[None], *keys: str) -> None:
     await pilot.press(*keys)
-    await pilot.pause(QUIET)
+    await rest(pilot)
 
 
 def selected(room: ControlRoom) -> str | None:
@@ -53,12 +53,12 @@ async def test_the_run_that_needs_a_person_is_selected_first_until_somebody_move
         await settle(pilot)
         assert selected(room) == running.run.run_id
         client.push(client_snapshot(client, running, waiting))
-        await pilot.pause(QUIET)
+        await rest(pilot)
         assert selected(room) == waiting.run.run_id
         await press(pilot, "j")
         assert selected(room) == running.run.run_id
         client.push(client_snapshot(client, running, waiting, canned.uncertain_run(4)))
-        await pilot.pause(QUIET)
+        await rest(pilot)
         assert selected(room) == running.run.run_id, "the selection stays with its run"
         await press(pilot, "k", "up", "up")
         assert selected(room) == "run-0004"
@@ -82,7 +82,7 @@ async def test_what_an_agent_says_reaches_its_pane() -> None:
             session_id=session, ordinal=8, kind=ChunkKind.MESSAGE, text="here it is", at=NOW
         )
         client.push(Streamed(chunks=(chunk,)))
-        await pilot.pause(QUIET)
+        await rest(pilot)
         assert "● here it is" in screen_text(room)
 
 
@@ -100,7 +100,7 @@ async def test_the_bell_rings_for_what_is_new_and_not_for_what_was_there(
         blocked = ev.RunStateChanged(state=canned.blocked_run().run.state, reason="gate", by=ME)
         event = Event(seq=121, at=NOW, run_id=second.run.run_id, payload=blocked)
         client.push(Committed(events=(event,)))
-        await pilot.pause(QUIET)
+        await rest(pilot)
         assert rung == [1]
         assert "+1 more" in screen_text(room)
 
@@ -232,13 +232,13 @@ async def test_a_terminal_that_is_too_small_says_so_and_recovers() -> None:
         await settle(pilot)
         await press(pilot, "n", *"draft")
         await pilot.resize_terminal(20, 5)
-        await pilot.pause(QUIET)
+        await rest(pilot)
         assert isinstance(room.screen, SmallScreen)
         assert "too small" in screen_text(room)
         await press(pilot, "escape", "x", "n", "question_mark")
         assert isinstance(room.screen, SmallScreen)
         await pilot.resize_terminal(100, 30)
-        await pilot.pause(QUIET)
+        await rest(pilot)
         assert isinstance(room.screen, AskText)
         assert room.screen.query_one(PromptArea).text == "draft"
 
@@ -250,7 +250,7 @@ async def test_a_problem_of_the_store_is_on_a_banner_until_it_is_gone() -> None:
         await settle(pilot)
         assert "⚠ disk full" in screen_text(room)
         client.push(StatusChanged(status=make_status()))
-        await pilot.pause(QUIET)
+        await rest(pilot)
         assert "disk full" not in screen_text(room)
 
 
@@ -326,7 +326,7 @@ async def test_the_palette_runs_a_key_s_action() -> None:
         await press(pilot, "ctrl+p", *"retry")
         await pilot.pause(0.5)
         await press(pilot, "enter")
-        await pilot.pause(QUIET)
+        await rest(pilot)
         assert [type(command) for command in client.commands] == [RetryRun]
 
 
@@ -337,7 +337,7 @@ async def test_times_go_on_while_nothing_happens() -> None:
         assert "12m" in screen_text(room)
         room.now = lambda: NOW + timedelta(hours=1)
         cast(WatchScreen, room.screen)._ticked()
-        await pilot.pause(QUIET)
+        await rest(pilot)
         assert "1h12" in screen_text(room)
 
 

@@ -52,7 +52,7 @@ class RoomScreen(Screen[None]):
         `Changes` is complete (`room.everything()`) when the screen comes back to the top.
         """
 
-    async def on_screen_resume(self) -> None:
+    def on_screen_resume(self) -> None:
         self.view_changed(self.room.everything())
 
     async def send(self, command: Command) -> Done | None:

@@ -19,7 +19,7 @@ from app.ui.widgets.tail import GLYPHS
 
 KEY_CELLS = 16
 MEANS = {
-    "uncertain": "a tool call was allowed and nobody knows whether it ran: say what to do",
+    "uncertain": "nobody knows whether an allowed tool call was carried out",
     "approval": "an agent asks to be allowed something",
     "review": "a result waits for your verdict",
     "blocked": "stands still until somebody helps: retry or cancel",

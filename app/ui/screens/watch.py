@@ -21,6 +21,7 @@ from app.domain.text import one_line
 from app.ui.deeds import RunDeeds
 from app.ui.rows import explain, run_row
 from app.ui.screens.base import RoomScreen
+from app.ui.theme import style
 from app.ui.view import Changes
 from app.ui.watching import assign
 from app.ui.widgets.attention_bar import AttentionBar
@@ -37,6 +38,7 @@ PAGE = 500  # chunks of older transcript read at once
 class WatchScreen(RunDeeds, RoomScreen):
     """The list of runs, live panes, and the bar that says what is most urgent."""
 
+    CSS_PATH = style("watch")
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("enter", "open", "Open", id="watch.open"),
         Binding("a", "app.show('approvals')", "Approvals", id="watch.approvals"),
@@ -96,7 +98,8 @@ class WatchScreen(RunDeeds, RoomScreen):
         self.set_class(not runs and self.view.status is not None, "-empty")
         needs = sum(not item.snoozed for item in self._items)
         self.query_one(StatusBar).show(self.view, needs)
-        self.query_one(AttentionBar).show(self._items, now)
+        titles = {run_id: state.run.request.title for run_id, state in self.view.runs.items()}
+        self.query_one(AttentionBar).show(self._items, now, titles)
         self.query_one(RunList).show([run_row(s, attention(s, now), now) for s in runs])
         if self._tick is not None:
             still = all(state.run.state.terminal for state in runs)
@@ -126,8 +129,7 @@ class WatchScreen(RunDeeds, RoomScreen):
     def _content(self, run_id: RunId, session_id: SessionId | None) -> PaneContent:
         state = self.view.runs[run_id]
         session = state.sessions.get(session_id) if session_id else None
-        why = explain(state, attention(state, self.now()))
-        return pane_content(state, session, why)
+        return pane_content(state, session)
 
     def _owner(self, session_id: SessionId) -> RunId | None:
         return next(

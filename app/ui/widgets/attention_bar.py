@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from rich.cells import cell_len
@@ -13,6 +13,7 @@ from textual.strip import Strip
 from textual.widget import Widget
 
 from app.domain.attention import AttentionItem, AttentionKind
+from app.domain.base import RunId
 from app.domain.text import one_line
 from app.ui.rows import NEEDS, duration
 
@@ -46,11 +47,18 @@ class AttentionBar(Widget):
         self._item: AttentionItem | None = None
         self._left, self._right = " nothing waits for you", ""
 
-    def show(self, items: Sequence[AttentionItem], now: datetime) -> None:
-        """`items` as `View.attention` orders them."""
+    def show(
+        self,
+        items: Sequence[AttentionItem],
+        now: datetime,
+        titles: Mapping[RunId, str] | None = None,
+    ) -> None:
+        """`items` as `View.attention` orders them; `titles` of the runs they belong to."""
         loud = [item for item in items if not item.snoozed]
         self._item = loud[0] if loud else None
         self._left, self._right = _texts(items, loud, now)
+        if self._item is not None and titles and (title := titles.get(self._item.run_id)):
+            self._left += f" · {title}"
         self.set_class(self._item is not None and not _dangerous(self._item), "-need")
         self.set_class(self._item is not None and _dangerous(self._item), "-bad")
         self.refresh()

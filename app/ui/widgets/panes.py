@@ -36,12 +36,12 @@ class PaneContent:
     empty: str
 
 
-def pane_content(state: RunState, session: Session | None, why: str) -> PaneContent:
-    """`why` is said while nobody has said anything."""
+def pane_content(state: RunState, session: Session | None) -> PaneContent:
+    """What a pane shows of a session, or of a run in which nobody has spoken yet."""
     run = state.run
     title = one_line(run.request.title, 120)
     if session is None:
-        return PaneContent(run.run_id, None, title, "", why)
+        return PaneContent(run.run_id, None, title, "", "no agent has spoken yet")
     about = [session.step, session.agent, str(session.state)]
     if session.continuity is not Continuity.FRESH:
         about.append(str(session.continuity))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from typing import TYPE_CHECKING
 
 from rich.segment import Segment
 from rich.style import Style
@@ -12,7 +13,9 @@ from textual.widgets import Static
 
 from app.domain.task_state import TaskState
 from app.domain.text import one_line
-from app.ui.view import View
+
+if TYPE_CHECKING:
+    from app.ui.view import View
 
 
 class StatusBar(Widget):
