@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from app.agents.codex import calls, models
@@ -179,6 +179,7 @@ def test_a_question_has_the_fingerprint_of_what_then_runs() -> None:
     assert asked.fingerprint == calls.command_call(item).fingerprint
 
 
+@settings(deadline=None, max_examples=60)
 @given(st.lists(st.tuples(st.sampled_from("bhapAfr"), st.sampled_from("xy")), max_size=30))
 def test_calls_begin_before_they_end_and_each_once(steps: list[tuple[str, str]]) -> None:
     """Whatever order codex tells things in: b(egin), h(eld), a(sk), p(ermit), A(sk sub-call),

@@ -7,7 +7,7 @@ import shlex
 import subprocess
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from app.agents.codex.shell import plain_words, unwrap
@@ -21,11 +21,13 @@ JSON = st.recursive(
 )
 
 
+@settings(deadline=None, max_examples=60)
 @given(st.binary())
 def test_no_line_breaks_the_reader(line: bytes) -> None:
     assert isinstance(parse(line), Garbage | Notification | Reply | ServerRequest)
 
 
+@settings(deadline=None, max_examples=60)
 @given(
     st.fixed_dictionaries(
         {}, optional={"id": JSON, "method": JSON, "params": JSON, "result": JSON, "error": JSON}
@@ -36,6 +38,7 @@ def test_no_object_breaks_the_reader(message: dict[str, object]) -> None:
     assert isinstance(parse(line), Garbage | Notification | Reply | ServerRequest)
 
 
+@settings(deadline=None, max_examples=60)
 @given(st.text(), st.dictionaries(st.text(), JSON.filter(lambda v: v == v)))
 def test_a_frame_is_one_line_that_says_the_same(method: str, params: dict[str, object]) -> None:
     line = frame({"method": method, "params": params})
@@ -51,6 +54,7 @@ def test_replies_carry_result_or_error() -> None:
     assert isinstance(bad, Reply) and str(bad.error) == "no"
 
 
+@settings(deadline=None, max_examples=60)
 @given(PLAIN)
 def test_the_script_comes_out_as_it_went_in(script: str) -> None:
     assert unwrap(shlex.join(["/bin/bash", "-lc", script])) == script
