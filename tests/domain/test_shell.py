@@ -166,3 +166,17 @@ def test_a_fork_bomb_is_seen_as_a_function_that_calls_itself() -> None:
     parsed = parse(":(){ :|:& };:")
     assert parsed.functions == (":",)
     assert [command.function for command in parsed.commands] == [":", ":", ""]
+
+
+def test_characters_beyond_ascii_are_parts_of_words() -> None:
+    assert texts("echo {\U00031840} Grüße") == ["echo '{\U00031840}' Grüße"]
+    assert texts("é=1") == ["é=1"]
+    assert parse("é=1").commands[0].words  # a shell takes this for a program, not a variable
+    assert parse("{\U00031840").unparsable
+    assert parse("cat <<é\nx\né").unparsable
+
+
+def test_pieces_of_a_text_that_is_not_understood_are_looked_at() -> None:
+    assert "rm -rf /" in texts("echo $((rm -rf /); ls)")
+    assert "rm -rf /" in texts("if rm -rf /")
+    assert "rm -rf /" in texts("r\\\nm -rf /")

@@ -16,7 +16,7 @@ from app.domain.policy.match import (
 )
 from app.domain.request import Risk
 from app.domain.risk import Assessment, findings_of
-from app.domain.shell import SimpleCommand, parse
+from app.domain.shell import SimpleCommand
 from app.domain.toolcall import ToolCall
 
 FLOOR = "floor"
@@ -53,8 +53,7 @@ def decide(
         return PolicyAnswer(
             action=Action.DENY, rule=FLOOR, reason=f"never allowed, by any rule: {floor.reason}"
         )
-    parsed = parse(call.command) if is_shell(call) and call.command else None
-    asking = Asking(call, assessment, agent, session, workspace, parsed)
+    asking = Asking.about(call, assessment, agent, session, workspace)
     deciding = _shell(rules, asking) if is_shell(call) else [_first_for_call(rules, asking)]
     return _combine(deciding, assessment)
 
@@ -66,7 +65,7 @@ def deciding_rules(
     if asking.parsed is None:
         return []
     commands = asking.parsed.commands
-    own = [_first(rules, command, asking) for command in commands]
+    own = [_first(rules, index, asking) for index in range(len(commands))]
     found = list[tuple[SimpleCommand, ApprovalRule | None]]()
     for command, rule in zip(commands, own, strict=True):
         covering, outer = rule, command
@@ -92,10 +91,8 @@ def _shell(rules: Sequence[ApprovalRule], asking: Asking) -> list[ApprovalRule |
     return found
 
 
-def _first(
-    rules: Sequence[ApprovalRule], command: SimpleCommand, asking: Asking
-) -> ApprovalRule | None:
-    return next((rule for rule in rules if matches_command(rule, command, asking)), None)
+def _first(rules: Sequence[ApprovalRule], index: int, asking: Asking) -> ApprovalRule | None:
+    return next((rule for rule in rules if matches_command(rule, index, asking)), None)
 
 
 def _first_for_call(rules: Sequence[ApprovalRule], asking: Asking) -> ApprovalRule | None:

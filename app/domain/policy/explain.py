@@ -12,7 +12,7 @@ from app.domain.request import Risk
 from app.domain.risk import Assessment, assess, summarise
 from app.domain.risk.places import Folders
 from app.domain.risk.shell_call import judge_command
-from app.domain.shell import Word, parse
+from app.domain.shell import parse
 from app.domain.text import printable
 from app.domain.toolcall import ToolCall, ToolKind
 
@@ -56,9 +56,9 @@ def explain(
     assessment = assess(call, workspace)
     answer = decide(call, assessment, rules, agent=agent, session=session, workspace=workspace)
     parsed = parse(text)
-    asking = Asking(call, assessment, agent, session, workspace, parsed)
+    asking = Asking.about(call, assessment, agent, session, workspace)
     folders = Folders.of(workspace)
-    start = folders.enter(folders.workspace, Word(text=cwd)) if cwd else folders.workspace
+    start = folders.start(cwd)
     commands = list[ExplainedCommand]()
     for command, rule in deciding_rules(rules, asking):
         judged = summarise(judge_command(command, parsed, folders, start))

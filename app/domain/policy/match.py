@@ -17,7 +17,8 @@ from app.domain.policy.globs import literal_head, path_pattern
 from app.domain.request import Risk
 from app.domain.risk import Assessment, touched
 from app.domain.risk.places import Folders
-from app.domain.shell import Parsed, SimpleCommand, Word
+from app.domain.risk.shell_call import judge_command
+from app.domain.shell import Parsed, SimpleCommand, parse
 from app.domain.toolcall import ToolCall, ToolKind
 
 
@@ -30,7 +31,33 @@ class Asking:
     agent: str
     session: SessionId
     workspace: str
-    parsed: Parsed | None  # of shell text
+    parsed: Parsed | None = None  # of shell text
+    critical: frozenset[int] = frozenset()  # indices of the commands whose own risk is critical
+
+    @classmethod
+    def about(
+        cls,
+        call: ToolCall,
+        assessment: Assessment,
+        agent: str,
+        session: SessionId,
+        workspace: str,
+    ) -> Asking:
+        """All about a call; shell text is parsed."""
+        if call.kind is not ToolKind.SHELL or not call.command:
+            return cls(call, assessment, agent, session, workspace)
+        parsed = parse(call.command)
+        found = frozenset[int]()
+        if assessment.risk is Risk.CRITICAL:
+            folders = Folders.of(workspace)
+            start = folders.start(call.cwd)
+            for index, command in enumerate(parsed.commands):
+                judged = judge_command(command, parsed, folders, start)
+                if any(finding.risk is Risk.CRITICAL for finding in judged):
+                    found |= {index}
+            # Critical for another reason than one of its commands: then it is so as a whole.
+            found = found or frozenset(range(len(parsed.commands)))
+        return cls(call, assessment, agent, session, workspace, parsed, found)
 
     def applies(self, rule: ApprovalRule) -> bool:
         """Whether the conditions hold that are the same for the whole call."""
@@ -46,8 +73,6 @@ class Asking:
             return False
         if match.min_risk is not None and risk.rank < match.min_risk.rank:
             return False
-        if rule.action is Action.ALLOW and risk is Risk.CRITICAL and not rule.allow_critical:
-            return False
         return match.command_exact is None or self.call.command == match.command_exact
 
 
@@ -57,19 +82,28 @@ def matches_call(rule: ApprovalRule, asking: Asking) -> bool:
     if match.command is not None or not asking.applies(rule):
         return False
     if match.path is None:
-        return True
+        return rule.action is not Action.ALLOW or _may_allow(rule, asking)
     paths, complete = touched(asking.call, asking.workspace)
+    if rule.action is Action.ALLOW and not _may_allow(rule, asking):
+        return False
     if rule.action is Action.ALLOW:
         return complete and all(_allows(match.path, path, asking) for path in paths)
     return any(_concerns(match.path, path, asking) for path in paths)
 
 
-def matches_command(rule: ApprovalRule, command: SimpleCommand, asking: Asking) -> bool:
-    """For shell text: whether the rule matches one simple command of it."""
+def _may_allow(rule: ApprovalRule, asking: Asking) -> bool:
+    return rule.allow_critical or asking.assessment.risk is not Risk.CRITICAL
+
+
+def matches_command(rule: ApprovalRule, index: int, asking: Asking) -> bool:
+    """For shell text: whether the rule matches the simple command of that index."""
     match = rule.match
-    if not asking.applies(rule):
+    if asking.parsed is None or not asking.applies(rule):
         return False
+    command = asking.parsed.commands[index]
     if rule.action is Action.ALLOW:
+        if index in asking.critical and not rule.allow_critical:
+            return False
         return match.command_exact is not None or _allowed(rule, command, asking)
     if match.command is not None and not any(
         fnmatchcase(text, match.command) for text in wide_texts(command)
@@ -86,7 +120,7 @@ def matches_text(rule: ApprovalRule, asking: Asking) -> bool:
     if not asking.applies(rule):
         return False
     if rule.action is Action.ALLOW:
-        return match.command_exact is not None
+        return match.command_exact is not None and _may_allow(rule, asking)
     text = (asking.call.command or "").strip()
     return match.path is None and (match.command is None or fnmatchcase(text, match.command))
 
@@ -171,9 +205,7 @@ def _shell_paths(command: SimpleCommand, asking: Asking) -> Iterator[str]:
     folders = Folders.of(asking.workspace)
     words = [*command.words[1:], *(r.target for r in command.redirects if not r.is_text)]
     for chain in command.cwds:
-        cwd: str | None = folders.workspace
-        if asking.call.cwd:
-            cwd = folders.enter(cwd, Word(text=asking.call.cwd))
+        cwd = folders.start(asking.call.cwd)
         for target in chain:
             cwd = folders.enter(cwd, target)
         for word in words:

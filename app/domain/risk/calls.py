@@ -53,10 +53,7 @@ def touched(call: ToolCall, workspace: str) -> tuple[tuple[str, ...], bool]:
 
 def _scene(call: ToolCall, workspace: str) -> Scene:
     folders = Folders.of(workspace)
-    cwd = folders.workspace
-    if call.cwd:
-        cwd = folders.enter(cwd, Word(text=call.cwd, home=call.cwd.startswith("~"))) or cwd
-    return Scene(SimpleCommand(), Parsed(), folders, cwd)
+    return Scene(SimpleCommand(), Parsed(), folders, folders.start(call.cwd))
 
 
 def _shell(call: ToolCall, scene: Scene) -> list[Finding]:

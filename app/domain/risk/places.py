@@ -52,6 +52,12 @@ class Folders:
         found = _A_HOME.match(root + "/")
         return cls(root, found[1] if found else _HOME)
 
+    def start(self, cwd: str | None) -> str | None:
+        """The folder a call starts in: the workspace unless it names another."""
+        if not cwd:
+            return self.workspace
+        return self.enter(self.workspace, Word(text=cwd, home=cwd.startswith("~")))
+
     def enter(self, cwd: str | None, target: Word) -> str | None:
         """The folder after `cd target`; None where that is not known."""
         if target.dynamic or target.glob:

@@ -21,6 +21,12 @@ _JOINED = re.compile(r"[^\s\\;&|(](?:\\\\)*\\\n[^\s;&|)]")
 # `${x@P}` runs the substitutions inside the value of x.
 _PROMPT = re.compile(r"\$\{[^}]*@[PEAa]\}")
 
+# The grammar's scanner reads outside its tables, and can crash, at characters beyond ASCII
+# (tree-sitter-bash issue 337). To a shell they are plain parts of a word, so the tree is made
+# of a text where each of their bytes is a sign that is just that, and no part of a name.
+_MASK = bytes(range(0x80)) + b"%" * 0x80
+_FOREIGN_END = re.compile(r"<<-?[ \t]*[^\s;&|]*[^\x00-\x7f]")
+
 
 @cache
 def _parser() -> Parser:
@@ -38,11 +44,16 @@ def distrust(text: str) -> str:
         return f"it contains the character U+{ord(found.group()):04X}"
     if _PROMPT.search(text):
         return "it expands a variable as a prompt"
+    if _FOREIGN_END.search(text):
+        return "the end of a here-document is not plain ASCII"
     if _JOINED.search(text):
         return "a word goes on over the end of a line"
     return ""
 
 
 def tree(data: bytes) -> Node:
-    """The root of the text's syntax tree; it has `has_error` set where the grammar gave up."""
-    return _parser().parse(data).root_node
+    """The root of the text's syntax tree; it has `has_error` set where the grammar gave up.
+
+    Positions are those of `data`, but the nodes' own `text` is masked: read from `data`.
+    """
+    return _parser().parse(data.translate(_MASK)).root_node

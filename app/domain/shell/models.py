@@ -8,7 +8,7 @@ import shlex
 from app.domain.base import Model
 
 # Characters that mean nothing to a shell inside a word: such a word needs no quotes when shown.
-_PLAIN = re.compile(r"[A-Za-z0-9_@%+=:,./~^-]+")
+_PLAIN = re.compile(r"[\w@%+=:,./~^-]+")
 _SYSTEM_BIN = re.compile(r"^/(?:usr/(?:local/)?)?s?bin/(?=[^/]+$)")
 
 
@@ -113,7 +113,10 @@ class SimpleCommand(Model):
     @property
     def argv_text(self) -> str:
         """Program and arguments, normalised, without assignments and redirections."""
-        return " ".join((self.name, *(word.shown for word in self.words[1:]))) if self.words else ""
+        if not self.words:
+            return ""
+        program = self.words[0].model_copy(update={"text": self.name})
+        return " ".join(word.shown for word in (program, *self.words[1:]))
 
     @property
     def text(self) -> str:

@@ -24,6 +24,8 @@ from app.domain.shell.words import WordReader
 if TYPE_CHECKING:
     from tree_sitter import Node
 
+MAX_GUESSES = 40
+_BETWEEN = re.compile(r"\$\(|[;&|()`{}\n\r]")
 _OWN_HOME = re.compile(r"(?<![${\w])(?:HOME|PWD)(?=[\s=+;]|$)")
 
 
@@ -59,14 +61,35 @@ class _Walker(CommandReader):
         if len(data) > MAX_BYTES:
             raise TooMuch(self.why)
         root = tree(data)
+        self._walk(root, data, here)
         if root.has_error:
             self.doubt("the shell grammar does not know this form")
+        if self.why:
+            self._guess(text, here)
+
+    def _walk(self, root: Node, data: bytes, here: Context) -> None:
         outer, outer_moves = self.reader, self._moves
-        own_home = _OWN_HOME.search(text) is not None
+        own_home = _OWN_HOME.search(data.decode("utf-8", "replace")) is not None
         self.reader = WordReader(data, self.substitution, own_home)
         self._moves = moves(root)
         self.visit(root, here)
         self.reader, self._moves = outer, outer_moves
+
+    def _guess(self, text: str, here: Context) -> None:
+        """For a text that is not understood: also judge its pieces, as if each were a command.
+
+        A shell may understand what the grammar does not; the worst must not get lost in it.
+        """
+        kept = self.cwds
+        pieces = _BETWEEN.split(text.replace("\\\n", ""))
+        for piece in [p for p in pieces if p.strip()][:MAX_GUESSES]:
+            for guess in (piece, re.sub(r"[\"'\\]", "", piece)):
+                data = guess.encode("utf-8", "replace")
+                root = tree(data)
+                if not root.has_error:
+                    self._walk(root, data, here.into("?"))
+                    break
+        self.cwds = kept
 
     def visit(self, node: Node, here: Context) -> None:
         here = here.deeper()
