@@ -19,6 +19,7 @@ from textual.widgets import Footer, Static
 from app.domain.base import RunId
 from app.domain.commands import Command, Done
 from app.domain.errors import LongwatchError
+from app.ui.page import clean
 from app.ui.screens.base import RoomScreen
 from app.ui.standing import STAYS_SECONDS, Entry, Standing
 from app.ui.view import Changes
@@ -172,7 +173,7 @@ class DecidingScreen(RoomScreen):
 
     def say(self, text: str, tone: str = "quiet") -> None:
         """Put a sentence under the card; it stays until the operator moves on."""
-        self._said = (text, tone)
+        self._said = (clean(text), tone)
 
     def _schedule(self) -> None:
         """One timer for the next moment at which the clock alone changes the picture."""
