@@ -103,7 +103,7 @@ class Turn:
                     await self._take(event)
         finally:
             watch.cancel()
-            await asyncio.gather(watch, return_exceptions=True)
+            await asyncio.wait([watch])
         if done is None:
             failure = Failure(kind=FailureKind.PROTOCOL, message="the turn ended without a word")
             return TurnDone("failed", failure=failure)
@@ -122,8 +122,11 @@ class Turn:
             if session.state is not SessionState.WAITING:
                 left -= tick
         timed_out.set()
-        await self._live.agent.interrupt()
-        await self._core.clock.sleep(_GRACE_SECONDS)
+        try:
+            await self._live.agent.interrupt()
+            await self._core.clock.sleep(_GRACE_SECONDS)
+        except DriverError as error:
+            self._live.transcript.say(ChunkKind.NOTICE, f"it could not be interrupted: {error}")
         await self._live.agent.close()
 
     async def _take(self, event: AgentEvent) -> None:

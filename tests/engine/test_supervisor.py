@@ -415,3 +415,39 @@ async def test_a_project_without_configuration_starts_nothing(
     with pytest.raises(Exception, match="not a git repository"):
         await start(supervisor, tmp_path)
     assert await supervisor.runs() == []
+
+
+SHORT = """
+name = "change"
+
+[[step]]
+name = "work"
+agent = "coder"
+prompt = "Do this: {{ request.text }}"
+timeout_seconds = 1
+"""
+
+
+async def test_a_turn_without_result_is_stopped_and_the_run_asks(
+    opened: Opener, driver: PuppetDriver, tmp_path: Path
+) -> None:
+    supervisor = await opened()
+    run_id = await start(supervisor, a_project(tmp_path / "project", workflow=SHORT))
+    await driver.session(1)
+    state = await until(supervisor, run_id, in_state(TaskState.BLOCKED))
+    assert "no result within 1 s of work" in state.run.reason
+
+
+async def test_waiting_for_a_person_uses_up_no_time(
+    opened: Opener, driver: PuppetDriver, tmp_path: Path
+) -> None:
+    supervisor = await opened()
+    run_id = await start(supervisor, a_project(tmp_path / "project", workflow=SHORT))
+    puppet = await driver.session(1)
+    state = await pending(supervisor, run_id, puppet)
+    await asyncio.sleep(1.5)
+    assert (await supervisor.run(run_id)).run.state is TaskState.IN_PROGRESS
+    await supervisor.execute(answer(state))
+    puppet.finish_call()
+    puppet.done()
+    await until(supervisor, run_id, in_state(TaskState.DONE))
