@@ -213,8 +213,8 @@ class Workspaces:
         """The same from a commit to the worktree as it is now, untracked files included."""
         return await diffs.working_diff(self._git, path, await self._metadata_folder(path), base)
 
-    async def release(self, project: Path, workspace: Workspace, base: str) -> Released:
-        """Remove a worktree that has nothing to lose; its branch stays if `base` lacks its work."""
+    async def release(self, project: Path, workspace: Workspace) -> Released:
+        """Remove a worktree that has nothing to lose; its branch stays if no other has its work."""
         path, branch = workspace.path, workspace.git_branch
         common = await self._common(project)
         async with self._locks.setdefault(common, asyncio.Lock()):
@@ -225,7 +225,7 @@ class Workspaces:
                 await self._git.run(project, "worktree", "remove", str(path))
             except GitError as error:
                 return Released(removed=False, branch_kept=True, why=str(error))
-            kept = not await self._drop_branch(project, branch, base)
+            kept = not await self._drop_branch(project, branch)
         with suppress(OSError):  # other worktrees of the run are still there
             await asyncio.to_thread(path.parent.rmdir)
         return Released(removed=True, branch_kept=kept)
@@ -243,15 +243,11 @@ class Workspaces:
                 return f"{shown} stands on commit {commit[:12]}, which is on no branch"
         return ""
 
-    async def _drop_branch(self, project: Path, branch: str, base: str) -> bool:
-        """Delete a branch that has nothing which is not in `base` and elsewhere; whether so."""
+    async def _drop_branch(self, project: Path, branch: str) -> bool:
+        """Delete a branch whose commits are all on another one or a tag; whether it is gone."""
         ref = f"refs/heads/{branch}"
         if not await self._git.succeeds(project, "show-ref", "--verify", "--quiet", ref):
             return True
-        if not base or not await self._git.succeeds(
-            project, "merge-base", "--is-ancestor", ref, base
-        ):
-            return False
         if not await self._held(project, ref, but=branch):
             return False
         try:
