@@ -23,7 +23,7 @@ from app.ui.keys import GLOBAL_KEYS, KEY_NAMES
 from app.ui.palette import RoomCommands
 from app.ui.safety import SafeApp
 from app.ui.screens.opening import OpeningScreen
-from app.ui.theme import THEME, WIDE, style
+from app.ui.theme import PLAIN, THEME, WIDE, style
 
 if TYPE_CHECKING:
     from app.domain.approval import Actor
@@ -106,8 +106,10 @@ class ControlRoom(SafeApp):
         self._notice = notice
         self._known: frozenset[tuple[str, str]] | None = None
         self.animation_level = "none"
-        self.register_theme(THEME)
-        self.theme = THEME.name
+        few = self.console.color_system in ("standard", "windows")
+        theme = PLAIN if few else THEME
+        self.register_theme(theme)
+        self.theme = theme.name
 
     @cached_property
     def view(self) -> View:

@@ -90,7 +90,9 @@ def duration(span: timedelta) -> str:
     if not hours:
         return f"{minutes}m"
     days, hours = divmod(hours, 24)
-    return f"{days}d{hours:02d}h" if days else f"{hours}h{minutes:02d}"
+    if not days:
+        return f"{hours}h{minutes:02d}"
+    return f"{days}d{hours:02d}h" if days < 10 else f"{days}d"
 
 
 def explain(state: RunState, needs: Iterable[AttentionItem]) -> str:

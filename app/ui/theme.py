@@ -31,6 +31,42 @@ THEME = Theme(
         "footer-description-foreground": "#98a2ac",
         "footer-description-background": "#1a2026",
         "block-cursor-text-style": "bold",
+        "quiet": "#98a2ac",  # what is there when looked for
+        "quieter": "#727d87",
+        "ink": "#14181c",  # on loud backgrounds
+        "cursor": "#2c4254",
+        "focused": "#33506a",
+    },
+)
+
+# The same for terminals of 16 colours, where near greys would all become one: the standard
+# palette's own values, so that nothing is left to rounding.
+PLAIN = Theme(
+    name="longwatch-16",
+    primary="#55ffff",
+    secondary="#00aaaa",
+    accent="#55ffff",
+    warning="#ffff55",
+    error="#ff5555",
+    success="#55ff55",
+    foreground="#aaaaaa",
+    background="#000000",
+    surface="#000000",
+    panel="#0000aa",
+    dark=True,
+    text_alpha=1.0,
+    variables={
+        "footer-background": "#000000",
+        "footer-key-foreground": "#55ffff",
+        "footer-key-background": "#000000",
+        "footer-description-foreground": "#aaaaaa",
+        "footer-description-background": "#000000",
+        "block-cursor-text-style": "bold",
+        "quiet": "#aaaaaa",
+        "quieter": "#aaaaaa",
+        "ink": "#000000",
+        "cursor": "#0000aa",
+        "focused": "#00aaaa",
     },
 )
 

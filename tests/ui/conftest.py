@@ -31,6 +31,15 @@ def room_over(
     )
 
 
+@pytest.fixture(autouse=True)
+def _same_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pictures must not depend on the terminal that the tests are started in."""
+    monkeypatch.setenv("TERM", "xterm-256color")
+    monkeypatch.setenv("COLORTERM", "truecolor")
+    for name in ("NO_COLOR", "FORCE_COLOR", "COLUMNS", "LINES"):
+        monkeypatch.delenv(name, raising=False)
+
+
 @pytest.fixture
 def make_room() -> MakeRoom:
     """`make_room(*runs, tails=..., problem=..., screen=..., run_id=...)`."""

@@ -254,15 +254,19 @@ async def test_a_problem_of_the_store_is_on_a_banner_until_it_is_gone() -> None:
         assert "disk full" not in screen_text(room)
 
 
-async def test_a_lost_connection_is_on_the_banner_and_heals() -> None:
+async def test_a_lost_connection_is_on_the_banner_and_heals(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("app.ui.bridge.PAUSES", (1.5,))
     client = FakeClient(canned.running_run())
     room = room_over(client)
     async with room.run_test(size=(80, 24)) as pilot:
         await settle(pilot)
         client.push(Ended(why="it stops"))
-        await pilot.pause(0.1)
+        await rest(pilot)
         assert "connection lost (it stops), trying again" in screen_text(room)
-        await pilot.pause(0.4)
+        await pilot.pause(1.5)
+        await rest(pilot)
         assert "connection lost" not in screen_text(room) and client.feeds == 2
 
 
@@ -389,3 +393,27 @@ async def test_keys_can_be_remapped() -> None:
         assert client.commands == []
         await press(pilot, "y")
         assert [type(command) for command in client.commands] == [RetryRun]
+
+
+async def test_a_terminal_of_sixteen_colours_gets_plain_ones(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.delenv("COLORTERM")
+    monkeypatch.setenv("TERM", "linux")
+    room = room_over(FakeClient(canned.running_run()))
+    assert room.theme == "longwatch-16"
+    async with room.run_test(size=(80, 24)) as pilot:
+        await settle(pilot)
+        assert "add retry" in screen_text(room)
+
+
+async def test_without_colour_state_is_still_told_by_glyph_and_word(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("NO_COLOR", "1")
+    room = room_over(FakeClient(*canned.many_runs()))
+    async with room.run_test(size=(80, 64)) as pilot:
+        await settle(pilot)
+        text = screen_text(room)
+        for words in ("! approval", "◆ review", "● working", "■ blocked", "✗ failed"):
+            assert words in text

@@ -35,11 +35,6 @@ class AttentionBar(Widget):
             super().__init__()
             self.item = item
 
-    DEFAULT_CSS = """
-    AttentionBar { height: 1; background: $surface; color: #87929c; }
-    AttentionBar.-need { background: $warning; color: #14181c; text-style: bold; }
-    AttentionBar.-bad { background: $error; color: #14181c; text-style: bold; }
-    """
     ALLOW_SELECT = False
 
     def __init__(self, *, id: str | None = None) -> None:

@@ -20,7 +20,7 @@ from app.ui.rows import RunRow
 from app.ui.theme import WIDE
 
 _HEAD = 1  # rows of column names
-_STATE, _STEP, _TRY, _TIME = 13, 12, 3, 6
+_STATE, _STEP, _TRY, _TIME = 12, 12, 3, 5
 _WITH_STEP = 58  # the width from which on there is room for the step
 
 

@@ -21,11 +21,6 @@ if TYPE_CHECKING:
 class StatusBar(Widget):
     """Name, counts by state, and the store's place; one row."""
 
-    DEFAULT_CSS = """
-    StatusBar { height: 1; background: $surface; color: $foreground; }
-    StatusBar .status--name { color: $accent; text-style: bold; }
-    StatusBar .status--quiet { color: #87929c; }
-    """
     COMPONENT_CLASSES = {"status--name", "status--quiet"}  # noqa: RUF012
     ALLOW_SELECT = False
 
@@ -82,14 +77,6 @@ def place_of(view: View) -> str:
 
 class Banner(Static):
     """One sentence about what is wrong with the whole room; hidden while nothing is."""
-
-    DEFAULT_CSS = """
-    Banner {
-        display: none; height: auto; max-height: 2; padding: 0 1;
-        background: $error; color: #14181c; text-style: bold;
-    }
-    Banner.-shown { display: block; }
-    """
 
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__("", markup=False, id=id)

@@ -1,0 +1,64 @@
+"""The control room on the terminal it is started in: `python -m tests.ui.terminal_room CASE`."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from pathlib import Path
+
+from app.domain.errors import StoreError
+from app.domain.run import RunState
+from app.link.client import Client
+from app.ui.launch import open_screen
+from tests.ui import canned
+from tests.ui.fakes import FakeClient
+
+# Clipboard write, title, screen wipe, bell, C1 control sequence, bidi override, markup.
+EVIL = "\x1b]52;c;ZXZpbA==\x07\x1b]0;evil\x07\x1b[2J\x1bc\x9b31m\u202eevil[/foo][bold]EVIL"
+
+
+def hostile() -> FakeClient:
+    """Every text that an agent or a file can bring into the room, as bad as can be."""
+    states = [_evil(state) for state in (canned.waiting_edit_run(), canned.review_run())]
+    chunks = [
+        chunk.model_copy(update={"text": EVIL}) for state in states for chunk in canned.story(state)
+    ]
+    client = FakeClient(*states, tails=chunks, problem=EVIL)
+    client.refuse = StoreError(EVIL)
+    client.diffs[("", 0)] = EVIL
+    return client
+
+
+def _evil(state: RunState) -> RunState:
+    """The same state with every free text replaced."""
+    text = state.model_dump_json()
+    for words in ("retry uploads", "add retry to the uploader", "change uploader.py", "No test"):
+        text = text.replace(words, _json(EVIL))
+    for words in ("changes 1 file in the workspace", "import time", "Backs off", "# Plan"):
+        text = text.replace(words, _json(EVIL))
+    return RunState.model_validate_json(text)
+
+
+def _json(text: str) -> str:
+    import json
+
+    return json.dumps(text)[1:-1]
+
+
+def main(case: str, report: str) -> int:
+    client = hostile() if case == "hostile" else FakeClient(canned.running_run())
+
+    async def connect() -> Client:
+        if case == "broken":
+            raise StoreError("/s/journal.db: the store is from a newer version; update Longwatch")
+        if case == "slow":
+            await asyncio.sleep(60)
+        return client
+
+    code = open_screen(connect)
+    Path(report).write_text(f"closed={client.closed} code={code}")
+    return code
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1], sys.argv[2]))
