@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import shutil
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,13 +11,14 @@ import click
 
 from app.cli.deciding import decide_options, read_answers
 from app.cli.headless import Answers, Headless
-from app.cli.options import json_option, named_store, store_option
+from app.cli.options import environment_store, json_option, named_store, store_option
 from app.cli.output import note
 from app.cli.reach import AnyClient, client_of
 from app.cli.run import begin, report
 from app.cli.screen import need_terminal, watch
 from app.cli.signals import Stopped, until_signal
 from app.demo import DemoProject, make_demo
+from app.demo.place import temporary_place
 from app.domain.base import RunId
 from app.domain.commands import StartRun
 from app.domain.run import Run, RunState
@@ -37,6 +37,8 @@ class _Place:
     @property
     def again(self) -> str:
         """How to go on with it."""
+        if self.temporary:
+            return "longwatch demo"
         inside = self.store == self.folder / "store"
         return f"longwatch demo --keep {self.folder}" if inside else f"... --store {self.store}"
 
@@ -63,8 +65,8 @@ def demo_command(
 ) -> int:
     """A small real repository, scripted agents, and every kind of question put to you.
 
-    It has a store of its own. With --keep or --store the same command goes on with a
-    demonstration that was interrupted, however it was.
+    It has a store of its own, in a temporary folder unless --keep or --store names another. The
+    same command goes on with a demonstration that was interrupted, however it was.
     """
     answers = read_answers(decide, decisions)
     on_screen = not (headless or as_json or answers is not None)
@@ -78,13 +80,15 @@ def demo_command(
 
 
 def _place(keep: Path | None) -> _Place:
-    store = named_store()
+    store = named_store() or environment_store()
     if keep is not None:
         folder = keep.expanduser().absolute()
-        return _Place(folder, store or folder / "store", temporary=False)
+        return _Place(folder, named_store() or folder / "store", temporary=False)
     if store is not None:
         return _Place(store / "demo", store, temporary=False)
-    folder = Path(tempfile.mkdtemp(prefix="longwatch-demo-")).resolve()
+    folder = temporary_place().folder
+    if (folder / "store").is_dir():
+        note("going on with the demonstration that was interrupted")
     return _Place(folder, folder / "store", temporary=True)
 
 

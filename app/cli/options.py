@@ -49,6 +49,12 @@ def named_store() -> Path | None:
     return found
 
 
+def environment_store() -> Path | None:
+    """The store that LONGWATCH_STORE names, if any."""
+    found = os.environ.get("LONGWATCH_STORE")
+    return Path(found).expanduser().absolute() if found else None
+
+
 def chosen_store() -> Path:
     """The store this command works on."""
     from app.store.paths import default_store

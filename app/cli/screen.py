@@ -23,6 +23,8 @@ def watch(
     """Open the control room on a store (default: the chosen one); returns the exit code."""
     need_terminal()
     place = store or chosen_store()
+    if store is None and not (place / "longwatch.db").exists():
+        place, notice = _or_demo(place, notice)
 
     async def reach() -> Client:
         """Called once the first frame is on the terminal: the store's code loads behind it."""
@@ -42,6 +44,20 @@ def watch(
     from app.ui.launch import open_screen
 
     return open_screen(reach, screen=screen, run_id=run_id, notice=notice, reconnect=reach_again)
+
+
+def _or_demo(place: Path, notice: str) -> tuple[Path, str]:
+    """Nothing has ever run here: a demonstration that was cut off is what can go on."""
+    from app.cli.options import environment_store, named_store
+
+    if named_store() is not None or environment_store() is not None:
+        return place, notice
+    from app.demo.place import interrupted_store
+
+    found = interrupted_store()
+    if found is None:
+        return place, notice
+    return found, "Going on with the demonstration that was interrupted."
 
 
 def need_terminal() -> None:
