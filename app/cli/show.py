@@ -12,6 +12,7 @@ from app.cli.prefix import find_run
 from app.cli.reach import ask
 from app.cli.waiting import answers
 from app.domain.run import Attempt, Review, Run, RunState
+from app.domain.task_state import TaskState
 from app.domain.text import one_line
 
 
@@ -57,6 +58,8 @@ def print_run(state: RunState) -> None:
     say(f"created   {ago(run.created_at)} by {run.request.user}")
     if run.blocked:
         say(f"blocked   {one_line(run.blocked.message, 300)}")
+    if run.state is TaskState.DONE and state.result_branch:
+        say(f"its work  is on branch {state.result_branch}: `git merge` it in the project")
     say()
     table(("step", "try", "state", "because", "found"), list(_steps(state)))
     for line in answers(state):

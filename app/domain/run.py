@@ -198,6 +198,17 @@ class RunState(Model):
         found = [a for a in self.attempts.values() if a.step == step]
         return found[-1] if found else None
 
+    @property
+    def result_branch(self) -> str | None:
+        """The branch that holds the run's accepted work; None while there is none."""
+        if self.run.head_commit in (None, self.run.base_commit):
+            return None
+        for attempt in reversed(self.attempts.values()):
+            session = self.sessions.get(attempt.session_id) if attempt.session_id else None
+            if session is not None and attempt.commit == self.run.head_commit:
+                return session.git_branch
+        return None
+
     def session_of(self, step: str, agent: str | None = None) -> Session | None:
         """The session that a step owns (a review step has one per reviewing agent)."""
         for session in self.sessions.values():

@@ -46,6 +46,8 @@ def _whole(state: RunState, now: datetime) -> list[Row]:
         found += fact("base", run.base_commit[:12])
     if run.head_commit:
         found += fact("head", run.head_commit[:12])
+    if state.result_branch:
+        found += fact("take over", f"git merge {state.result_branch}")
     for session in state.sessions.values():
         words = f"{session.agent} · {session.state} · {session.continuity}"
         branch = f" · branch {session.git_branch}" if session.git_branch else ""
