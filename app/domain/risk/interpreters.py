@@ -44,7 +44,7 @@ _NETWORK = re.compile(
     r"|LWP|curl_|smtplib|ftplib|paramiko|file_get_contents\(.http|axios|XMLHttpRequest|websocket"
 )
 _WRITES = re.compile(
-    r"open\([^)]*[\"'][wax]b?\+?[\"']|write_text|write_bytes|writeFile|\bcopy|rename"
+    r"open\([^)]{0,200}[\"'][wax]b?\+?[\"']|write_text|write_bytes|writeFile|\bcopy|rename"
 )
 _SECRETS = re.compile(
     r"\.ssh|id_rsa|id_ed25519|\.aws|\.env\b|/etc/shadow|\.netrc|environ|process\.env"

@@ -13,7 +13,7 @@ from app.domain.risk.scene import Scene
 from app.domain.shell import Parsed, SimpleCommand, Word
 from app.domain.shell.wrappers import SHELLS
 
-_FORK_BOMB = re.compile(r"(\S+)\(\)\{\1\|\1&\};?:?")
+_FORK_BOMB = re.compile(r"([^\s(){}|&;]{1,64})\(\)\{\1\|\1&\}")
 _RUNS_CODE = re.compile(
     r"LD_\w+|DYLD_\w+|BASH_ENV|ENV|PROMPT_COMMAND|PS4|IFS|SHELLOPTS|BASHOPTS|GIT_\w+|\w*PAGER"
     r"|(?:\w+_)?EDITOR|VISUAL|LESSOPEN|LESSCLOSE|PYTHONSTARTUP|PYTHONHOME|NODE_OPTIONS|PERL5\w+"

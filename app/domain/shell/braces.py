@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 MAX_WORDS = 64
+MAX_LENGTH = 1000
 
 Char = tuple[str, bool]  # a character, and whether it was quoted
 
@@ -12,7 +13,11 @@ _RANGE = re.compile(r"(-?\d{1,4})\.\.(-?\d{1,4})")
 
 
 def expand(chars: list[Char]) -> list[list[Char]] | None:
-    """The words that the braces make of one word; None if there are too many or too deep."""
+    """The words that the braces make of one word; None if that is too much work."""
+    if ("{", False) not in chars or ("}", False) not in chars:
+        return [chars]
+    if len(chars) > MAX_LENGTH:
+        return None
     done, todo = list[list[Char]](), [chars]
     while todo:
         word = todo.pop(0)

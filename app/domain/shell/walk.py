@@ -16,7 +16,7 @@ from app.domain.shell.context import (
     TooMuch,
     union,
 )
-from app.domain.shell.grammar import MAX_BYTES, distrust, tree
+from app.domain.shell.grammar import distrust, too_large, tree
 from app.domain.shell.models import Parsed
 from app.domain.shell.nodes import is_move, moves, operands
 from app.domain.shell.words import WordReader
@@ -55,11 +55,11 @@ class _Walker(CommandReader):
     def script(self, text: str, here: Context) -> None:
         if here.scripts > MAX_SCRIPT_DEPTH:
             raise TooMuch("scripts are nested too deep")
+        if why := too_large(text):
+            raise TooMuch(why)
         if why := distrust(text):
             self.doubt(why)
         data = text.encode("utf-8", "replace")
-        if len(data) > MAX_BYTES:
-            raise TooMuch(self.why)
         root = tree(data)
         self._walk(root, data, here)
         if root.has_error:

@@ -307,17 +307,17 @@ def _flock(words: tuple[Word, ...]) -> Unwrapped | None:
 def _find(words: tuple[Word, ...]) -> Unwrapped | None:
     """`find … -exec cmd {} ;` and `fd -x cmd`: each such command, `{}` being a file found."""
     found, current = list[Inner](), list[Word]()
-    running = False
+    running, near = False, found_files(words)
     for word in words[1:]:
         if not running:
             running = word.text in ("-exec", "-execdir", "-ok", "-okdir", *_FD_EXEC)
         elif word.text == ";" or (word.text == "+" and current and current[-1].text == "{}"):
-            found.append(Inner(words=_placeholders(current, words)))
+            found.append(Inner(words=_placeholders(current, near)))
             running, current = False, []
         else:
             current.append(word)
     if current:
-        found.append(Inner(words=_placeholders(current, words)))
+        found.append(Inner(words=_placeholders(current, near)))
     return Unwrapped(tuple(found)) if found else None
 
 
@@ -341,8 +341,7 @@ def found_files(words: tuple[Word, ...]) -> str:
     return f"{start}/*/{names[0].rsplit('/', 1)[-1]}"
 
 
-def _placeholders(words: list[Word], find: tuple[Word, ...]) -> tuple[Word, ...]:
-    near = found_files(find)
+def _placeholders(words: list[Word], near: str) -> tuple[Word, ...]:
     return tuple(
         w.model_copy(update={"dynamic": True, "near": near if w.text == "{}" else ""})
         if "{}" in w.text
