@@ -45,7 +45,7 @@ async def ours(folder: Path, callers: int, steps: int) -> float:
 
     async def caller(number: int) -> None:
         run_id = RunId(f"r-{number}")
-        first = [ev.RunCreated(run=a_run(run_id)), moved(TaskState.IN_PROGRESS)]
+        first: list[ev.Payload] = [ev.RunCreated(run=a_run(run_id)), moved(TaskState.IN_PROGRESS)]
         await journal.append([Draft(p, run_id=run_id) for p in first])
         for index in range(1, steps // callers + 1):
             await journal.append([Draft(p, run_id=run_id) for p in step(index)])
