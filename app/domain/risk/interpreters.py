@@ -26,9 +26,11 @@ _INLINE = {
     "php": ("-r",),
     "lua": ("-e",),
     "Rscript": ("-e",),
-    "osascript": ("-e",),
-    "pwsh": ("-c", "-Command", "-EncodedCommand"),
-    "powershell": ("-c", "-Command", "-EncodedCommand"),
+    **dict.fromkeys(("R", "racket", "groovy"), ("-e",)),
+    **dict.fromkeys(("julia", "elixir"), ("-e", "-E", "--eval")),
+    **dict.fromkeys(("expect", "guile"), ("-c",)),
+    "sbcl": ("--eval",),
+    "erl": ("-eval",),
 }
 _DECODERS = names(
     "base64 base32 basenc xxd openssl gunzip zcat gzip uudecode rev tr hexdump od gpg bzcat"

@@ -15,13 +15,13 @@ BUILDERS = names(
     " stylelint biome rubocop rspec rake phpunit phpstan golangci-lint gofmt goimports rustfmt"
     " rustc gcc g++ clang clang++ cc c++ ld ar as nm objdump javac java kotlinc kotlin scalac"
     " ghc stack cabal ocamlfind dune zig nim crystal mix rebar3 ctest clang-format clang-tidy"
-    " cppcheck valgrind gdb lldb autoconf automake autoreconf protoc buf import-linter"
+    " cppcheck valgrind autoconf automake autoreconf protoc buf import-linter"
     " lint-imports alembic django-admin flask uvicorn gunicorn hypercorn celery streamlit"
     " jupyter ipython pip-compile pip-audit just task invoke doit scons swift xcodebuild"
     " flutter dart pyflakes pycodestyle vulture radon codespell typos markdownlint commitlint"
     " maturin cython pyinstaller hatchling vue-tsc next nuxt astro ng storybook tsx ts-node"
     " nodemon svelte-check xo semgrep djlint sqlfluff yapf autopep8 pydocstyle interrogate"
-    " mutmut cosmic-ray locust gprof"
+    " mutmut cosmic-ray locust gprof cloc scc tokei"
 )
 FOREIGN_RUNNERS = names("npx bunx uvx pipx pnpx")
 SYSTEM_MANAGERS = names(
@@ -61,6 +61,10 @@ def judge_build(scene: Scene) -> list[Finding]:
     if scene.name in _TASKS and any(text in _REACHES for text in texts):
         findings.append(high("publishes or installs beyond the project"))
     targets = scene.options("o", "output output-file outfile").values(*_OUTPUTS)
+    for word in scene.args:
+        place = scene.place(word)
+        if word.text.startswith(("/", "../", "~/")) and not place.inside and word not in targets:
+            findings.append(high(f"works on files outside the workspace: {shown(word.text)}"))
     return [*findings, *_where(scene), *scene.writes(targets)]
 
 
@@ -100,6 +104,8 @@ def judge_node(scene: Scene) -> list[Finding]:
         return [high("installs for the whole account, not for the project")]
     if sub in _PUBLISH or (sub in ("config", "set") and len(options.operands) > 1):
         return [high(f"{scene.name} {sub} reaches beyond the project")]
+    if scene.name == "bun" and options.has("-e", "--eval", "-p", "--print"):
+        return [high("runs code given on the command line")]
     if sub in _NODE_RUN_FOREIGN:
         return [high("runs a package that need not be part of the project")]
     if sub in _NODE_LOOKS or (not sub and options.has("--version", "-v", "--help")):
@@ -229,7 +235,9 @@ def judge_go(scene: Scene) -> list[Finding]:
             return [high("runs code that is no part of the project")]
         if any(text.startswith(("-exec", "-toolexec", "-vettool")) for text in texts):
             return [high("go is given a program to run")]
-        return [medium(f"builds or runs the project (go {sub})"), *_where(scene)]
+        targets = scene.options("o").values("-o")
+        found = [medium(f"builds or runs the project (go {sub})"), *_where(scene)]
+        return found + scene.writes(targets)
     return [high(f"go {shown(sub)} reaches beyond the project")]
 
 

@@ -15,7 +15,7 @@ CONTENT = names(
     " paste join fold fmt expand unexpand pr column md5sum sha1sum sha224sum sha256sum"
     " sha384sum sha512sum cksum b2sum sum shasum md5 base64 base32 basenc zcat bzcat xzcat"
     " zgrep jq bat batcat look tsort iconv numfmt shellcheck hadolint yamllint actionlint"
-    " tokei cloc scc wdiff colordiff delta xmllint file"
+    "    wdiff colordiff delta xmllint file"
 )
 # Their first operand is a pattern, not a file.
 SEARCH = names("grep egrep fgrep rg ag ack zgrep jq")
@@ -27,7 +27,7 @@ METADATA = names(
 # Their operands are no files, or they have no effect outside their own shell.
 HARMLESS = names(
     "pwd echo printf true false : seq expr uname whoami id groups nproc uptime free ps pgrep"
-    " history which whereis type locale tput arch sleep wait cal bc factor basename dirname getconf"
+    " history which whereis type locale tput sleep wait cal bc factor basename dirname getconf"
     " jobs dirs shift return exit break continue read mapfile readarray getopts ulimit umask"
     " logname tty clear unset local declare typeset export readonly set shopt cd pushd popd"
     " let fg bg disown yes man info help apropos tr lsb_release lscpu lsblk lsof vmstat iostat"
@@ -39,6 +39,8 @@ HARMLESS = names(
 _WRITING_OPTIONS: dict[str, tuple[str, ...]] = {
     "sort": ("-o", "--output"),
     "tree": ("-o",),
+    "iconv": ("-o", "--output"),
+    "less": ("-o", "-O", "--log-file"),
     "shellcheck": (),
     "xmllint": ("--output",),
 }
@@ -53,6 +55,7 @@ _RUNNING_OPTIONS: dict[str, tuple[str, ...]] = {
     "delta": ("--pager",),
 }
 _VALUES = {
+    "less": "oOkpPtTxyz",
     "head": "nc",
     "tail": "ncs",
     "cut": "dfcb",
@@ -100,6 +103,8 @@ def judge_content(scene: Scene) -> list[Finding]:
         operands = operands[1:]
     findings = [low("reads in the workspace"), *scene.reads([*operands, *scene.fed_words])]
     findings += scene.reads(options.values("-f", "--file", "--slurpfile", "--rawfile"))
+    if scene.name in ("less", "more") and any(t[:1] == "+" or t[:2] == "-k" for t in scene.texts):
+        findings.append(high(f"{scene.name} is told to run a command"))
     findings += scene.writes(options.values(*_WRITING_OPTIONS.get(scene.name, ())))
     if scene.name in ("uniq", "xxd") and len(operands) > 1:
         findings += scene.writes(operands[1:2])
@@ -121,6 +126,8 @@ def judge_metadata(scene: Scene) -> list[Finding]:
 def judge_harmless(scene: Scene) -> list[Finding]:
     """Builtins and programs whose arguments are no files."""
     name, texts = scene.name, scene.texts
+    if name == "xargs":
+        return [low("changes nothing"), *scene.reads(scene.options("adEILnPs").values("-a"))]
     if name == "history" and any(text[:2] in ("-c", "-d", "-w") for text in texts):
         return [high("removes the record of commands")]
     if name in ("printenv", "env") and not any("=" not in t and t[:1] != "-" for t in texts):

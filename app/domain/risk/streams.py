@@ -36,6 +36,8 @@ def judge_sed(scene: Scene) -> list[Finding]:
     in_place = options.has("--in-place") or any(re.match(r"-[nErsuz]*i", t) for t in scene.texts)
     files = [*operands, *scene.fed_words]
     findings = scene.writes(files, "changes") if in_place else scene.reads(files)
+    if options.has("-f", "--file"):
+        findings.append(high("the script of sed is in a file"))
     for script in scripts:
         findings += _sed_script(scene, script)
     return findings or [low("reads its input")]
@@ -60,7 +62,7 @@ def judge_awk(scene: Scene) -> list[Finding]:
     program = operands.pop(0) if operands and not options.has("-f", "--file") else Word(text="")
     findings = [low("reads its input")]
     findings += scene.reads(word for word in operands if "=" not in word.text)
-    if options.has("-f", "--file"):
+    if options.has("-f", "--file", "-E", "--exec", "--source", "-l", "--load"):
         findings += scene.reads(options.values("-f", "--file"))
         findings.append(high("the program of awk is in a file"))
     if program.dynamic:
@@ -73,6 +75,8 @@ def judge_awk(scene: Scene) -> list[Finding]:
 def _awk_program(program: str) -> list[Finding]:
     """What awk does besides printing: other programs, other files."""
     bare = _AWK_PATTERN.sub(r"\1\2R", _AWK_TEXT.sub(" S ", program))
+    if re.search(r"getline\b[^;\n]{0,80}<", bare):
+        return [high("the program of awk reads files that it names itself")]
     if re.search(r"system\s*\(|(?<!\|)\|(?!\|)|@load|@include", bare):
         return [high("the program of awk runs other programs")]
     if re.search(r"print[^}]*>", bare):

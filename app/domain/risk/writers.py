@@ -11,7 +11,7 @@ from app.domain.shell import Word
 # All operands are files that are created or changed.
 PLAIN = names(
     "touch mkdir rmdir unlink tee truncate dos2unix unix2dos gzip gunzip bzip2 bunzip2 xz unxz zstd"
-    " unzstd lz4 mkfifo rename split csplit ex ed mktemp patch fallocate sponge"
+    " unzstd lz4 mkfifo rename split csplit mktemp patch fallocate sponge"
 )
 _VALUES = {
     "touch": "drt",
@@ -38,7 +38,9 @@ def judge_plain(scene: Scene) -> list[Finding]:
         operands = (*operands[:1], *options.values("-o", "--output", "-d", "--directory"))
         operands = operands or (Word(text="."),)
     if scene.name in ("split", "csplit"):
-        return [*scene.reads(operands[:1]), *scene.writes(operands[1:] or [Word(text=".")])]
+        runs = [high("split is given a program to run")] if options.has("--filter") else []
+        targets = operands[1:] or (Word(text="."),)
+        return [*runs, *scene.reads(operands[:1]), *scene.writes(targets)]
     found = scene.writes([*operands, *scene.fed_words], "changes")
     return found or [scene.write(Word(text="."), "changes") if scene.cwd else high(_NOWHERE)]
 
@@ -138,6 +140,8 @@ def judge_archive(scene: Scene) -> list[Finding]:
             return scene.reads(options.operands[:1])
         target = options.values("-d") or [Word(text=".")]
         return [*scene.reads(options.operands[:1]), *scene.writes(target, "unpacks")]
+    if scene.name == "cpio":
+        return [medium("unpacks or packs files"), *scene.writes([Word(text=".")], "unpacks")]
     if scene.name == "zip" and options.has("-T", "-TT", "--unzip-command"):
         return [high("zip is given a program to run")]
     return [*scene.writes(options.operands[:1]), *scene.reads(options.operands[1:])]
@@ -150,7 +154,7 @@ def _tar(scene: Scene) -> list[Finding]:
     from app.domain.risk.scene import read_options
 
     options = read_options(args, "fCbTXIgHKLNV", "file directory use-compress-program exclude")
-    if any(t.startswith(_TAR_RUNS) for t in scene.texts) or options.has("-I"):
+    if any(t.startswith(_TAR_RUNS) for t in scene.texts) or options.has("-I", "-F"):
         return [high("tar is given a program to run")]
     archive = [w for w in options.values("-f", "--file") if w.text != "-"]
     folder = options.values("-C", "--directory")

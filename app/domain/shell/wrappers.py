@@ -316,8 +316,8 @@ def _find(words: tuple[Word, ...]) -> Unwrapped | None:
             running, current = False, []
         else:
             current.append(word)
-    if current:
-        found.append(Inner(words=_placeholders(current, near)))
+    if current:  # fd appends the file itself where no {} stands for it
+        found.append(Inner(words=_placeholders(current, near), more=True))
     return Unwrapped(tuple(found)) if found else None
 
 
