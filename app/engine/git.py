@@ -130,10 +130,10 @@ def _error(cwd: Path, arguments: Sequence[str], done: Captured) -> GitError:
         why = f"took more than {_TIMEOUT_SECONDS:g} s and was ended"
         return GitError(f"{command} in {place} {why}", None, stderr)
     lines = [line for line in stderr.splitlines() if line.strip()]
-    # The last line of a refusal is often advice; git marks the reason.
+    # git marks the reason; what follows is its consequence, or advice.
     marked = [line for line in lines if line.startswith(("fatal:", "error:"))]
-    said = one_line((marked or lines or [""])[-1], 500) or f"exit code {done.returncode}"
-    return GitError(f"{command} in {place} failed: {said}", done.returncode, stderr)
+    said = (marked or lines[-1:] or [f"exit code {done.returncode}"])[0]
+    return GitError(f"{command} in {place} failed: {one_line(said, 500)}", done.returncode, stderr)
 
 
 class _Locks:
