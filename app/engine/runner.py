@@ -233,6 +233,9 @@ class Runner:
             clock=self._core.clock,
         )
         result = result.model_copy(update={"log": self._desk.clean(result.log)})
+        if attempt.commit is not None:
+            # A gate checks: what it leaves in the worktree is nobody's work.
+            await self._core.workspaces.restore(Path(session.workspace), attempt.commit)
         await self._commit(
             ev.GateFinished(step=directive.step, attempt=directive.attempt, result=result)
         )

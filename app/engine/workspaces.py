@@ -200,6 +200,15 @@ class Workspaces:
         words = ("merge", "--ff-only", "--quiet", "--no-stat", commit)
         return (await self._git.run(path, *words, good=(0, 1, 128), own=own)).returncode == 0
 
+    async def restore(self, path: Path, commit: str) -> None:
+        """Take back what a gate left behind: the worktree is as the snapshot `commit` has it.
+
+        Ignored files (caches, builds) stay. Only for a worktree whose work is in `commit`.
+        """
+        own = [await self._metadata_folder(path)]
+        await self._git.run(path, "reset", "--hard", "--quiet", commit, own=own)
+        await self._git.run(path, "clean", "-d", "--force", "--quiet", own=own)
+
     async def _changed(self, path: Path) -> str:
         """The first changed or untracked path with git's letters, "" when clean."""
         options = ("--porcelain", "--untracked-files=normal", "--ignore-submodules=none")

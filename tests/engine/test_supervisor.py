@@ -451,3 +451,38 @@ async def test_waiting_for_a_person_uses_up_no_time(
     puppet.finish_call()
     puppet.done()
     await until(supervisor, run_id, in_state(TaskState.DONE))
+
+
+LITTERING = """
+name = "change"
+
+[[step]]
+name = "work"
+agent = "coder"
+prompt = "Do this: {{ request.text }}"
+
+[[step.gate]]
+name = "check"
+shell = "touch litter.txt; echo spoilt >> a.txt; test -e good.txt"
+"""
+
+
+async def test_what_a_gate_leaves_behind_is_not_part_of_the_work(
+    opened: Opener, driver: PuppetDriver, tmp_path: Path
+) -> None:
+    supervisor = await opened()
+    run_id = await start(supervisor, a_project(tmp_path / "project", workflow=LITTERING))
+    puppet = await driver.session(1)
+    workspace = Path(puppet.spec.workspace)
+    (workspace / "first.txt").write_text("1\n")
+    puppet.done()
+    async with asyncio.timeout(10):
+        await puppet.prompted.wait()
+    assert not (workspace / "litter.txt").exists()
+    assert (workspace / "a.txt").read_text() == "one\n"
+    assert (workspace / "first.txt").read_text() == "1\n"
+    (workspace / "good.txt").write_text("2\n")
+    puppet.done()
+    await until(supervisor, run_id, in_state(TaskState.DONE))
+    diff = await supervisor.diff(run_id)
+    assert "good.txt" in diff and "litter" not in diff and "spoilt" not in diff
