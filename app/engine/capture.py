@@ -97,7 +97,11 @@ async def follow(child: Child, timeout: float, keep: Keep) -> tuple[bool, Output
     except TimeoutError:
         timed_out = True
     finally:
+        # Something that the command has started holds its pipes open.
+        left_over = child.returncode is not None and not all(reader.done() for reader in readers)
         # The readers go on meanwhile: what a command says at its end is often the reason.
         await child.kill()
+        if left_over:
+            await child.sweep()
         await asyncio.gather(*readers, return_exceptions=True)
     return timed_out, collectors[0].output(), collectors[1].output()

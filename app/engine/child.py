@@ -98,6 +98,11 @@ class Child:
             await self._strike([])
         self._gone.set()
 
+    async def sweep(self) -> None:
+        """End what a child that has ended left behind. For those that are not in the journal:
+        the watcher does it for all others."""
+        await asyncio.shield(self._own(self._strike([])))
+
     async def _end(self, grace: float) -> None:
         # Looked up first: with its parent dead, a descendant can no longer be told by descent.
         known = await asyncio.to_thread(self._family)

@@ -75,10 +75,18 @@ class ProcessRegistry:
             raise DriverError(f"{launch.purpose}: not started, since Longwatch is stopping")
         starting = self._own(self._start(launch), told=True)
         try:
-            return await asyncio.shield(starting)
+            child = await asyncio.shield(starting)
         except asyncio.CancelledError:
-            self._own(self._discard(starting))
+            await asyncio.shield(self._own(self._discard(starting)))
             raise
+        recording = self._own(self._enter(child), told=True)
+        try:
+            await asyncio.shield(recording)
+        except asyncio.CancelledError:
+            # The commit goes on, and with it the record of this end; nobody waits for either.
+            await child.kill(grace=0)
+            raise
+        return child
 
     async def _start(self, launch: Launch) -> Child:
         process_id = ProcessId(self._ids.new("p"))
@@ -92,6 +100,11 @@ class ProcessRegistry:
         child = Child(process_id, launch, transport, protocol, self._own)
         self._children[process_id] = child
         self._own(self._watch(child))
+        return child
+
+    async def _enter(self, child: Child) -> None:
+        """Put the child into the journal; one that cannot be is ended."""
+        launch = child.launch
         try:
             if launch.recorded:
                 await self._record(ProcessStarted(process=self._describe(child)))
@@ -103,7 +116,6 @@ class ProcessRegistry:
         if self._closing:
             await child.kill()
             raise DriverError(f"{launch.purpose}: ended at once, since Longwatch is stopping")
-        return child
 
     def _describe(self, child: Child) -> Process:
         return Process(
@@ -119,7 +131,9 @@ class ProcessRegistry:
         """Nobody waits for this child any more."""
         await asyncio.wait([starting])
         if not starting.cancelled() and starting.exception() is None:
-            await starting.result().kill()
+            child = starting.result()
+            child.announce(False)
+            await child.kill(grace=0)
 
     async def _watch(self, child: Child) -> None:
         await child.vanish()

@@ -1,80 +1,23 @@
-"""Child processes: recorded before use, ended whole, found again after a crash."""
+"""Child processes: recorded before use, ended on every way out."""
 
 from __future__ import annotations
 
 import asyncio
 import os
 import signal
-import subprocess
 import time
-from collections.abc import AsyncIterator
+from contextlib import suppress
 from pathlib import Path
 
 import psutil
 import pytest
 
-from app.domain.base import ProcessId, RunId
+from app.domain.base import RunId
 from app.domain.errors import DriverError, StoreError
-from app.domain.session import Process
-from app.engine.capture import Keep
-from app.engine.environment import child_environment
 from app.engine.process_tree import EPOCH, PROCESS, STORE_ID
 from app.engine.processes import ProcessRegistry
-from tests.support.children import (
-    PYTHON,
-    Journal,
-    alive,
-    line,
-    orphans,
-    python,
-    registry,
-    store_of,
-)
+from tests.support.children import DAEMON, STUBBORN, Journal, alive, line, orphans, python, registry
 from tests.support.waiting import until
-
-STUBBORN = """
-import signal, sys, time
-signal.signal(signal.SIGTERM, signal.SIG_IGN)
-print("ready", flush=True)
-time.sleep(60)
-"""
-# Leaves group, session and parent, and so every tie but its environment.
-DAEMON = """
-import os, sys, time
-if os.fork() == 0:
-    os.setsid()
-    if os.fork() == 0:
-        print(os.getpid(), flush=True)
-        time.sleep(60)
-    os._exit(0)
-os.wait()
-time.sleep(float(sys.argv[1]))
-"""
-# A child in another session, without our environment: only descent tells.
-STRANGER = """
-import os, subprocess, sys, time
-child = subprocess.Popen(
-    [sys.executable, "-c", "import time; time.sleep(60)"], env={}, start_new_session=True
-)
-print(child.pid, flush=True)
-time.sleep(60)
-"""
-
-
-@pytest.fixture
-def store_id(tmp_path: Path) -> str:
-    return store_of(tmp_path)
-
-
-@pytest.fixture
-async def journal() -> Journal:
-    return Journal()
-
-
-@pytest.fixture
-async def processes(journal: Journal, store_id: str) -> AsyncIterator[ProcessRegistry]:
-    async with registry(journal, store_id) as made:
-        yield made
 
 
 async def test_a_child_is_recorded_before_it_is_handed_out(
@@ -100,7 +43,8 @@ async def test_a_child_is_recorded_before_it_is_handed_out(
 async def test_a_child_leads_its_own_session_and_carries_the_marks(
     processes: ProcessRegistry, store_id: str
 ) -> None:
-    child = await python(processes, "input()")
+    child = await python(processes, "print('ready', flush=True); input()")
+    await line(child)  # the kernel shows no environment while it loads the program
     assert os.getsid(child.pid) == os.getpgid(child.pid) == child.pid
     environment = psutil.Process(child.pid).environ()
     assert environment.keys() - {"LC_CTYPE"} == {"PATH", STORE_ID, EPOCH, PROCESS}
@@ -203,50 +147,6 @@ async def test_a_stopped_child_is_ended(processes: ProcessRegistry) -> None:
     assert not alive(child.pid)
 
 
-@pytest.mark.parametrize("words", [(DAEMON, "60"), (STRANGER,)])
-async def test_descendants_that_left_the_group_are_ended(
-    processes: ProcessRegistry, words: tuple[str, ...]
-) -> None:
-    child = await python(processes, *words)
-    descendant = int(await line(child))
-    assert os.getsid(descendant) != child.pid
-    await child.kill()
-    assert not alive(descendant)
-
-
-async def test_what_a_child_leaves_behind_at_its_own_end_is_ended(
-    processes: ProcessRegistry, journal: Journal
-) -> None:
-    child = await python(processes, DAEMON, "0")
-    daemon = int(await line(child))
-    assert await child.wait() == 0
-    await until(lambda: journal.ended)
-    assert not alive(daemon)
-    assert await child.stdout.read() == b""
-
-
-async def test_a_fork_bomb_is_ended(processes: ProcessRegistry, store_id: str) -> None:
-    code = """
-import os, signal, time
-signal.signal(signal.SIGTERM, signal.SIG_IGN)
-print("ready", flush=True)
-for _ in range(4):
-    if os.fork() == 0:
-        os.setsid()
-while True:
-    time.sleep(0.01)
-    if os.fork() == 0:
-        os.setsid()
-    else:
-        os._exit(0)
-"""
-    child = await python(processes, code)
-    await line(child)
-    await asyncio.sleep(0.2)
-    await child.kill()
-    assert orphans(store_id) == []
-
-
 async def test_killing_a_run_spares_the_others(processes: ProcessRegistry) -> None:
     mine = await python(processes, "input()", run_id="run-1")
     other = await python(processes, "input()", run_id="run-2")
@@ -276,147 +176,144 @@ async def test_a_failing_journal_does_not_stop_the_killing(
     await until(lambda: "the disk is full" in caplog.text)
 
 
-SUPERVISOR = """
-import asyncio, sys
-from tests.support.children import Journal, python, line
-from app.engine.processes import ProcessRegistry
-from app.engine.system import RandomIds, SystemClock
-
-async def main():
-    journal = Journal()
-    made = ProcessRegistry(journal.record, SystemClock(), RandomIds(), 1, sys.argv[1])
-    for code in sys.argv[2:]:
-        child = await python(made, code, "60")
-        print(await line(child), flush=True)
-        print(journal.started[-1].process.model_dump_json(), flush=True)
-    await asyncio.sleep(60)
-
-asyncio.run(main())
-"""
+async def test_an_end_is_recorded_once(processes: ProcessRegistry, journal: Journal) -> None:
+    child = await python(processes, "input()")
+    await asyncio.gather(child.kill(), processes.kill_run(RunId("run-1")), child.kill())
+    await processes.close()
+    await child.kill()
+    assert [(event.how, event.returncode) for event in journal.ended] == [
+        ("killed", -signal.SIGTERM)
+    ]
 
 
-async def test_a_killed_supervisors_children_are_reaped_at_the_next_start(
-    journal: Journal, store_id: str, repository: Path
+async def test_a_spawn_cancelled_at_any_instant_leaves_no_child(
+    processes: ProcessRegistry, journal: Journal, store_id: str
 ) -> None:
-    first = subprocess.Popen(  # noqa: ASYNC220 -- its lines come at once
-        [PYTHON, "-c", SUPERVISOR, store_id, DAEMON, STUBBORN],
-        cwd=repository,
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    assert first.stdout is not None
-    daemon = int(first.stdout.readline())
-    recorded = [Process.model_validate_json(first.stdout.readline())]
-    assert first.stdout.readline() == "ready\n"
-    unrecorded = Process.model_validate_json(first.stdout.readline())
-    first.kill()
-    first.wait()
-    first.stdout.close()
-    assert {daemon, recorded[0].pid, unrecorded.pid} <= set(orphans(store_id))
-    gone = recorded[0].model_copy(update={"process_id": ProcessId("p-gone"), "started": 12.5})
-    async with registry(journal, store_id, epoch=2) as second:
-        mine = await python(second, "input()")
-        reaped = await second.reap_leftovers([*recorded, gone])
-        assert alive(mine.pid)
-        assert orphans(store_id) == [mine.pid]
-    assert {process.process_id for process in reaped} == {
-        recorded[0].process_id,
-        unrecorded.process_id,
-    }
-    how = {event.process_id: event.how for event in journal.ended}
-    assert (how[recorded[0].process_id], how[gone.process_id]) == ("reaped", "exited")
-
-
-async def test_a_reused_pid_is_never_killed(processes: ProcessRegistry, journal: Journal) -> None:
-    other = subprocess.Popen(["sleep", "60"], start_new_session=True)  # noqa: ASYNC220
-    try:
-        started = psutil.Process(other.pid).create_time()
-        recorded = Process(
-            process_id=ProcessId("p-old"), pid=other.pid, started=started - 5, purpose="", epoch=0
+    for turns in range(40):
+        spawning = asyncio.create_task(
+            processes.host(None).spawn(["sleep", "60"], cwd="/", env={}, purpose="t")
         )
-        assert await processes.reap_leftovers([recorded]) == []
-        assert other.poll() is None
-        assert journal.ended[0].how == "exited"
-    finally:
-        other.kill()
-        other.wait()
-
-
-async def test_this_process_is_never_a_leftover(
-    processes: ProcessRegistry, store_id: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    me = psutil.Process()
-    recorded = Process(
-        process_id=ProcessId("p-me"), pid=me.pid, started=me.create_time(), purpose="", epoch=0
-    )
-    assert await processes.reap_leftovers([recorded]) == []
-
-
-async def test_captured_output_is_bounded_counted_and_hashed(
-    processes: ProcessRegistry, journal: Journal
-) -> None:
-    import hashlib
-
-    code = "import sys; sys.stdout.write('0123456789' * 1_000_000); sys.stderr.write('oops')"
-    done = await processes.run_captured(
-        [PYTHON, "-c", code],
-        cwd="/",
-        env={},
-        purpose="test",
-        timeout=30,
-        keep=Keep(head=12, tail=7),
-        recorded=False,
-    )
-    assert (done.stdout.head, done.stdout.tail) == (b"012345678901", b"3456789")
-    assert (done.stdout.size, done.stdout.cut) == (10_000_000, 10_000_000 - 19)
-    assert done.stdout.digest == hashlib.sha256(b"0123456789" * 1_000_000).digest()
-    assert done.stderr.text == "oops"
-    assert (done.returncode, done.timed_out) == (0, False)
-    assert journal.events == []
-
-
-async def test_a_captured_command_out_of_time_is_ended_as_a_tree(
-    processes: ProcessRegistry, store_id: str
-) -> None:
-    done = await processes.run_captured(
-        [PYTHON, "-c", DAEMON, "60"], cwd="/", env={}, purpose="test", timeout=0.5
-    )
-    assert done.timed_out
-    assert done.stdout.text.strip().isdecimal()
+        for _ in range(turns // 4):
+            await asyncio.sleep(0.0005 * (turns % 4))
+        spawning.cancel()
+        with suppress(asyncio.CancelledError):
+            await (await spawning).kill()
+    await processes.close()
     assert orphans(store_id) == []
+    assert len(journal.started) == len(journal.ended)
 
 
-async def test_a_cancelled_captured_command_is_ended_as_a_tree(
-    processes: ProcessRegistry, store_id: str
-) -> None:
-    argv = [PYTHON, "-c", DAEMON, "60"]
-    running = asyncio.create_task(
-        processes.run_captured(argv, cwd="/", env={}, purpose="t", timeout=60, recorded=False)
-    )
-    await until(lambda: len(orphans(store_id)) >= 2)
-    running.cancel()
+async def test_a_cancelled_kill_goes_on(processes: ProcessRegistry) -> None:
+    child = await python(processes, STUBBORN)
+    await line(child)
+    killing = asyncio.create_task(child.kill())
+    await asyncio.sleep(0.05)
+    killing.cancel()
     with pytest.raises(asyncio.CancelledError):
-        await running
+        await killing
+    await until(lambda: not alive(child.pid))
+
+
+async def test_a_hundred_commands_leave_no_descriptor_and_no_task(
+    processes: ProcessRegistry, store_id: str
+) -> None:
+    async def one() -> None:
+        done = await processes.run_captured(
+            ["echo", "hello"], cwd="/", env={"PATH": os.defpath}, purpose="t", timeout=10
+        )
+        assert done.stdout.text == "hello\n"
+
+    await one()
+    me, tasks = psutil.Process(), len(asyncio.all_tasks())
+    descriptors = me.num_fds()
+    for _ in range(10):
+        await asyncio.gather(*(one() for _ in range(10)))
+    await until(lambda: len(asyncio.all_tasks()) == tasks)
+    assert me.num_fds() == descriptors
     assert orphans(store_id) == []
 
 
-def test_the_environment_is_minimal() -> None:
-    base = {
-        "PATH": "/bin",
-        "HOME": "/home/a",
-        "LC_TIME": "C",
-        "TERM": "xterm",
-        "OPENAI_API_KEY": "secret",
-        "AWS_SECRET": "secret",
-        "GIT_DIR": "/elsewhere",
-    }
-    assert child_environment((), base=base) == {
-        "PATH": "/bin",
-        "HOME": "/home/a",
-        "LC_TIME": "C",
-        "TERM": "dumb",
-    }
-    named = child_environment(("OPENAI_API_KEY", "NOT_SET"), base=base)
-    assert named["OPENAI_API_KEY"] == "secret"
-    assert "NOT_SET" not in named
-    assert child_environment((), base={})["PATH"] == os.defpath
+async def test_many_stubborn_children_are_closed_at_once_without_standing_still(
+    journal: Journal, store_id: str
+) -> None:
+    argv = ["/bin/sh", "-c", "trap '' TERM; echo ready; while :; do sleep 5; done"]
+    longest = 0.0
+
+    async def beat() -> None:
+        nonlocal longest
+        while True:
+            before = time.monotonic()
+            await asyncio.sleep(0.01)
+            longest = max(longest, time.monotonic() - before)
+
+    async with registry(journal, store_id) as processes:
+        host = processes.host(None)
+        children = [
+            await host.spawn(argv, cwd="/", env={"PATH": os.defpath}, purpose="t")
+            for _ in range(30)
+        ]
+        for child in children:
+            await line(child)
+        beating, begun = asyncio.create_task(beat()), time.monotonic()
+        await processes.close()
+        took = time.monotonic() - begun
+        beating.cancel()
+    assert took < 8
+    assert longest < 0.5
+    assert len(journal.ended) == 30
+
+
+@pytest.mark.parametrize("ends", [True, False])
+async def test_unread_full_pipes_are_in_nobodys_way(
+    processes: ProcessRegistry, journal: Journal, ends: bool
+) -> None:
+    code = """
+import os, sys, time
+for stream in (1, 2):
+    os.set_blocking(stream, False)
+    try:
+        while True:
+            os.write(stream, bytes(65536))
+    except BlockingIOError:
+        pass
+    os.set_blocking(stream, True)
+if sys.argv[1] == "True":
+    os._exit(0)
+os.write(1, bytes(1 << 30))
+"""
+    me = psutil.Process()
+    descriptors = me.num_fds()
+    child = await python(processes, code, str(ends))
+    if ends:
+        assert await child.wait() == 0
+        await until(lambda: journal.ended)
+    else:
+        await asyncio.sleep(0.2)
+    async with asyncio.timeout(5):
+        await child.kill()
+    assert not alive(child.pid)
+    await until(lambda: me.num_fds() == descriptors)
+
+
+async def test_writing_to_a_child_that_does_not_read_ends_with_it(
+    processes: ProcessRegistry,
+) -> None:
+    child = await python(processes, "import time; time.sleep(60)")
+    child.stdin.write(bytes(4 * 1024 * 1024))
+    writing = asyncio.create_task(child.stdin.drain())
+    await asyncio.sleep(0.05)
+    assert not writing.done()
+    await child.kill()
+    with pytest.raises(ConnectionError):
+        await writing
+
+
+async def test_a_child_closed_unread_leaves_no_descriptor(journal: Journal, store_id: str) -> None:
+    me = psutil.Process()
+    descriptors = me.num_fds()
+    async with registry(journal, store_id) as processes:
+        await processes.host(None).spawn(
+            ["head", "-c", "40000000", "/dev/zero"], cwd="/", env={"PATH": os.defpath}, purpose="t"
+        )
+        await asyncio.sleep(0.3)
+    await until(lambda: me.num_fds() == descriptors)

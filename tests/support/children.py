@@ -20,6 +20,33 @@ from app.engine.processes import ProcessRegistry
 from app.engine.system import SystemClock
 
 PYTHON = sys.executable
+STUBBORN = """
+import signal, sys, time
+signal.signal(signal.SIGTERM, signal.SIG_IGN)
+print("ready", flush=True)
+time.sleep(60)
+"""
+# Leaves group, session and parent, and so every tie but its environment.
+DAEMON = """
+import os, sys, time
+if os.fork() == 0:
+    os.setsid()
+    if os.fork() == 0:
+        print(os.getpid(), flush=True)
+        time.sleep(60)
+    os._exit(0)
+os.wait()
+time.sleep(float(sys.argv[1]))
+"""
+# A child in another session, without our environment: only descent tells.
+STRANGER = """
+import os, subprocess, sys, time
+child = subprocess.Popen(
+    [sys.executable, "-c", "import time; time.sleep(60)"], env={}, start_new_session=True
+)
+print(child.pid, flush=True)
+time.sleep(60)
+"""
 
 
 class CountingIds:

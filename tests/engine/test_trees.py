@@ -1,0 +1,148 @@
+"""Whole trees of processes: ended with all that left them, and found again after a crash."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import subprocess
+from pathlib import Path
+
+import psutil
+import pytest
+
+from app.domain.base import ProcessId
+from app.domain.session import Process
+from app.engine.processes import ProcessRegistry
+from tests.support.children import (
+    DAEMON,
+    PYTHON,
+    STRANGER,
+    STUBBORN,
+    Journal,
+    alive,
+    line,
+    orphans,
+    python,
+    registry,
+)
+from tests.support.waiting import until
+
+
+@pytest.mark.parametrize("words", [(DAEMON, "60"), (STRANGER,)])
+async def test_descendants_that_left_the_group_are_ended(
+    processes: ProcessRegistry, words: tuple[str, ...]
+) -> None:
+    child = await python(processes, *words)
+    descendant = int(await line(child))
+    assert os.getsid(descendant) != child.pid
+    await child.kill()
+    assert not alive(descendant)
+
+
+async def test_what_a_child_leaves_behind_at_its_own_end_is_ended(
+    processes: ProcessRegistry, journal: Journal
+) -> None:
+    child = await python(processes, DAEMON, "0")
+    daemon = int(await line(child))
+    assert await child.wait() == 0
+    await until(lambda: journal.ended)
+    assert not alive(daemon)
+    assert await child.stdout.read() == b""
+
+
+async def test_a_fork_bomb_is_ended(processes: ProcessRegistry, store_id: str) -> None:
+    code = """
+import os, signal, time
+signal.signal(signal.SIGTERM, signal.SIG_IGN)
+print("ready", flush=True)
+for _ in range(4):
+    if os.fork() == 0:
+        os.setsid()
+while True:
+    time.sleep(0.01)
+    if os.fork() == 0:
+        os.setsid()
+    else:
+        os._exit(0)
+"""
+    child = await python(processes, code)
+    await line(child)
+    await asyncio.sleep(0.2)
+    await child.kill()
+    assert orphans(store_id) == []
+
+
+SUPERVISOR = """
+import asyncio, sys
+from tests.support.children import Journal, python, line
+from app.engine.processes import ProcessRegistry
+from app.engine.system import RandomIds, SystemClock
+
+async def main():
+    journal = Journal()
+    made = ProcessRegistry(journal.record, SystemClock(), RandomIds(), 1, sys.argv[1])
+    for code in sys.argv[2:]:
+        child = await python(made, code, "60")
+        print(await line(child), flush=True)
+        print(journal.started[-1].process.model_dump_json(), flush=True)
+    await asyncio.sleep(60)
+
+asyncio.run(main())
+"""
+
+
+async def test_a_killed_supervisors_children_are_reaped_at_the_next_start(
+    journal: Journal, store_id: str, repository: Path
+) -> None:
+    first = subprocess.Popen(  # noqa: ASYNC220 -- its lines come at once
+        [PYTHON, "-c", SUPERVISOR, store_id, DAEMON, STUBBORN],
+        cwd=repository,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert first.stdout is not None
+    daemon = int(first.stdout.readline())
+    recorded = [Process.model_validate_json(first.stdout.readline())]
+    assert first.stdout.readline() == "ready\n"
+    unrecorded = Process.model_validate_json(first.stdout.readline())
+    first.kill()
+    first.wait()
+    first.stdout.close()
+    assert {daemon, recorded[0].pid, unrecorded.pid} <= set(orphans(store_id))
+    gone = recorded[0].model_copy(update={"process_id": ProcessId("p-gone"), "started": 12.5})
+    async with registry(journal, store_id, epoch=2) as second:
+        mine = await python(second, "input()")
+        reaped = await second.reap_leftovers([*recorded, gone])
+        assert alive(mine.pid)
+        assert orphans(store_id) == [mine.pid]
+    assert {process.process_id for process in reaped} == {
+        recorded[0].process_id,
+        unrecorded.process_id,
+    }
+    how = {event.process_id: event.how for event in journal.ended}
+    assert (how[recorded[0].process_id], how[gone.process_id]) == ("reaped", "exited")
+
+
+async def test_a_reused_pid_is_never_killed(processes: ProcessRegistry, journal: Journal) -> None:
+    other = subprocess.Popen(["sleep", "60"], start_new_session=True)  # noqa: ASYNC220
+    try:
+        started = psutil.Process(other.pid).create_time()
+        recorded = Process(
+            process_id=ProcessId("p-old"), pid=other.pid, started=started - 5, purpose="", epoch=0
+        )
+        assert await processes.reap_leftovers([recorded]) == []
+        assert other.poll() is None
+        assert journal.ended[0].how == "exited"
+    finally:
+        other.kill()
+        other.wait()
+
+
+async def test_this_process_is_never_a_leftover(
+    processes: ProcessRegistry, store_id: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    me = psutil.Process()
+    recorded = Process(
+        process_id=ProcessId("p-me"), pid=me.pid, started=me.create_time(), purpose="", epoch=0
+    )
+    assert await processes.reap_leftovers([recorded]) == []
