@@ -73,7 +73,7 @@ def test_a_deny_rule_in_front_denies_whatever_follows(
 @settings(max_examples=200, deadline=None)
 @given(st.sampled_from(HARMFUL), st.sampled_from(["; ", " && ", " || ", " | ", " & ", "\n"]))
 def test_an_allowed_command_takes_no_other_along(command: str, between: str) -> None:
-    for text in (f"git status{between}{command}", f"( {command} ){between}git status"):
+    for text in (f"git status{between}( {command} )", f"( {command} ){between}git status"):
         answer = ask(text, [allow("git status"), allow("git status -s")])
         assert answer.action is not Action.ALLOW
     for text in (f"git status $({command} )", f"git status <({command} )"):

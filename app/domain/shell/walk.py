@@ -81,6 +81,10 @@ class _Walker(CommandReader):
         A shell may understand what the grammar does not; the worst must not get lost in it.
         """
         kept = self.cwds
+        # `$((a); b)` is a substitution to a shell, and arithmetic to the grammar.
+        whole = text.replace("$((", "$( (").encode("utf-8", "replace")
+        if b"$( (" in whole and not (root := tree(whole)).has_error:
+            self._walk(root, whole, here.into("?"))
         pieces = _BETWEEN.split(text.replace("\\\n", ""))
         for piece in [p for p in pieces if p.strip()][:MAX_GUESSES]:
             for guess in (piece, re.sub(r"[\"'\\]", "", piece)):
