@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, ClassVar, cast
 from textual.binding import Binding, BindingType
 from textual.command import Provider
 from textual.events import Resize
+from textual.geometry import Size
 from textual.screen import Screen
 
 from app.domain.errors import LongwatchError
@@ -31,8 +32,6 @@ if TYPE_CHECKING:
     from app.link.client import Client
     from app.ui.bridge import Bridge, Connect
     from app.ui.view import Changes, View
-
-MIN_WIDTH, MIN_HEIGHT = 60, 15
 
 
 def utc_now() -> datetime:
@@ -153,13 +152,13 @@ class ControlRoom(SafeApp):
     async def on_ready(self) -> None:
         """The first frame is on the terminal: now there is time for the rest, and to connect."""
         await self.push_screen("watch")
-        self._check_size(self.size.width, self.size.height)
         self.run_worker(self._follow(), group="bridge", exclusive=True)
         screen, run_id = self._first
         if run_id is not None:
             self.run_worker(self._open_run_when_known(run_id), group="first")
-        elif screen != "watch":
+        elif screen in self.SCREENS:
             await self.show(screen)
+        self._check_size(self.size)
 
     async def _open_run_when_known(self, prefix: str) -> None:
         """Open the run that was asked for, also one so old that the snapshot has left it out."""
@@ -262,13 +261,10 @@ class ControlRoom(SafeApp):
     # -- a terminal that is too small
 
     def on_resize(self, event: Resize) -> None:
-        self._check_size(event.size.width, event.size.height)
+        self._check_size(event.size)
 
-    def _check_size(self, width: int, height: int) -> None:
-        from app.ui.screens.small import SmallScreen
+    def _check_size(self, size: Size) -> None:
+        from app.ui.screens.small import SmallScreen, fits
 
-        small = width < MIN_WIDTH or height < MIN_HEIGHT
-        if small and not isinstance(self.screen, SmallScreen):
-            self.push_screen(SmallScreen(MIN_WIDTH, MIN_HEIGHT))
-        elif not small and isinstance(self.screen, SmallScreen):
-            self.pop_screen()
+        if not fits(size) and not isinstance(self.screen, OpeningScreen | SmallScreen):
+            self.push_screen(SmallScreen())

@@ -15,7 +15,9 @@ GLOBAL_KEYS: list[BindingType] = [
     Binding("question_mark,f1", "help", "Help", id="app.help", key_display="?"),
     Binding("ctrl+p", "command_palette", "Palette", id="app.palette", show=False),
     Binding("q", "leave", "Quit", id="app.quit"),
-    Binding("ctrl+q,ctrl+c", "leave", "Quit", id="app.quit-anywhere", show=False),
+    Binding("ctrl+c", "leave", "Quit", id="app.quit-ctrl-c", show=False),
+    # Also over a dialog and while a text is typed.
+    Binding("ctrl+q", "leave", "Quit", id="app.quit-anywhere", show=False, priority=True),
 ]
 
 BACK_KEY: BindingType = Binding("escape", "back", "Back", id="screen.back", show=False)

@@ -8,6 +8,8 @@ import sys
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
 
+from app.domain.text import printable
+
 if TYPE_CHECKING:
     from app.link.client import Client
 
@@ -51,6 +53,6 @@ async def _open(
             sys.stderr.write("longwatch: stopping in order; runs go on at the next start\n")
         await room.bridge.close()
     if room.failure:
-        sys.stderr.write(f"longwatch: {room.failure}\n")
+        sys.stderr.write(f"longwatch: {printable(room.failure)}\n")
         return 1
     return room.return_code or 0

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from typing import TYPE_CHECKING
 
 from app.domain.errors import StoreError
 
 if TYPE_CHECKING:
+    from textual.pilot import Pilot
+
     from app.link.client import Client
 
 PATIENCE = 30.0  # seconds for the first snapshot
+STILL = 3.0  # seconds at most until the picture is taken as it is
 
 
 async def render_svg(
@@ -33,5 +37,21 @@ async def render_svg(
                 await room.bridge.ready.wait()
         except TimeoutError:
             raise StoreError(f"no snapshot from the supervisor in {PATIENCE:.0f} s") from None
-        await pilot.pause(0.2)  # the flush that the snapshot causes, and the drawing after it
-        return room.export_screenshot()
+        return await _still(pilot)
+
+
+async def _still(pilot: Pilot[None]) -> str:
+    """The picture once it no longer changes: what a screen reads for itself comes later."""
+    before, picture = "", ""
+    deadline = asyncio.get_running_loop().time() + STILL
+    while asyncio.get_running_loop().time() < deadline:
+        await pilot.pause(0.15)
+        before, picture = picture, pilot.app.export_screenshot()
+        if _words(picture) == _words(before):
+            break
+    return picture
+
+
+def _words(svg: str) -> str:
+    """A picture without the random name that each export gives its styles."""
+    return re.sub(r"terminal-\d+-", "", svg)

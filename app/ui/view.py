@@ -47,6 +47,7 @@ class View:
         self.runs: dict[RunId, RunState] = {}
         self.rules: dict[RuleId, StoredRule] = {}
         self.tails: dict[SessionId, Tail] = {}
+        self._needs: dict[RunId, tuple[RunState, list[AttentionItem]]] = {}
 
     def apply(self, item: FeedItem) -> Changes:
         """Fold one feed item in. Events that the snapshot already holds change nothing."""
@@ -67,6 +68,7 @@ class View:
         before = frozenset(self.runs)
         self.seq, self.status = item.seq, item.status
         self.runs = {state.run.run_id: state for state in item.runs}
+        self._needs.clear()
         self.rules = {rule.rule_id: rule for rule in item.rules}
         sessions = {s for state in item.runs for s in state.sessions}
         self.tails = {k: v for k, v in self.tails.items() if k in sessions}
@@ -108,8 +110,18 @@ class View:
 
     def attention(self, now: datetime) -> list[AttentionItem]:
         """What waits for a person over all runs, most urgent first, snoozed last."""
-        found = [item for state in self.runs.values() for item in attention(state, now)]
+        found = [item for state in self.runs.values() for item in self.needs(state, now)]
         return sorted(found, key=_urgency)
+
+    def needs(self, state: RunState, now: datetime) -> list[AttentionItem]:
+        """What of one run waits for a person; thought about again only when it has changed."""
+        run_id = state.run.run_id
+        known = self._needs.get(run_id)
+        if known is not None and known[0] is state and not any(i.snoozed for i in known[1]):
+            return known[1]
+        found = attention(state, now)
+        self._needs[run_id] = (state, found)
+        return found
 
     def ordered_runs(self, now: datetime) -> list[RunState]:
         """Who needs a person first, then running, blocked or failed, and finished, newest first."""

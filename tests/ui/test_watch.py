@@ -243,6 +243,19 @@ async def test_a_terminal_that_is_too_small_says_so_and_recovers() -> None:
         assert room.screen.query_one(PromptArea).text == "draft"
 
 
+async def test_it_also_recovers_from_under_another_screen() -> None:
+    room = room_over(hosting(FakeClient(canned.running_run())))
+    async with room.run_test(size=(30, 8)) as pilot:
+        await settle(pilot)
+        assert isinstance(room.screen, SmallScreen)
+        await press(pilot, "q")
+        assert isinstance(room.screen, Confirm)
+        await pilot.resize_terminal(80, 24)
+        await rest(pilot)
+        await press(pilot, "n")
+        assert isinstance(room.screen, WatchScreen)
+
+
 async def test_a_problem_of_the_store_is_on_a_banner_until_it_is_gone() -> None:
     client = FakeClient(canned.running_run(), problem="disk full")
     room = room_over(client)
@@ -417,3 +430,11 @@ async def test_without_colour_state_is_still_told_by_glyph_and_word(
         text = screen_text(room)
         for words in ("! approval", "◆ review", "● working", "■ blocked", "✗ failed"):
             assert words in text
+
+
+async def test_ctrl_q_leaves_from_everywhere() -> None:
+    room = room_over(FakeClient(canned.running_run()))
+    async with room.run_test(size=(80, 24)) as pilot:
+        await settle(pilot)
+        await press(pilot, "n", *"half", "ctrl+q")
+    assert room.return_code == 0 and room.drafts == {"new-run": "half"}

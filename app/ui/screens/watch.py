@@ -12,7 +12,7 @@ from textual.containers import Container
 from textual.timer import Timer
 from textual.widgets import Footer, Static
 
-from app.domain.attention import AttentionItem, AttentionKind, attention
+from app.domain.attention import AttentionItem, AttentionKind
 from app.domain.base import RunId, SessionId
 from app.domain.errors import LongwatchError
 from app.domain.run import RunState
@@ -100,7 +100,7 @@ class WatchScreen(RunDeeds, RoomScreen):
         self.query_one(StatusBar).show(self.view, needs)
         titles = {run_id: state.run.request.title for run_id, state in self.view.runs.items()}
         self.query_one(AttentionBar).show(self._items, now, titles)
-        self.query_one(RunList).show([run_row(s, attention(s, now), now) for s in runs])
+        self.query_one(RunList).show([run_row(s, self.view.needs(s, now), now) for s in runs])
         if self._tick is not None:
             still = all(state.run.state.terminal for state in runs)
             (self._tick.pause if still else self._tick.resume)()
@@ -110,7 +110,7 @@ class WatchScreen(RunDeeds, RoomScreen):
         state = self.selected
         text = ""
         if state is not None:
-            text = explain(state, attention(state, self.now()))
+            text = explain(state, self.view.needs(state, self.now()))
         self.query_one("#explain", Static).update(one_line(text, 400))
         self._draw_panes()
         self.refresh_bindings()
