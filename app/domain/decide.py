@@ -38,6 +38,8 @@ class StartAttempt:
     step: str
     attempt: int
     cause: Cause
+    tries: int = 0
+    wait: float = 0.0  # seconds before it, when the one before failed for a while only
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,7 +168,7 @@ def _agent_step(step: AgentStep, state: RunState) -> Directive:
     if attempt.state is AttemptState.OPEN:
         return _turn(step.name, attempt, step.agent, state)
     if attempt.state is not AttemptState.PRODUCED:
-        return StartAttempt(step.name, attempt.attempt + 1, _cause(attempt))
+        return _next_attempt(attempt, _cause(attempt))
     return _gates(step, attempt, state)
 
 
@@ -176,6 +178,13 @@ def _cause(previous: Attempt) -> Cause:
     if previous.gates and not previous.gates[-1].passed:
         return Cause.GATE
     return Cause.REJECTED
+
+
+def _next_attempt(previous: Attempt, cause: Cause) -> StartAttempt:
+    number, wait = previous.attempt + 1, previous.retry_in
+    if previous.state is not AttemptState.FAILED or wait is None:
+        return StartAttempt(previous.step, number, cause)
+    return StartAttempt(previous.step, number, cause, previous.tries + 1, wait)
 
 
 def _turn(step: str, attempt: Attempt, agent: str, state: RunState) -> Directive:
@@ -248,5 +257,5 @@ def _next_reviewer(step: ReviewStep, review: Review, state: RunState) -> Directi
         return _turn(step.name, attempt, reviewer, state)
     if attempt.state is AttemptState.PRODUCED:
         return Judge(review, attempt, reviewer)
-    cause = Cause.RETRY if attempt.state is AttemptState.FAILED else Cause.FIRST
-    return StartAttempt(step.name, attempt.attempt + 1, cause)
+    failed = attempt.state is AttemptState.FAILED
+    return _next_attempt(attempt, Cause.RETRY if failed else Cause.FIRST)

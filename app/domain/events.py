@@ -162,6 +162,7 @@ class AttemptFailed(Model):
     step: str
     attempt: int
     failure: Failure
+    retry_in: float | None = None  # seconds, when it is tried again without a person
 
 
 class GateFinished(Model):

@@ -6,7 +6,7 @@ import hashlib
 from typing import Any
 
 from app.domain import events as ev
-from app.domain.approval import Action, Approval, ApprovalState
+from app.domain.approval import Action, ActorKind, Approval, ApprovalState
 from app.domain.base import ApprovalId, ReviewId, SessionId
 from app.domain.events import Event
 from app.domain.run import AttemptState, ReviewState, RunState, attempt_key
@@ -63,6 +63,8 @@ def _review(state: RunState, review_id: ReviewId, /, **changes: Any) -> RunState
 
 def _run_state_changed(s: RunState, p: ev.RunStateChanged, e: Event) -> RunState:
     check_transition(s.run.state, p.state)
+    if p.state is TaskState.IN_PROGRESS and p.by.kind is ActorKind.PERSON:
+        s = _without_delay(s)  # a person wants it to go on now
     ended = p.state.terminal or p.state is TaskState.FAILED
     return _run(
         s,
@@ -71,6 +73,14 @@ def _run_state_changed(s: RunState, p: ev.RunStateChanged, e: Event) -> RunState
         blocked=p.blocked,
         ended_at=e.at if ended else None,
     )
+
+
+def _without_delay(s: RunState) -> RunState:
+    attempts = {
+        key: a if a.retry_in is None else a.model_copy(update={"retry_in": None})
+        for key, a in s.attempts.items()
+    }
+    return s.model_copy(update={"attempts": attempts})
 
 
 def _base_pinned(s: RunState, p: ev.BasePinned, e: Event) -> RunState:
@@ -100,6 +110,7 @@ def _session_closed(s: RunState, p: ev.SessionClosed, e: Event) -> RunState:
 
 
 def _attempt_started(s: RunState, p: ev.AttemptStarted, e: Event) -> RunState:
+    s = _without_delay(s) if p.attempt.tries else s
     return s.model_copy(update={"attempts": {**s.attempts, p.attempt.key: p.attempt}})
 
 
@@ -131,7 +142,13 @@ def _output_produced(s: RunState, p: ev.OutputProduced, e: Event) -> RunState:
 
 def _attempt_failed(s: RunState, p: ev.AttemptFailed, e: Event) -> RunState:
     return _attempt(
-        s, p.step, p.attempt, state=AttemptState.FAILED, failure=p.failure, ended_at=e.at
+        s,
+        p.step,
+        p.attempt,
+        state=AttemptState.FAILED,
+        failure=p.failure,
+        retry_in=p.retry_in,
+        ended_at=e.at,
     )
 
 

@@ -33,7 +33,7 @@ class FailureKind(StrEnum):
     @property
     def retryable(self) -> bool:
         """Whether trying the same again may help without a person."""
-        return self in (FailureKind.RATE_LIMIT, FailureKind.OVERLOADED, FailureKind.BROKEN_PIPE)
+        return self in (FailureKind.RATE_LIMIT, FailureKind.OVERLOADED)
 
 
 class Failure(Model):
@@ -90,6 +90,8 @@ class Attempt(Model):
     gates: tuple[GateResult, ...] = ()
     commit: str | None = None  # the workspace as this attempt left it
     failure: Failure | None = None
+    tries: int = 0  # how many automatic tries in a row this attempt makes, 0 for the first
+    retry_in: float | None = None  # seconds until the next automatic one, when it has failed
     started_at: datetime
     ended_at: datetime | None = None
 

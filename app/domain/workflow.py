@@ -28,6 +28,24 @@ class Gate(Model):
     max_returns: int = Field(default=2, ge=0, le=100)
 
 
+class Retry(Model):
+    """When a step tries again by itself: after failures that pass, such as a rate limit.
+
+    The wait doubles from try to try. Delays are in seconds.
+    """
+
+    max_retries: int = Field(default=5, ge=0, le=100)
+    delay_seconds: float = Field(default=10, gt=0, le=3600)
+    max_delay_seconds: float = Field(default=300, gt=0, le=24 * 3600)
+
+    def wait(self, tries: int, salt: str) -> float:
+        """Seconds to wait before automatic try number `tries` (from 1), 75 to 100 % of the
+        doubled delay: spread by `salt`, so that runs do not come back in step."""
+        doubled = min(self.delay_seconds * 2.0 ** (tries - 1), self.max_delay_seconds)
+        part = int.from_bytes(hashlib.sha256(f"{salt}/{tries}".encode()).digest()[:4]) / 2**32
+        return doubled * (0.75 + part / 4)
+
+
 class AgentStep(Model):
     """A step in which an agent produces a result."""
 
@@ -40,6 +58,7 @@ class AgentStep(Model):
         validation_alias=AliasChoices("gates", "gate"),  # `[[step.gate]]` in TOML
     )
     timeout_seconds: Seconds = 3600  # a turn's; waiting for a person is free
+    retry: Retry = Retry()
 
 
 class ReviewStep(Model):
@@ -53,6 +72,7 @@ class ReviewStep(Model):
     return_to: Text
     max_rejects: int = Field(default=3, ge=0, le=100)
     timeout_seconds: Seconds = 3600
+    retry: Retry = Retry()
 
 
 def _step_tag(value: Any) -> str:

@@ -284,7 +284,8 @@ class Operator:
     async def _retry(self, command: cmd.RetryRun) -> cmd.Done:
         state = self._core.state(command.run_id)
         run, blocked = state.run, state.run.blocked
-        if not run.state.resumable:
+        soon = any(a.retry_in is not None for a in state.attempts.values())
+        if not run.state.resumable and not (run.state is TaskState.IN_PROGRESS and soon):
             raise Refused(
                 f"run {run.run_id} is {run.state}: only a blocked or failed run is retried"
             )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 
 from app.domain import decide as do
@@ -114,13 +115,27 @@ class Runner:
         )
 
     async def _start_attempt(self, directive: do.StartAttempt) -> None:
+        if directive.wait and await self._interrupted(directive.wait):
+            return  # the state has moved meanwhile: it is looked at anew
         attempt = Attempt(
             step=directive.step,
             attempt=directive.attempt,
             cause=directive.cause,
+            tries=directive.tries,
             started_at=self._core.clock.now(),
         )
         await self._commit(ev.AttemptStarted(attempt=attempt))
+
+    async def _interrupted(self, seconds: float) -> bool:
+        """Wait before a retry; whether something happened to the run before that was over."""
+        changed = asyncio.create_task(self._core.changed(self._run_id).wait())
+        slept = asyncio.create_task(self._core.clock.sleep(seconds))
+        try:
+            await asyncio.wait({changed, slept}, return_when=asyncio.FIRST_COMPLETED)
+            return not slept.done()
+        finally:
+            for task in (changed, slept):
+                task.cancel()
 
     async def _turn(self, directive: do.RunTurn, state: RunState) -> None:
         recipe = self._core.recipe(self._run_id)
@@ -206,7 +221,13 @@ class Runner:
     async def _attempt_failed(
         self, directive: do.RunTurn, failure: Failure, *before: ev.Payload
     ) -> None:
-        failed = ev.AttemptFailed(step=directive.step, attempt=directive.attempt, failure=failure)
+        wait = self._retry_in(directive, failure)
+        failed = ev.AttemptFailed(
+            step=directive.step, attempt=directive.attempt, failure=failure, retry_in=wait
+        )
+        if wait is not None:
+            await self._commit(*before, failed)
+            return
         interrupted = failure.kind is FailureKind.INTERRUPTED
         blocked = Blocked(
             kind="interrupted" if interrupted else "agent_failure",
@@ -217,6 +238,15 @@ class Runner:
             state=TaskState.BLOCKED, reason=failure.message, by=ENGINE, blocked=blocked
         )
         await self._commit(*before, failed, stopped)
+
+    def _retry_in(self, directive: do.RunTurn, failure: Failure) -> float | None:
+        """Seconds until the step tries again by itself; None when a person has to look."""
+        state = self._core.state(self._run_id)
+        attempt = state.latest(directive.step)
+        retry = self._core.recipe(self._run_id).workflow.step(directive.step).retry
+        if attempt is None or not failure.kind.retryable or attempt.tries >= retry.max_retries:
+            return None
+        return retry.wait(attempt.tries + 1, f"{self._run_id}/{directive.step}")
 
     async def _gate(self, directive: do.RunGate, state: RunState) -> None:
         attempt = state.latest(directive.step)

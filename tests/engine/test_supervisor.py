@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from app.agents.protocol import TurnDone
 from app.domain import commands as cmd
 from app.domain import events as ev
 from app.domain.approval import Action, ApprovalState, Scope, Settlement
@@ -15,7 +16,7 @@ from app.domain.base import ApprovalId, RunId
 from app.domain.errors import NotFound, OwnershipError, Refused
 from app.domain.feed import Committed, Ended, Snapshot
 from app.domain.request import Request, Risk
-from app.domain.run import AttemptState, RunState
+from app.domain.run import AttemptState, Failure, FailureKind, RunState
 from app.domain.session import ChunkKind, Continuity
 from app.domain.task_state import TaskState
 from app.engine.supervisor import Supervisor
@@ -486,3 +487,53 @@ async def test_what_a_gate_leaves_behind_is_not_part_of_the_work(
     await until(supervisor, run_id, in_state(TaskState.DONE))
     diff = await supervisor.diff(run_id)
     assert "good.txt" in diff and "litter" not in diff and "spoilt" not in diff
+
+
+RETRYING = """
+name = "change"
+
+[[step]]
+name = "work"
+agent = "coder"
+prompt = "Do this: {{ request.text }}"
+retry = { max_retries = 2, delay_seconds = 0.2 }
+"""
+
+
+def limited() -> TurnDone:
+    failure = Failure(kind=FailureKind.RATE_LIMIT, message="429: too many requests")
+    return TurnDone("failed", failure=failure)
+
+
+async def test_a_rate_limit_is_waited_out_and_then_put_to_a_person(
+    opened: Opener, driver: PuppetDriver, tmp_path: Path
+) -> None:
+    supervisor = await opened()
+    run_id = await start(supervisor, a_project(tmp_path / "project", workflow=RETRYING))
+    for _ in range(3):
+        puppet = await driver.session(1)
+        puppet.events.put_nowait(limited())
+    state = await until(supervisor, run_id, in_state(TaskState.BLOCKED))
+    assert state.run.reason == "429: too many requests"
+    attempts = list(state.attempts.values())
+    assert [a.tries for a in attempts] == [0, 1, 2]
+    assert [a.cause for a in attempts] == ["first", "retry", "retry"]
+    await supervisor.execute(cmd.RetryRun(run_id=run_id, by=ADA))
+    (await driver.session(2)).done()
+    state = await until(supervisor, run_id, in_state(TaskState.DONE))
+    assert list(state.attempts.values())[-1].tries == 0
+
+
+async def test_a_person_need_not_wait_for_the_next_try(
+    opened: Opener, driver: PuppetDriver, tmp_path: Path
+) -> None:
+    slow = RETRYING.replace("0.2", "600")
+    supervisor = await opened()
+    run_id = await start(supervisor, a_project(tmp_path / "project", workflow=slow))
+    puppet = await driver.session(1)
+    puppet.events.put_nowait(limited())
+    await until(supervisor, run_id, lambda s: any(a.retry_in for a in s.attempts.values()))
+    await supervisor.execute(cmd.RetryRun(run_id=run_id, by=ADA))
+    await driver.session(1)
+    puppet.done()
+    await until(supervisor, run_id, in_state(TaskState.DONE))
