@@ -24,8 +24,9 @@ def _step(payload: Payload) -> str:
             return f"run is {state}" + (f": {reason}" if reason else "")
         case ev.AttemptStarted(attempt=attempt):
             return f"{attempt.step}: attempt {attempt.attempt} ({attempt.cause})"
-        case ev.AttemptFailed(step=step, attempt=attempt, failure=failure):
-            return f"{step}: attempt {attempt} failed: {failure.message}"
+        case ev.AttemptFailed(step=step, attempt=attempt, failure=failure, retry_in=wait):
+            again = f"; tries again in {wait:.0f} s" if wait is not None else ""
+            return f"{step}: attempt {attempt} failed: {failure.message}{again}"
         case ev.OutputProduced(step=step, attempt=attempt):
             return f"{step}: attempt {attempt} has a result"
         case ev.GateFinished(step=step, result=result):

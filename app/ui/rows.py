@@ -117,6 +117,9 @@ def explain(state: RunState, needs: Iterable[AttentionItem]) -> str:
     if run.state is TaskState.PENDING:
         return "waits for its turn"
     step = run.current_step
+    latest = state.latest(step)
+    if latest is not None and latest.failure is not None and latest.retry_in is not None:
+        return f"{step} waits {latest.retry_in:.0f} s to try again: {latest.failure.message}"
     sessions = [s for s in state.sessions.values() if s.step == step]
     if sessions:
         return f"{sessions[-1].agent} is {sessions[-1].state} on {step}"

@@ -41,12 +41,12 @@ BROKEN = [
     (
         'name = "w"\n' + STEP + 'promt = "p"\n',
         'f.toml:6: step[0].promt: unknown key; did you mean "prompt"? '
-        "Allowed: agent, gate, kind, name, prompt, timeout_seconds",
+        "Allowed: agent, gate, kind, name, prompt, retry, timeout_seconds",
     ),
     (
         'name = "w"\n' + STEP + "zzz = 1\n",
         "f.toml:6: step[0].zzz: unknown key. "
-        "Allowed: agent, gate, kind, name, prompt, timeout_seconds",
+        "Allowed: agent, gate, kind, name, prompt, retry, timeout_seconds",
     ),
     (
         'name = "w"\n' + STEP + 'kind = "reviw"\n',
