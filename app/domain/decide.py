@@ -205,6 +205,9 @@ def _gates(step: AgentStep, attempt: Attempt, state: RunState) -> Directive:
 
 
 def _gate_failed(step: AgentStep, attempt: Attempt, gate: Gate, state: RunState) -> Directive:
+    if not attempt.gates[-1].could_start:
+        blocked = Blocked(kind="gate_start", message=attempt.gates[-1].log, step=step.name)
+        return Stop(TaskState.BLOCKED, blocked)
     returned = state.returns.get(f"{step.name}/{gate.name}", 0)
     if gate.on_failure == "return" and returned < gate.max_returns:
         return SendBack(step.name, gate.name)

@@ -64,7 +64,7 @@ def _review(state: RunState, review_id: ReviewId, /, **changes: Any) -> RunState
 def _run_state_changed(s: RunState, p: ev.RunStateChanged, e: Event) -> RunState:
     check_transition(s.run.state, p.state)
     if p.state is TaskState.IN_PROGRESS and p.by.kind is ActorKind.PERSON:
-        s = _without_delay(s)  # a person wants it to go on now
+        s = _without_delay(_without_unstarted_gates(s))  # a person wants it to go on now
     ended = p.state.terminal or p.state is TaskState.FAILED
     return _run(
         s,
@@ -78,6 +78,17 @@ def _run_state_changed(s: RunState, p: ev.RunStateChanged, e: Event) -> RunState
 def _without_delay(s: RunState) -> RunState:
     attempts = {
         key: a if a.retry_in is None else a.model_copy(update={"retry_in": None})
+        for key, a in s.attempts.items()
+    }
+    return s.model_copy(update={"attempts": attempts})
+
+
+def _without_unstarted_gates(s: RunState) -> RunState:
+    """A gate whose command was missing says nothing of the work: it is evaluated again."""
+    attempts = {
+        key: a
+        if all(gate.could_start for gate in a.gates)
+        else a.model_copy(update={"gates": tuple(g for g in a.gates if g.could_start)})
         for key, a in s.attempts.items()
     }
     return s.model_copy(update={"attempts": attempts})

@@ -53,6 +53,7 @@ class GateResult(Model):
     log_sha256: str
     log_bytes: int
     timed_out: bool = False
+    could_start: bool = True  # False: the command itself is missing, no agent can mend that
     started_at: datetime
     ended_at: datetime
 

@@ -65,6 +65,7 @@ async def run_gate(
             log=log,
             log_sha256=hashlib.sha256(log.encode()).hexdigest(),
             log_bytes=len(log.encode()),
+            could_start=False,
             started_at=started_at,
             ended_at=clock.now(),
         )

@@ -537,3 +537,24 @@ async def test_a_person_need_not_wait_for_the_next_try(
     await driver.session(1)
     puppet.done()
     await until(supervisor, run_id, in_state(TaskState.DONE))
+
+
+async def test_a_gate_that_cannot_start_asks_the_person_not_the_agent(
+    opened: Opener, driver: PuppetDriver, tmp_path: Path
+) -> None:
+    tool = tmp_path / "tool"
+    workflow = LITTERING.replace(
+        'shell = "touch litter.txt; echo spoilt >> a.txt; test -e good.txt"',
+        f'command = ["{tool}"]',
+    )
+    supervisor = await opened()
+    run_id = await start(supervisor, a_project(tmp_path / "project", workflow=workflow))
+    (await driver.session(1)).done()
+    state = await until(supervisor, run_id, in_state(TaskState.BLOCKED))
+    assert state.run.blocked is not None and state.run.blocked.kind == "gate_start"
+    assert str(tool) in state.run.blocked.message
+    tool.write_text("#!/bin/sh\nexit 0\n")
+    tool.chmod(0o755)
+    await supervisor.execute(cmd.RetryRun(run_id=run_id, by=ADA))
+    state = await until(supervisor, run_id, in_state(TaskState.DONE))
+    assert len(state.attempts) == 1, "the agent was not prompted again"
