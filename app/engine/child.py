@@ -37,7 +37,9 @@ class Child:
         transport: asyncio.SubprocessTransport,
         protocol: ExitProtocol,
         own: Own,
+        marks: Mapping[str, str],
     ) -> None:
+        """`marks`: what its descendants, and no other process, have in their environment."""
         loop = asyncio.get_running_loop()
         streams = asyncio.subprocess.Process(transport, protocol, loop)
         if streams.stdin is not None:
@@ -48,6 +50,7 @@ class Child:
         self.started = tree.start_time(self.pid)
         self._announced: asyncio.Future[bool] = loop.create_future()
         self._transport, self._exited, self._own = transport, protocol.exited, own
+        self._marks = marks
         self._gone = asyncio.Event()
         self._killing: asyncio.Task[None] | None = None
 
@@ -142,7 +145,7 @@ class Child:
         return tree.family(roots, self._is_marked, freeze=freeze)
 
     def _is_marked(self, environment: Mapping[str, str]) -> bool:
-        return environment.get(tree.PROCESS) == self.process_id
+        return self._marks.items() <= environment.items()
 
     def _left_group(self, process: psutil.Process) -> bool:
         try:

@@ -28,9 +28,11 @@ _OPTIONS = (
     "gc.auto=0",
     "maintenance.auto=false",
     "commit.gpgSign=false",
+    "merge.verifySignatures=false",
     "commit.cleanup=whitespace",
     "core.safecrlf=false",
     "core.quotePath=false",
+    "diff.orderFile=/dev/null",
     "advice.detachedHead=false",
 )
 _ENVIRONMENT = {
@@ -132,8 +134,12 @@ def _error(cwd: Path, arguments: Sequence[str], done: Captured) -> GitError:
     lines = [line for line in stderr.splitlines() if line.strip()]
     # git marks the reason; what follows is its consequence, or advice.
     marked = [line for line in lines if line.startswith(("fatal:", "error:"))]
-    said = (marked or lines[-1:] or [f"exit code {done.returncode}"])[0]
-    return GitError(f"{command} in {place} failed: {one_line(said, 500)}", done.returncode, stderr)
+    said = one_line((marked or lines[-1:] or [""])[0], 500)
+    if not marked:
+        code = done.returncode
+        ended = f"ended by signal {-code}" if code < 0 else f"exit code {code}"
+        said = f"{ended}: {said}" if said else ended
+    return GitError(f"{command} in {place} failed: {said}", done.returncode, stderr)
 
 
 class _Locks:

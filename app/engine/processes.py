@@ -97,7 +97,7 @@ class ProcessRegistry:
             tree.PROCESS: process_id,
         }
         transport, protocol = await start(launch, marks)
-        child = Child(process_id, launch, transport, protocol, self._own)
+        child = Child(process_id, launch, transport, protocol, self._own, marks)
         self._children[process_id] = child
         self._own(self._watch(child))
         return child

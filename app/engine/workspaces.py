@@ -48,6 +48,7 @@ class Workspaces:
         self._root = root
         self._git = Git(registry)
         self._locks: dict[Path, asyncio.Lock] = {}
+        self._homes: dict[Path, Path] = {}  # by worktree: the .git folder of its project
 
     async def repository(self, path: Path) -> Path:
         """The root of the git repository that `path` is in."""
@@ -97,6 +98,7 @@ class Workspaces:
             except (GitError, OSError) as error:
                 what = f"step {step}: no workspace could be made for it"
                 raise WorkspaceError(f"{what}: {one_line(str(error), 700)}") from error
+        self._homes[workspace.path] = common
         return workspace
 
     async def _make(self, project: Path, common: Path, workspace: Workspace, base: str) -> None:
@@ -115,7 +117,7 @@ class Workspaces:
         await self._git.run(project, "worktree", "add", *words, own=own)
 
     async def _usable(self, metadata: Metadata, common: Path, path: Path) -> bool:
-        if metadata.half_made or not await asyncio.to_thread(path.is_dir):
+        if metadata.half_made:
             return False
         if await self._is_worktree(common, path):
             return True
@@ -125,6 +127,8 @@ class Workspaces:
         return await self._is_worktree(common, path)
 
     async def _is_worktree(self, common: Path, path: Path) -> bool:
+        if not await asyncio.to_thread(path.is_dir):
+            return False
         try:
             top = await self._git.text(path, "rev-parse", "--show-toplevel")
             same = await asyncio.to_thread(path.samefile, top)
@@ -167,8 +171,19 @@ class Workspaces:
             await self._git.run(path, *ignore, good=(0, 1), own=own)
 
     async def _metadata_folder(self, path: Path) -> Path:
-        found = await self._git.text(path, "rev-parse", "--git-dir")
-        return path / found
+        """The worktree's own git folder. Raises WorkspaceError if it is not the project's.
+
+        An agent can write the .git file, and lead us to a repository whose settings name
+        programs (filters) that would run outside of the agent's sandbox.
+        """
+        home = self._homes.get(path)
+        is_there = await asyncio.to_thread(path.is_dir)
+        if not is_there or (home is not None and not await self._is_worktree(home, path)):
+            raise WorkspaceError(
+                f"{one_line(str(path), 300)} no longer belongs to its project: it is gone, or its "
+                ".git file was changed; retry the run to have it repaired"
+            )
+        return path / await self._git.text(path, "rev-parse", "--git-dir")
 
     async def _keep(self, path: Path, commit: str) -> None:
         """Give a commit that no branch holds a branch beside the workspace's own."""
@@ -194,9 +209,9 @@ class Workspaces:
         Only ever forward: where the worktree has work of its own, committed or not, that this
         would touch, it stays as it is.
         """
+        own = [await self._metadata_folder(path)]
         if not await self._git.succeeds(path, "merge-base", "--is-ancestor", "HEAD", commit):
             return await self._git.succeeds(path, "merge-base", "--is-ancestor", commit, "HEAD")
-        own = [await self._metadata_folder(path)]
         words = ("merge", "--ff-only", "--quiet", "--no-stat", commit)
         return (await self._git.run(path, *words, good=(0, 1, 128), own=own)).returncode == 0
 
@@ -234,6 +249,7 @@ class Workspaces:
                 await self._git.run(project, "worktree", "remove", str(path))
             except GitError as error:
                 return Released(removed=False, branch_kept=True, why=str(error))
+            self._homes.pop(path, None)
             kept = not await self._drop_branch(project, branch)
         with suppress(OSError):  # other worktrees of the run are still there
             await asyncio.to_thread(path.parent.rmdir)

@@ -108,19 +108,21 @@ async def test_a_missing_folder_is_named(processes: ProcessRegistry) -> None:
         await processes.host(None).spawn(["true"], cwd="/no/where", env={}, purpose="agent x")
 
 
-async def test_a_child_that_ignores_sigterm_is_ended(
+async def test_children_that_ignore_sigterm_or_are_stopped_are_ended(
     processes: ProcessRegistry, journal: Journal
 ) -> None:
-    child = await python(processes, STUBBORN)
-    assert await line(child) == "ready"
+    child, stopped = await python(processes, STUBBORN), await python(processes, STUBBORN)
+    assert (await line(child), await line(stopped)) == ("ready", "ready")
+    os.kill(stopped.pid, signal.SIGSTOP)
     begun = time.monotonic()
-    await asyncio.gather(child.kill(), child.kill())
+    await asyncio.gather(child.kill(), child.kill(), stopped.kill())
     assert 1.9 < time.monotonic() - begun < 5
     assert not alive(child.pid)
+    assert not alive(stopped.pid)
     assert await child.wait() == -signal.SIGKILL
     await child.kill()
-    await until(lambda: journal.ended)
-    assert [event.how for event in journal.ended] == ["killed"]
+    await until(lambda: len(journal.ended) == 2)
+    assert [event.how for event in journal.ended] == ["killed", "killed"]
 
 
 async def test_a_polite_child_is_given_time_to_say_goodbye(processes: ProcessRegistry) -> None:
@@ -137,14 +139,6 @@ print("ready", flush=True); time.sleep(60)
     await child.kill()
     assert await reading == b"bye\n"
     assert await child.wait() == 7
-
-
-async def test_a_stopped_child_is_ended(processes: ProcessRegistry) -> None:
-    child = await python(processes, STUBBORN)
-    await line(child)
-    os.kill(child.pid, signal.SIGSTOP)
-    await child.kill()
-    assert not alive(child.pid)
 
 
 async def test_killing_a_run_spares_the_others(processes: ProcessRegistry) -> None:

@@ -12,6 +12,7 @@ import pytest
 
 from app.domain.base import ProcessId
 from app.domain.session import Process
+from app.engine.process_tree import PROCESS
 from app.engine.processes import ProcessRegistry
 from tests.support.children import (
     DAEMON,
@@ -75,6 +76,7 @@ while True:
 SUPERVISOR = """
 import asyncio, sys
 from tests.support.children import Journal, python, line
+from app.engine.process_tree import PROCESS
 from app.engine.processes import ProcessRegistry
 from app.engine.system import RandomIds, SystemClock
 
@@ -146,3 +148,17 @@ async def test_this_process_is_never_a_leftover(
         process_id=ProcessId("p-me"), pid=me.pid, started=me.create_time(), purpose="", epoch=0
     )
     assert await processes.reap_leftovers([recorded]) == []
+
+
+async def test_another_stores_process_of_the_same_id_is_left_alone(
+    processes: ProcessRegistry, store_id: str
+) -> None:
+    async with registry(Journal(), f"{store_id}-other") as others:
+        mine = await python(processes, "print('ready', flush=True); input()")
+        other = await python(others, DAEMON, "60")
+        await line(mine)
+        daemon = int(await line(other))
+        assert {psutil.Process(pid).environ()[PROCESS] for pid in (mine.pid, daemon)} == {"p-1"}
+        await mine.kill()
+        assert alive(other.pid)
+        assert alive(daemon)

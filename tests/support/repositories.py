@@ -1,36 +1,53 @@
-"""Small git repositories for tests, and git as a person would use it."""
+"""Real git repositories for tests."""
 
 from __future__ import annotations
 
+import os
 import subprocess
 from pathlib import Path
 
-from app.domain.base import RunId
-from app.engine.workspaces import Workspace, Workspaces
-
-RUN = RunId("run-abc")
+_NOBODY = {
+    "PATH": os.environ.get("PATH", os.defpath),
+    "HOME": "/nonexistent",
+    "GIT_CONFIG_GLOBAL": os.devnull,
+    "GIT_CONFIG_SYSTEM": os.devnull,
+    **{f"GIT_{who}_{what}": "test" for who in ("AUTHOR", "COMMITTER") for what in ("NAME",)},
+    **{f"GIT_{who}_EMAIL": "test@localhost" for who in ("AUTHOR", "COMMITTER")},
+    "GIT_ALLOW_PROTOCOL": "file",
+}
 
 
 def git(folder: Path, *words: str) -> str:
-    """What a git command prints."""
-    identity = ["-c", "user.name=Ada", "-c", "user.email=ada@example.com"]
+    """What a git command printed; CalledProcessError if it failed."""
     done = subprocess.run(
-        ["git", *identity, *words], cwd=folder, capture_output=True, text=True, check=True
+        ["git", *words], cwd=folder, env=_NOBODY, capture_output=True, text=True, check=True
     )
-    return done.stdout.strip()
+    return done.stdout.removesuffix("\n")
 
 
-def a_project(folder: Path) -> Path:
-    """A repository with one commit on `main`; `*.tmp` is ignored."""
-    folder.mkdir()
+def a_repository(folder: Path, **files: str) -> Path:
+    """A repository with one commit, that has `a.txt` and `.gitignore`."""
+    folder.mkdir(parents=True)
     git(folder, "init", "-q", "-b", "main")
-    (folder / "a.txt").write_text("one\n")
-    (folder / ".gitignore").write_text("*.tmp\n")
-    git(folder, "add", ".")
-    git(folder, "commit", "-qm", "first")
+    (folder / "a.txt").write_text("one\ntwo\nthree\n")
+    (folder / ".gitignore").write_text("*.log\n")
+    for name, text in files.items():
+        (folder / name).write_text(text)
+    return commit_all(folder)
+
+
+def commit_all(folder: Path, message: str = "work") -> Path:
+    """Commit everything."""
+    git(folder, "add", "--all")
+    git(folder, "commit", "-q", "--allow-empty", "-m", message)
     return folder
 
 
-async def make(spaces: Workspaces, project: Path, name: str = "plan") -> Workspace:
-    """A workspace at the project's head."""
-    return await spaces.create(project, RUN, name, await spaces.head(project), name)
+def head(folder: Path, what: str = "HEAD") -> str:
+    """The commit that a name stands for."""
+    return git(folder, "rev-parse", "--verify", what)
+
+
+def files_of(folder: Path, commit: str) -> set[str]:
+    """Names of all files in a commit."""
+    return set(git(folder, "ls-tree", "-r", "--name-only", commit).splitlines())
