@@ -19,6 +19,12 @@ async def rest(pilot: Pilot[None]) -> None:
         await pilot.pause()
 
 
+async def press(pilot: Pilot[None], *keys: str) -> None:
+    """Press keys, and let what they cause be drawn."""
+    await pilot.press(*keys)
+    await rest(pilot)
+
+
 async def settle(pilot: Pilot[None]) -> None:
     """Until the first snapshot is on screen and nothing is under way."""
     room = cast(ControlRoom, pilot.app)

@@ -18,7 +18,9 @@ from tests.ui.parts import DIFF, RECIPE, make_status
 
 
 class FakeClient:
-    """A client over canned states: records commands, and plays what it is given on the feed."""
+    """`app.link.client.Client`, as far as screens use it."""
+
+    hosts = False  # set on an instance: the supervisor ends with this client
 
     def __init__(self, *runs: RunState, problem: str = "", tails: Sequence[Chunk] = ()) -> None:
         self.states = {state.run.run_id: state for state in runs}

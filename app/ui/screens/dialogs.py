@@ -97,7 +97,7 @@ class AskText(ModalScreen[None]):
             self._busy = False
         if taken:
             self._drafts.pop(self._draft, None)
-            if self.is_current:
+            if self.app.screen is self:
                 self.dismiss()
 
     def action_dismiss_draft(self) -> None:

@@ -43,7 +43,7 @@ class SmallScreen(ModalScreen[None]):
         self._leave_when_there_is_room()
 
     def _leave_when_there_is_room(self) -> None:
-        if self.is_current and fits(self.app.size) and not self._left:
+        if self.app.screen is self and fits(self.app.size) and not self._left:
             self._left = True
             self.dismiss()
 

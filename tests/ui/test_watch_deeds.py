@@ -1,0 +1,201 @@
+from __future__ import annotations
+
+import pytest
+
+from app.domain.commands import CancelRun, RetryRun, StartRun, SteerSession
+from app.domain.errors import Refused
+from app.domain.request import Request
+from app.domain.run import RunState
+from app.ui.screens.dialogs import AskText, Confirm, PromptArea
+from app.ui.screens.help import HelpScreen
+from app.ui.screens.small import SmallScreen
+from app.ui.screens.watch import WatchScreen
+from tests.ui import canned
+from tests.ui.conftest import room_over
+from tests.ui.driving import press, rest, screen_text, settle
+from tests.ui.fakes import FakeClient
+from tests.ui.parts import ME
+
+Size = tuple[int, int]
+
+
+def hosting(client: FakeClient) -> FakeClient:
+    client.hosts = True
+    return client
+
+
+async def test_a_new_run_is_started_where_the_window_was_opened() -> None:
+    client = FakeClient()
+    room = room_over(client)
+    async with room.run_test(size=(80, 24)) as pilot:
+        await settle(pilot)
+        assert 'No runs yet. Start one: n, or `longwatch run "…"`' in screen_text(room)
+        await press(pilot, "n", *"add retry", "ctrl+j", *"soon", "enter")
+        assert client.commands == [
+            StartRun(
+                request=Request(text="add retry\nsoon", user="mara", channel="screen"),
+                project="/home/mara/uploader",
+            )
+        ]
+        assert isinstance(room.screen, WatchScreen)
+
+
+async def test_typed_text_survives_esc_and_a_refusal() -> None:
+    client = FakeClient()
+    room = room_over(client)
+    async with room.run_test(size=(80, 24)) as pilot:
+        await settle(pilot)
+        await press(pilot, "n", *"half a", "escape")
+        assert isinstance(room.screen, WatchScreen)
+        await press(pilot, "n")
+        assert room.screen.query_one(PromptArea).text == "half a"
+        client.refuse = Refused("no route fits this request")
+        await press(pilot, *" word", "enter")
+        assert isinstance(room.screen, AskText), "the dialog stays open"
+        assert room.screen.query_one(PromptArea).text == "half a word"
+        client.refuse = None
+        await press(pilot, "enter")
+        assert [c.request.text for c in client.commands if isinstance(c, StartRun)] == [
+            "half a word"
+        ]
+        await press(pilot, "n")
+        assert room.screen.query_one(PromptArea).text == "", "a draft that was sent is gone"
+
+
+async def test_nothing_is_sent_for_an_empty_text() -> None:
+    client = FakeClient()
+    room = room_over(client)
+    async with room.run_test(size=(80, 24)) as pilot:
+        await settle(pilot)
+        await press(pilot, "n", "space", "enter")
+        assert client.commands == [] and isinstance(room.screen, AskText)
+
+
+async def test_cancel_asks_and_takes_a_reason() -> None:
+    client = FakeClient(canned.running_run())
+    room = room_over(client)
+    async with room.run_test(size=(80, 24)) as pilot:
+        await settle(pilot)
+        await press(pilot, "x", "escape")
+        assert client.commands == []
+        await press(pilot, "x", *"wrong repo", "enter")
+        assert client.commands == [
+            CancelRun(run_id=canned.running_run().run.run_id, reason="wrong repo", by=ME)
+        ]
+
+
+async def test_retry_is_for_what_stands_still() -> None:
+    client = FakeClient(canned.blocked_run())
+    room = room_over(client)
+    async with room.run_test(size=(80, 24)) as pilot:
+        await settle(pilot)
+        await press(pilot, "t")
+        assert client.commands == [RetryRun(run_id=canned.blocked_run().run.run_id, by=ME)]
+        assert "Retry" in screen_text(room)
+
+
+async def test_keys_that_do_not_apply_are_neither_shown_nor_heard() -> None:
+    client = FakeClient(canned.done_run())
+    room = room_over(client)
+    async with room.run_test(size=(80, 24)) as pilot:
+        await settle(pilot)
+        await press(pilot, "t", "x", "s")
+        assert client.commands == [] and isinstance(room.screen, WatchScreen)
+        footer = screen_text(room).splitlines()[-1]
+        assert "Open" in footer
+        assert not {"Retry", "Cancel", "Say"} & set(footer.split())
+
+
+async def test_saying_something_to_the_agent_at_work() -> None:
+    state = canned.running_run()
+    client = FakeClient(state)
+    room = room_over(client)
+    async with room.run_test(size=(80, 24)) as pilot:
+        await settle(pilot)
+        await press(pilot, "s", *"use jitter", "enter")
+        session_id = next(iter(state.sessions))
+        assert client.commands == [
+            SteerSession(run_id=state.run.run_id, session_id=session_id, text="use jitter", by=ME)
+        ]
+
+
+@pytest.mark.parametrize("answer", ["n", "escape"])
+async def test_quitting_asks_when_runs_would_stop(answer: str) -> None:
+    room = room_over(hosting(FakeClient(canned.running_run())))
+    async with room.run_test(size=(80, 24)) as pilot:
+        await settle(pilot)
+        await press(pilot, "q")
+        assert isinstance(room.screen, Confirm)
+        assert "`longwatch up` keeps" in screen_text(room)
+        await press(pilot, answer)
+        assert isinstance(room.screen, WatchScreen) and room.is_running
+        await press(pilot, "q", "y")
+    assert room.return_code == 0
+
+
+@pytest.mark.parametrize("state", [canned.running_run(), canned.done_run()], ids=["live", "done"])
+async def test_quitting_does_not_ask_when_nothing_stops(state: RunState) -> None:
+    client = FakeClient(state)
+    room = room_over(client if state.run.ended_at is None else hosting(client))
+    async with room.run_test(size=(80, 24)) as pilot:
+        await settle(pilot)
+        await pilot.press("q")
+        await pilot.pause()
+        assert not isinstance(room.screen, Confirm)
+    assert room.return_code == 0
+
+
+async def test_help_lists_the_keys_of_the_screen_underneath() -> None:
+    room = room_over(FakeClient(canned.blocked_run()))
+    async with room.run_test(size=(100, 60)) as pilot:
+        await settle(pilot)
+        await press(pilot, "question_mark")
+        assert isinstance(room.screen, HelpScreen)
+        text = screen_text(room)
+        for words in ("Keys on Watch", "Retry", "Go to what is most urgent", "PgUp", "1-4"):
+            assert words in text
+        await press(pilot, "escape")
+        assert isinstance(room.screen, WatchScreen)
+        await press(pilot, "escape")
+        assert isinstance(room.screen, WatchScreen), "on the first screen Esc stays"
+
+
+async def test_the_palette_runs_a_key_s_action() -> None:
+    client = FakeClient(canned.blocked_run())
+    room = room_over(client)
+    async with room.run_test(size=(80, 24)) as pilot:
+        await settle(pilot)
+        await press(pilot, "ctrl+p", *"retry")
+        await pilot.pause(0.5)
+        await press(pilot, "enter")
+        await rest(pilot)
+        assert [type(command) for command in client.commands] == [RetryRun]
+
+
+async def test_every_binding_has_an_id() -> None:
+    room = room_over(FakeClient())
+    async with room.run_test(size=(80, 24)) as pilot:
+        await settle(pilot)
+        for screen in (WatchScreen, HelpScreen, AskText, Confirm, SmallScreen, PromptArea):
+            own = screen.__dict__["BINDINGS"]
+            assert own and all(binding.id for binding in own), screen
+
+
+async def test_keys_can_be_remapped() -> None:
+    client = FakeClient(canned.blocked_run())
+    room = room_over(client)
+    async with room.run_test(size=(80, 24)) as pilot:
+        room.set_keymap({"watch.retry": "y"})
+        await settle(pilot)
+        await press(pilot, "t")
+        assert client.commands == []
+        await press(pilot, "y")
+        assert [type(command) for command in client.commands] == [RetryRun]
+
+
+async def test_ctrl_q_leaves_from_everywhere() -> None:
+    room = room_over(FakeClient(canned.running_run()))
+    async with room.run_test(size=(80, 24)) as pilot:
+        await settle(pilot)
+        await press(pilot, "n", *"half", "ctrl+q")
+    assert room.return_code == 0 and room.drafts == {"new-run": "half"}
