@@ -38,6 +38,7 @@ class Standing:
         self.deaf = DeafKeys(lambda: self.monotonic())
         self.queue: list[Entry] = []  # what waits, most urgent first, put off last
         self.shown: Entry | None = None
+        self._painted = False  # the shown question has reached the terminal
         self._gone_since: float | None = None
         self._index = 0  # of the shown one, for going on from there when it is gone
         self._sending: set[tuple[str, int, str]] = set()
@@ -57,14 +58,16 @@ class Standing:
         return [*self.queue[: self._index], self.shown, *self.queue[self._index :]]
 
     @property
+    def awake(self) -> bool:
+        """Whether the shown question has stood on the screen for half a second."""
+        return self._painted and self.deaf.awake()
+
+    @property
     def answerable(self) -> bool:
         """Whether a key may decide now."""
         shown = self.shown
         return (
-            shown is not None
-            and not self.gone
-            and shown.name not in self._sending
-            and self.deaf.awake()
+            shown is not None and not self.gone and shown.name not in self._sending and self.awake
         )
 
     def update(self, queue: Sequence[Entry]) -> None:
@@ -96,8 +99,9 @@ class Standing:
             self._index = min(self._index, len(self.queue))
 
     def _show(self, entry: Entry | None) -> None:
-        self.shown = entry
-        self.deaf.shown(entry.name if entry else None)
+        before, self.shown = self.shown, entry
+        if entry is None or before is None or entry.name != before.name:
+            self._painted = False
 
     def _go_on(self) -> None:
         """To the one that took the place; what was put off waits to be chosen."""
@@ -135,10 +139,17 @@ class Standing:
                 self._show(entry)
                 return
 
+    def painted(self, name: object) -> None:
+        """The question of this name is on the terminal now; if it is still the shown one, the
+        half second begins."""
+        if self.shown is not None and self.shown.name == name and not self._painted:
+            self._painted = True
+            self.deaf.shown(None)
+            self.deaf.shown(name)
+
     def covered(self) -> None:
         """Another screen was shown meanwhile: what comes back is new to the eye."""
-        self.deaf.shown(None)
-        self.deaf.shown(self.shown.name if self.shown else None)
+        self._painted = False
 
     # -- an answer on its way
 

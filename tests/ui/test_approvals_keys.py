@@ -79,7 +79,7 @@ async def test_a_denial_carries_its_reason(key: str, interrupt: bool) -> None:
         assert isinstance(command, DecideApproval)
         assert (command.action, command.interrupt) == (Action.DENY, interrupt)
         assert (command.reason, command.revision) == ("no push\never", 1)
-        assert screen.is_current
+        assert screen.on_top
         assert screen.standing.shown is None
 
 
@@ -89,7 +89,7 @@ async def test_a_draft_is_kept_for_its_approval() -> None:
     async with room_over(client).run_test() as pilot:
         screen = await awake(pilot, "approvals", ticker)
         await press(pilot, "d", *"not that", "escape")
-        assert screen.is_current
+        assert screen.on_top
         assert client.commands == []
         await press(pilot, "j")
         await wait(pilot, screen, ticker, 0.5)
@@ -123,7 +123,7 @@ async def test_what_is_refused_is_said_and_nothing_is_lost() -> None:
         await press(pilot, "enter")
         await rest(pilot)
         assert [type(c) for c in client.commands] == [DecideApproval]
-        assert screen.is_current
+        assert screen.on_top
 
 
 @pytest.mark.parametrize(("key", "scope"), [("y", Scope.ONCE), ("s", Scope.SESSION)])
@@ -138,7 +138,7 @@ async def test_critical_risk_needs_another_key(key: str, scope: Scope) -> None:
         assert client.commands == [], "the dialog is deaf for half a second, too"
         ticker.move(0.5)
         await press(pilot, "escape")
-        assert (screen.is_current, client.commands) == (True, [])
+        assert (screen.on_top, client.commands) == (True, [])
         await press(pilot, key)
         ticker.move(0.5)
         await press(pilot, "c")
@@ -151,7 +151,7 @@ async def test_no_rule_is_offered_for_critical_risk() -> None:
         screen = await awake(pilot, "approvals", ticker)
         assert screen.check_action("always", ()) is False
         await press(pilot, "w")
-        assert screen.is_current
+        assert screen.on_top
 
 
 async def test_always_shows_the_rule_and_what_it_covers_first() -> None:
@@ -262,9 +262,9 @@ async def test_the_empty_queue_says_so() -> None:
         screen = await awake(pilot, "approvals", ticker)
         assert "Nothing waits for you." in screen_text(screen.room)
         await press(pilot, "y", "d", "w", "1", "z", "j", "k", "enter", "n", "pagedown")
-        assert (client.commands, screen.is_current) == ([], True)
+        assert (client.commands, screen.on_top) == ([], True)
         await press(pilot, "escape")
-        assert not screen.is_current
+        assert not screen.on_top
 
 
 async def test_enter_opens_the_run_of_the_card() -> None:
@@ -285,7 +285,7 @@ async def test_the_keys_are_deaf_again_after_another_screen_but_not_after_a_dial
         assert screen.standing.answerable
         await press(pilot, "enter")
         await press(pilot, "escape", "y")
-        assert (screen.is_current, client.commands) == (True, [])
+        assert (screen.on_top, client.commands) == (True, [])
         await wait(pilot, screen, ticker, 0.5)
         await press(pilot, "y")
         assert client.commands == [allow(Scope.ONCE)]

@@ -130,10 +130,23 @@ class DecidingScreen(RoomScreen):
         self._draw_empty(shown)
         if shown is not None:
             self.query_one("#head", Static).update(self.draw_card(shown, now))
+            if not standing.awake:
+                # Only what was painted was seen, however long the loop or the terminal took.
+                self.call_after_refresh(self._painted, shown.name)
         picks = [self.pick(entry, now) for entry in standing.listed]
         self.query_one("#queue", PickList).show(picks, shown.item_id if shown else None)
         self._draw_keys()
         self._schedule()
+
+    @property
+    def on_top(self) -> bool:
+        """Whether nothing lies over this screen, not even a dialog."""
+        return self.app.screen is self
+
+    def _painted(self, name: object) -> None:
+        if self.on_top:
+            self.standing.painted(name)
+            self._schedule()
 
     def _draw_empty(self, shown: Entry | None) -> None:
         put_off = len(self.standing.queue)
@@ -154,7 +167,7 @@ class DecidingScreen(RoomScreen):
         keys = (standing.shown, standing.gone, standing.answerable)
         if keys != self._keys:
             self._keys = keys
-            self.set_class(not standing.answerable, "-deaf")
+            self.query_one("#head", Static).set_class(not standing.answerable, "-deaf")
             self.refresh_bindings()
 
     def note(self) -> Note:
@@ -164,7 +177,7 @@ class DecidingScreen(RoomScreen):
             return self._said
         if standing.gone:
             return (self.ended(standing.shown), "need")
-        if not standing.deaf.awake():
+        if not standing.awake:
             said, tone = self._said
             return (f"{said} · next one: keys in a moment" if said else "keys in a moment", tone)
         if not standing.answerable:
@@ -183,7 +196,7 @@ class DecidingScreen(RoomScreen):
         standing = self.standing
         if standing.gone:
             self._timer = self.set_timer(STAYS_SECONDS, self._later)
-        elif standing.shown is not None and not standing.deaf.awake():
+        elif standing.shown is not None and not standing.awake:
             self._timer = self.set_timer(standing.deaf.seconds + 0.01, self._later)
         elif standing.queue:
             self._timer = self.set_timer(TICK_SECONDS, self._later)
@@ -233,7 +246,7 @@ class DecidingScreen(RoomScreen):
 
     def _refused(self, why: str) -> None:
         self.say(why, "bad")
-        if not self.is_current:  # a dialog lies over the line
+        if not self.on_top:  # a dialog lies over the line
             self.notify(why, severity="error", markup=False, timeout=10)
 
     async def answer(self, entry: Entry, command: Command, *, put_off: bool = False) -> bool:
