@@ -93,6 +93,7 @@ class ControlRoom(SafeApp):
         now: Callable[[], datetime] = utc_now,
         me: Actor | None = None,
         project: Path | None = None,
+        picture: bool = False,
     ) -> None:
         super().__init__()
         self.now = now
@@ -105,7 +106,8 @@ class ControlRoom(SafeApp):
         self._notice = notice
         self._known: frozenset[tuple[str, str]] | None = None
         self.animation_level = "none"
-        few = self.console.color_system in ("standard", "windows")
+        # A picture is not drawn by the terminal that it was asked for in.
+        few = not picture and self.console.color_system in ("standard", "windows")
         theme = PLAIN if few else THEME
         self.register_theme(theme)
         self.theme = theme.name

@@ -30,7 +30,7 @@ async def render_svg(
     async def connect() -> Client:
         return client
 
-    room = ControlRoom(connect, screen=screen, run_id=run_id)
+    room = ControlRoom(connect, screen=screen, run_id=run_id, picture=True)
     async with room.run_test(size=size) as pilot:
         try:
             async with asyncio.timeout(PATIENCE):

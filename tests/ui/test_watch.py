@@ -252,3 +252,22 @@ async def test_without_colour_state_is_still_told_by_glyph_and_word(
         text = screen_text(room)
         for words in ("! approval", "◆ review", "● working", "■ blocked", "✗ failed"):
             assert words in text
+
+
+async def test_a_finished_run_shows_what_was_said_though_no_snapshot_has_it() -> None:
+    done = canned.done_run()
+    client = FakeClient(done)
+    newest = list(done.sessions.values())[-1]
+    client.older = [
+        Chunk(
+            session_id=newest.session_id,
+            ordinal=1,
+            kind=ChunkKind.MESSAGE,
+            text="All done.\n",
+            at=NOW,
+        )
+    ]
+    room = room_over(client)
+    async with room.run_test(size=(160, 48)) as pilot:
+        await settle(pilot)
+        assert "All done." in screen_text(room)

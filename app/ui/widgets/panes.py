@@ -120,6 +120,7 @@ class Pane(Vertical):
         same = self.content is not None and self.content.session_id == content.session_id
         if not same or self.content is None or self.content.empty != content.empty:
             self.tail_view.show(tail, pager, empty=content.empty)
+            self.tail_view.fill()
         self.content = content
         self._title.show(content.title, content.about, pinned)
 

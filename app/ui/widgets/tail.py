@@ -39,6 +39,7 @@ GLYPHS = {
 _GUTTER = 2
 
 Pager = Callable[[int], Awaitable[Sequence[Chunk]]]
+_NEWEST = 2**53  # before an ordinal that no session reaches
 
 
 class TailView(Widget, can_focus=True):
@@ -68,6 +69,7 @@ class TailView(Widget, can_focus=True):
         self._tail = Tail()
         self._pager: Pager | None = None
         self._empty = empty
+        self._filled: Tail | None = None  # the tail whose newest text was asked for
         self._held: list[TailLine] = []  # while not following: the text as it was, and older
         self._held_end = 0
         self._top = (0, 0)  # while not following: line of _held and row within it
@@ -86,6 +88,18 @@ class TailView(Widget, can_focus=True):
         if tail is not self._tail:
             self._tail = tail
             self.action_follow()
+        self.moved()
+
+    def fill(self) -> None:
+        """Read the newest text of a session that has said nothing since this screen came up."""
+        if self._pager is None or self._tail.last_ordinal or self._filled is self._tail:
+            return
+        self._filled = self._tail
+        self.run_worker(self._newest(self._tail, self._pager), group="newest", exclusive=True)
+
+    async def _newest(self, tail: Tail, pager: Pager) -> None:
+        for chunk in await pager(_NEWEST):
+            tail.push(chunk)
         self.moved()
 
     def moved(self) -> None:
