@@ -154,7 +154,8 @@ class _Reader:
             self._after.append(line[1:])
         else:
             self._flush()
-            self.rows.append(_line(" ", line[1:]))
+            # A line without a sign is none of the format: it keeps its first character.
+            self.rows.append(_line(" ", line[1:] if sign == " " else line))
 
     def _flush(self) -> None:
         """Removed lines and the added ones that stand for them, with the words that differ."""

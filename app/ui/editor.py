@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
+from typing import Any
 
 from textual.app import App, SuspendNotSupported
 
@@ -35,7 +36,7 @@ def editor_command() -> list[str]:
     return words or [FALLBACK]
 
 
-async def edit(app: App[object], text: str) -> str:
+async def edit(app: App[Any], text: str) -> str:
     """The text as the person left it in the editor. Raises EditorError.
 
     While the editor has the terminal nothing is drawn; the feed, timers and the engine go on.
