@@ -43,7 +43,8 @@ async def working_diff(git: Git, worktree: Path, metadata: Path, base: str) -> s
 
     `metadata` is the worktree's own git folder.
     """
-    folder = Path(await asyncio.to_thread(tempfile.mkdtemp, prefix="longwatch-index-"))
+    # Made here and not in a thread: when that is cancelled, nobody learns the folder's name.
+    folder = Path(tempfile.mkdtemp(prefix="longwatch-index-"))
     try:
         # On a copy of the index, so that the agent's own staging is left alone.
         with suppress(FileNotFoundError):

@@ -10,9 +10,9 @@ import tempfile
 from pathlib import Path
 
 from app.domain.base import Clock
-from app.domain.errors import DriverError
+from app.domain.errors import DriverError, LongwatchError
 from app.domain.run import GateResult, Run
-from app.domain.text import printable
+from app.domain.text import one_line, printable
 from app.domain.workflow import Gate
 from app.engine.capture import Captured, Keep, Output
 from app.engine.environment import child_environment
@@ -39,18 +39,21 @@ async def run_gate(
 
     The output is on stdin, in the file LONGWATCH_OUTPUT_FILE, and, when small enough, in
     OPENFANG_STEP_OUTPUT. A command that cannot be started has not passed, and the log says
-    why. Ended as a tree on time-out and on cancellation.
+    why. Ended as a tree on time-out and on cancellation. Raises LongwatchError if the output
+    cannot be handed over: that says nothing about the step.
     """
     started_at = clock.now()
     data = output.encode("utf-8", "replace")
-    folder = Path(await asyncio.to_thread(_hand_over, data))
+    purpose = f"gate {gate.name} of step {step}"
+    folder = _folder(purpose)
     file = folder / "output"
     try:
+        await asyncio.to_thread(_hand_over, file, data, purpose)
         captured = await registry.run_captured(
             gate.command or ("/bin/sh", "-c", gate.shell),
             cwd=workspace,
             env=child_environment(()) | _variables(gate, run, step, file, data),
-            purpose=f"gate {gate.name} of step {step}",
+            purpose=purpose,
             timeout=gate.timeout_seconds,
             run_id=run.run_id,
             stdin=file,
@@ -75,13 +78,27 @@ async def run_gate(
     return _result(gate, captured)
 
 
-def _hand_over(data: bytes) -> str:
-    """The output in a file that only this user can read, in a folder of its own."""
-    folder = tempfile.mkdtemp(prefix="longwatch-gate-")
-    file = Path(folder) / "output"
-    file.touch(mode=0o600)
-    file.write_bytes(data)
-    return folder
+def _folder(purpose: str) -> Path:
+    """A new folder for the output. Not in a thread: were that cancelled, who would remove it?"""
+    try:
+        return Path(tempfile.mkdtemp(prefix="longwatch-gate-"))
+    except OSError as error:
+        raise _not_handed_over(purpose, error) from error
+
+
+def _hand_over(file: Path, data: bytes, purpose: str) -> None:
+    """The output in a file that only this user can read."""
+    try:
+        file.touch(mode=0o600)
+        file.write_bytes(data)
+    except OSError as error:
+        raise _not_handed_over(purpose, error) from error
+
+
+def _not_handed_over(purpose: str, error: OSError) -> LongwatchError:
+    what = f"{purpose}: the step's output cannot be written to a temporary file for it"
+    why = one_line(f"{error.strerror}, {error.filename}", 300)
+    return LongwatchError(f"{what} ({why}): make room or set TMPDIR, then retry the run")
 
 
 def _variables(gate: Gate, run: Run, step: str, file: Path, data: bytes) -> dict[str, str]:

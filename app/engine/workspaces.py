@@ -126,13 +126,14 @@ class Workspaces:
             await self._git.run(common, "worktree", "repair", str(path))
         return await self._is_worktree(common, path)
 
-    async def _is_worktree(self, common: Path, path: Path) -> bool:
+    async def _is_worktree(self, common: Path | None, path: Path) -> bool:
+        """Whether a worktree's root is here, of the repository `common` (None: of any)."""
         if not await asyncio.to_thread(path.is_dir):
             return False
         try:
             top = await self._git.text(path, "rev-parse", "--show-toplevel")
             same = await asyncio.to_thread(path.samefile, top)
-            return same and await self._common(path) == common
+            return same and common in (None, await self._common(path))
         except (GitError, OSError):
             return False
 
@@ -176,9 +177,7 @@ class Workspaces:
         An agent can write the .git file, and lead us to a repository whose settings name
         programs (filters) that would run outside of the agent's sandbox.
         """
-        home = self._homes.get(path)
-        is_there = await asyncio.to_thread(path.is_dir)
-        if not is_there or (home is not None and not await self._is_worktree(home, path)):
+        if not await self._is_worktree(self._homes.get(path), path):
             raise WorkspaceError(
                 f"{one_line(str(path), 300)} no longer belongs to its project: it is gone, or its "
                 ".git file was changed; retry the run to have it repaired"

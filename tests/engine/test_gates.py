@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.domain.base import RunId
+from app.domain.errors import LongwatchError
 from app.domain.request import Request
 from app.domain.run import GateResult, Run, StepBrief
 from app.domain.text import printable
@@ -210,6 +211,27 @@ async def test_a_gate_that_cannot_start_says_why(
     assert (gone.passed, gone.exit_code) == (False, None)
     assert "gone does not exist" in gone.log
     assert journal.events == []
+    assert list((tmp_path / "tmp").iterdir()) == []
+
+
+async def test_an_output_that_cannot_be_handed_over_blames_the_disk(
+    processes: ProcessRegistry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "missing"))
+    said = r"gate tests of step plan: .*cannot be written .*No such file.*set TMPDIR"
+    with pytest.raises(LongwatchError, match=said):
+        await check(processes, tmp_path, shell("true"))
+
+
+async def test_a_gate_cancelled_at_any_instant_leaves_no_file(
+    processes: ProcessRegistry, store_id: str, tmp_path: Path
+) -> None:
+    for turn in range(8):
+        checking = asyncio.create_task(check(processes, tmp_path, shell("sleep 60")))
+        await asyncio.sleep(0.001 * turn)
+        checking.cancel()
+        await asyncio.wait([checking])
+    assert orphans(store_id) == []
     assert list((tmp_path / "tmp").iterdir()) == []
 
 

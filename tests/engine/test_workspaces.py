@@ -317,3 +317,38 @@ async def test_what_may_be_work_stays(
     assert (released.removed, released.branch_kept) == (False, True)
     assert released.why
     assert (path / "a.txt").exists()
+
+
+async def test_what_a_gate_leaves_behind_is_taken_back(
+    workspaces: Workspaces, workspace: Workspace
+) -> None:
+    path = workspace.path
+    (path / "work.txt").write_text("work")
+    commit = await workspaces.snapshot(path, "work")
+    assert commit is not None
+    (path / "a.txt").write_text("formatted")
+    (path / "work.txt").unlink()
+    (path / "report").mkdir()
+    (path / "report/index.html").touch()
+    (path / "cache.log").touch()
+    git(path, "add", "a.txt")
+    await workspaces.restore(path, commit)
+    assert git(path, "status", "--porcelain", "--ignored") == "!! cache.log"
+    assert (head(path), (path / "work.txt").read_text()) == (commit, "work")
+
+
+async def test_nothing_is_taken_back_in_a_repository_around_a_broken_workspace(
+    processes: ProcessRegistry, tmp_path: Path
+) -> None:
+    """A home folder may be a repository, and hold the store."""
+    home = a_repository(tmp_path / "home")
+    first = Workspaces(home / "worktrees", processes)
+    workspace = await first.create(home, RUN, "plan", head(home), "plan")
+    (home / "a.txt").write_text("unsaved")
+    (workspace.path / ".git").unlink()
+    for workspaces in (first, Workspaces(home / "worktrees", processes)):
+        with pytest.raises(WorkspaceError, match="no longer belongs to"):
+            await workspaces.restore(workspace.path, head(home))
+        with pytest.raises(WorkspaceError, match="no longer belongs to"):
+            await workspaces.snapshot(workspace.path, "work")
+    assert (home / "a.txt").read_text() == "unsaved"
