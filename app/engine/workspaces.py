@@ -56,7 +56,7 @@ class Workspaces:
         if not await asyncio.to_thread(path.is_dir):
             raise WorkspaceError(f"{shown} is not a folder: name one that holds a git repository")
         try:
-            return Path(await self._git.text(path, "rev-parse", "--show-toplevel"))
+            found = Path(await self._git.text(path, "rev-parse", "--show-toplevel"))
         except GitError as error:
             if "not a git repository" in error.stderr:
                 raise WorkspaceError(
@@ -68,6 +68,10 @@ class Workspaces:
                     f"{shown} is a bare repository, without files to work on: use a clone of it"
                 ) from error
             raise
+        if not await asyncio.to_thread(found.is_dir):
+            # The journal is UTF-8 text, and so is every message about this project.
+            raise WorkspaceError(f"{shown}: its path is not valid UTF-8: rename the folder")
+        return found
 
     async def head(self, project: Path) -> str:
         """The commit that the project stands on."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from pathlib import Path
 
 import pytest
@@ -127,6 +128,14 @@ async def test_places_without_work_to_do_are_refused_in_one_sentence(
     assert await workspaces.repository(empty) == empty
     with pytest.raises(WorkspaceError, match="empty has no commit yet: commit something"):
         await workspaces.head(empty)
+
+
+async def test_a_path_that_cannot_be_recorded_is_refused(
+    workspaces: Workspaces, tmp_path: Path
+) -> None:
+    project = a_repository(tmp_path / os.fsdecode(b"bad\xff"))
+    with pytest.raises(WorkspaceError, match="its path is not valid UTF-8: rename"):
+        await workspaces.repository(project)
 
 
 async def test_a_missing_git_is_said_in_one_sentence(
