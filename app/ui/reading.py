@@ -1,17 +1,13 @@
-"""What a run's screen has to ask for, because the feed does not carry it: events, diffs, logs."""
+"""What a run's screen has to ask for, because the feed does not carry it: events, diffs."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
-from app.domain.base import RunId, SessionId
+from app.domain.base import RunId
 from app.domain.errors import LongwatchError
 from app.domain.events import Event
 from app.domain.run import Attempt, RunState
-from app.domain.session import Chunk
 from app.domain.task_state import TaskState
 from app.link.client import Client
-from app.ui.tail import Tail
 
 EVENTS_AT_ONCE = 1_000
 MOST_EVENTS = 20_000  # kept; the newest
@@ -27,10 +23,8 @@ class RunReading:
         self.run_id = run_id
         self.events: list[Event] = []
         self.busy = False
-        self.nothing = Tail()
         self._state_read: TaskState | None = None
         self._diffs: dict[DiffName, str | LongwatchError] = {}
-        self._tails: dict[SessionId, Tail] = {}
 
     # -- events
 
@@ -73,22 +67,6 @@ class RunReading:
     def forget_diff(self) -> None:
         """Read again at the next look: the workspace may have moved on."""
         self._diffs.clear()
-
-    # -- transcripts of sessions that no longer speak
-
-    def tail(self, session_id: SessionId) -> Tail:
-        return self._tails.get(session_id, self.nothing)
-
-    def wants(self, session_id: SessionId) -> bool:
-        """Whether the session's transcript was not read yet; asking counts as reading."""
-        if session_id in self._tails:
-            return False
-        self._tails[session_id] = Tail()
-        return True
-
-    def take(self, session_id: SessionId, chunks: Sequence[Chunk]) -> None:
-        for chunk in chunks:
-            self._tails[session_id].push(chunk)
 
 
 def _name(state: RunState, attempt: Attempt | None) -> DiffName:

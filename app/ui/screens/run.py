@@ -10,7 +10,6 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Container
 from textual.content import Content
-from textual.timer import Timer
 from textual.widgets import Footer, Static
 
 from app.domain.attention import AttentionKind, attention
@@ -28,6 +27,7 @@ from app.ui.reading import RunReading
 from app.ui.rows import duration, explain, mark_of
 from app.ui.screens.base import RoomScreen
 from app.ui.steps import WHOLE, attempt_of, current, review_of, step_picks, telling
+from app.ui.tail import Tail
 from app.ui.theme import style
 from app.ui.view import Changes
 from app.ui.widgets.page import Page
@@ -92,7 +92,7 @@ class RunScreen(RunDeeds, RoomScreen):
         self._picked_tab: str | None = None  # None: what tells most about the row
         self._ready = False
         self._reading = RunReading(run_id)
-        self._tick: Timer | None = None
+        self._nothing = Tail()
 
     def compose(self) -> ComposeResult:
         yield StatusBar()
@@ -109,7 +109,7 @@ class RunScreen(RunDeeds, RoomScreen):
     def on_mount(self) -> None:
         self._ready = True
         self.query_one(TailView).can_focus = False
-        self._tick = self.set_interval(TICK.total_seconds(), self._ticked)
+        self.set_interval(TICK.total_seconds(), self._ticked)
         self._draw()
         self._read_events()
 
@@ -266,35 +266,23 @@ class RunScreen(RunDeeds, RoomScreen):
     def _draw_log(self) -> None:
         session, log = self._session(), self.query_one("#log", TailView)
         if session is None:
-            log.show(self._reading.nothing, empty="no session took part in this")
+            log.show(self._nothing, empty="no session took part in this")
             return
-        tail = self.view.tail(session.session_id)
-        if not tail.lines:
-            tail = self._reading.tail(session.session_id)
-            if self._reading.wants(session.session_id):
-                self.run_worker(self._read_log(session.session_id), group="log")
-        log.show(tail, self._pager(session.session_id), empty="nothing said yet")
-
-    async def _read_log(self, session_id: SessionId) -> None:
-        chunks = await self._chunks(session_id, None)
-        self._reading.take(session_id, chunks)
-        if self._tab == "log":
-            self._draw_log()
+        tail, pager = self.view.tail(session.session_id), self._pager(session.session_id)
+        log.show(tail, pager, empty="nothing said yet")
+        log.fill()
 
     def _pager(self, session_id: SessionId) -> Pager:
         async def read(before: int) -> Sequence[Chunk]:
-            return await self._chunks(session_id, before)
+            if self.client is None:
+                return ()
+            try:
+                return await self.client.transcript(self.run_id, session_id, before, PAGE)
+            except LongwatchError as error:
+                self.notify(str(error), severity="error", markup=False)
+                return ()
 
         return read
-
-    async def _chunks(self, session_id: SessionId, before: int | None) -> Sequence[Chunk]:
-        if self.client is None:
-            return ()
-        try:
-            return await self.client.transcript(self.run_id, session_id, before, PAGE)
-        except LongwatchError as error:
-            self.notify(str(error), severity="error", markup=False)
-            return ()
 
     # -- what the deeds are done to
 
@@ -364,6 +352,7 @@ class RunScreen(RunDeeds, RoomScreen):
         self.query_one("#text", Page).jump(direction)
 
     def action_pages(self, count: int) -> None:
+        self._chosen = self.chosen  # who reads stays where they are when the run goes on
         if self._tab == "log":
             self.query_one("#log", TailView).action_pages(count)
         else:
