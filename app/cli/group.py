@@ -32,6 +32,8 @@ _COMMANDS = {
     "cancel": "control",
     "retry": "control",
     "rules": "control",
+    "trace": "observe",
+    "metrics": "observe",
     "verify": "verify",
     "screenshot": "screenshot",
     "doctor": "doctor",

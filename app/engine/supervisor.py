@@ -18,6 +18,7 @@ from app.domain.commands import Command, Done
 from app.domain.errors import NotFound, OwnershipError, Refused
 from app.domain.events import Event
 from app.domain.feed import FeedItem, Snapshot, Status, VerifyReport
+from app.domain.metrics import Metrics
 from app.domain.redact import Redactor
 from app.domain.run import Review, ReviewState, Run, RunState
 from app.domain.session import Chunk, SessionState
@@ -35,9 +36,11 @@ from app.engine.runs import Runs
 from app.engine.sessions import SessionKeeper
 from app.engine.system import RandomIds, SystemClock
 from app.engine.workspaces import Workspaces
+from app.store.counts import count
 from app.store.journal import Draft, Journal
 from app.store.lock import StoreLock
 from app.store.paths import StorePaths
+from app.store.traces import runs_of_trace
 from app.store.verify import verify
 from app.version import VERSION
 
@@ -155,8 +158,10 @@ class Supervisor:
     async def status(self) -> Status:
         return self._status()
 
-    async def runs(self, limit: int = 200) -> Sequence[Run]:
-        """Newest first."""
+    async def runs(self, limit: int = 200, trace: str = "") -> Sequence[Run]:
+        """Newest first; with `trace`, those whose trace id is or begins with it."""
+        if trace:
+            return await runs_of_trace(self._journal.reader, trace, limit)
         return await self._journal.reader.runs(limit)
 
     async def run(self, run_id: RunId) -> RunState:
@@ -223,6 +228,10 @@ class Supervisor:
     async def diff(self, run_id: RunId, step: str = "", attempt: int = 0) -> str:
         """Unified diff of the run's work, or of what one attempt changed."""
         return await run_diff(self._core, await self.run(run_id), step, attempt)
+
+    async def metrics(self) -> Metrics:
+        """Counted at this moment from the journal. Raises StoreError."""
+        return Metrics.of(await count(self._core.paths))
 
     async def verify(self) -> VerifyReport:
         await asyncio.shield(self._journal.append(()))  # what is under way belongs to it

@@ -10,6 +10,7 @@ from app.domain.base import RunId, SessionId
 from app.domain.commands import Command, Done
 from app.domain.events import Event
 from app.domain.feed import FeedItem, Status, VerifyReport
+from app.domain.metrics import Metrics
 from app.domain.run import Review, Run, RunState
 from app.domain.session import Chunk
 from app.domain.workflow import Recipe
@@ -26,8 +27,8 @@ class Client(Protocol):
 
     async def status(self) -> Status: ...
 
-    async def runs(self, limit: int = 200) -> Sequence[Run]:
-        """Newest first."""
+    async def runs(self, limit: int = 200, trace: str = "") -> Sequence[Run]:
+        """Newest first; with `trace`, those whose trace id is or begins with it."""
 
     async def run(self, run_id: RunId) -> RunState:
         """Raises NotFound. An unambiguous prefix of the id is enough."""
@@ -53,6 +54,9 @@ class Client(Protocol):
 
     async def diff(self, run_id: RunId, step: str = "", attempt: int = 0) -> str:
         """Unified diff: of the whole run's work (no step), or of what one attempt changed."""
+
+    async def metrics(self) -> Metrics:
+        """The seven metrics of all runs, counted at this moment from the journal."""
 
     async def verify(self) -> VerifyReport: ...
 

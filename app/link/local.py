@@ -12,6 +12,7 @@ from app.domain.base import RunId, SessionId
 from app.domain.commands import Command, Done
 from app.domain.events import Event
 from app.domain.feed import FeedItem, Status, VerifyReport
+from app.domain.metrics import Metrics
 from app.domain.run import Review, Run, RunState
 from app.domain.session import Chunk
 from app.domain.workflow import Recipe
@@ -95,8 +96,8 @@ class LocalClient:
     async def status(self) -> Status:
         return await self._supervisor.status()
 
-    async def runs(self, limit: int = 200) -> Sequence[Run]:
-        return await self._supervisor.runs(limit)
+    async def runs(self, limit: int = 200, trace: str = "") -> Sequence[Run]:
+        return await self._supervisor.runs(limit, trace)
 
     async def run(self, run_id: RunId) -> RunState:
         return await self._supervisor.run(run_id)
@@ -125,6 +126,9 @@ class LocalClient:
 
     async def diff(self, run_id: RunId, step: str = "", attempt: int = 0) -> str:
         return await self._supervisor.diff(run_id, step, attempt)
+
+    async def metrics(self) -> Metrics:
+        return await self._supervisor.metrics()
 
     async def verify(self) -> VerifyReport:
         return await self._supervisor.verify()

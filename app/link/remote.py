@@ -17,6 +17,7 @@ from app.domain.commands import Command, Done
 from app.domain.errors import StoreError
 from app.domain.events import Event
 from app.domain.feed import Ended, FeedItem, Status, VerifyReport
+from app.domain.metrics import Metrics
 from app.domain.run import Review, Run, RunState
 from app.domain.session import Chunk
 from app.domain.workflow import Recipe
@@ -124,8 +125,8 @@ class SocketClient:
     async def status(self) -> Status:
         return await self._call(wire.STATUS, wire.Nothing())
 
-    async def runs(self, limit: int = 200) -> Sequence[Run]:
-        return await self._call(wire.RUNS, wire.ListRuns(limit=limit))
+    async def runs(self, limit: int = 200, trace: str = "") -> Sequence[Run]:
+        return await self._call(wire.RUNS, wire.ListRuns(limit=limit, trace=trace))
 
     async def run(self, run_id: RunId) -> RunState:
         return await self._call(wire.RUN, wire.OfRun(run_id=run_id))
@@ -159,6 +160,9 @@ class SocketClient:
 
     async def diff(self, run_id: RunId, step: str = "", attempt: int = 0) -> str:
         return await self._call(wire.DIFF, wire.ReadDiff(run_id=run_id, step=step, attempt=attempt))
+
+    async def metrics(self) -> Metrics:
+        return await self._call(wire.METRICS, wire.Nothing())
 
     async def verify(self) -> VerifyReport:
         return await self._call(wire.VERIFY, wire.Nothing())

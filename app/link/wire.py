@@ -19,6 +19,7 @@ from app.domain.base import Model, RunId, SessionId
 from app.domain.commands import Command, Done
 from app.domain.events import Event
 from app.domain.feed import FeedItem, Status, VerifyReport
+from app.domain.metrics import Metrics
 from app.domain.run import Review, Run, RunState
 from app.domain.session import Chunk
 from app.domain.workflow import Recipe
@@ -82,6 +83,7 @@ class Execute(Model):
 
 class ListRuns(Model):
     limit: int = 200
+    trace: str = ""
 
 
 class OfRun(Model):
@@ -123,7 +125,7 @@ class Call(Generic[P, R]):
 
 EXECUTE = Call("execute", Execute, TypeAdapter(Done), lambda c, p: c.execute(p.command))
 STATUS = Call("status", Nothing, TypeAdapter(Status), lambda c, _: c.status())
-RUNS = Call("runs", ListRuns, TypeAdapter(Sequence[Run]), lambda c, p: c.runs(p.limit))
+RUNS = Call("runs", ListRuns, TypeAdapter(Sequence[Run]), lambda c, p: c.runs(p.limit, p.trace))
 RUN = Call("run", OfRun, TypeAdapter(RunState), lambda c, p: c.run(p.run_id))
 RECIPE = Call("recipe", OfRun, TypeAdapter(Recipe), lambda c, p: c.recipe(p.run_id))
 EVENTS = Call(
@@ -146,6 +148,7 @@ TRANSCRIPT = Call(
     lambda c, p: c.transcript(p.run_id, p.session_id, p.before, p.limit),
 )
 DIFF = Call("diff", ReadDiff, TypeAdapter(str), lambda c, p: c.diff(p.run_id, p.step, p.attempt))
+METRICS = Call("metrics", Nothing, TypeAdapter(Metrics), lambda c, _: c.metrics())
 VERIFY = Call("verify", Nothing, TypeAdapter(VerifyReport), lambda c, _: c.verify())
 SHUTDOWN = Call("shutdown", Nothing, TypeAdapter(None), lambda c, _: c.shutdown())
 
@@ -163,6 +166,7 @@ CALLS: dict[str, Call[Any, Any]] = {
         RULES,
         TRANSCRIPT,
         DIFF,
+        METRICS,
         VERIFY,
         SHUTDOWN,
     )

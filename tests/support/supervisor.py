@@ -14,6 +14,7 @@ from app.domain.commands import CancelRun, Command, DecideApproval, Done
 from app.domain.errors import NotFound, OwnershipError, Refused, StoreError
 from app.domain.events import Event, RunStateChanged
 from app.domain.feed import Committed, Ended, FeedItem, Snapshot, Status, VerifyReport
+from app.domain.metrics import Counts, Metrics
 from app.domain.request import Request, Risk
 from app.domain.run import Review, Run, RunState, StepBrief
 from app.domain.session import Chunk, ChunkKind
@@ -139,8 +140,9 @@ class FakeSupervisor:
             seq=7,
         )
 
-    async def runs(self, limit: int = 200) -> Sequence[Run]:
-        return [a_run(f"run-{n}") for n in range(1, 4)][:limit]
+    async def runs(self, limit: int = 200, trace: str = "") -> Sequence[Run]:
+        found = [a_run(f"run-{n}") for n in range(1, 4)]
+        return [run for run in found if run.trace_id.startswith(trace)][:limit]
 
     async def run(self, run_id: RunId) -> RunState:
         if not RUN.startswith(run_id):
@@ -177,6 +179,9 @@ class FakeSupervisor:
         if step == "boom":
             raise ValueError("a defect")
         return f"diff of {run_id} {step} {attempt}\n"
+
+    async def metrics(self) -> Metrics:
+        return Metrics.of(Counts(runs=4, done=2, failed=1, attempts=7, retries=1))
 
     async def verify(self) -> VerifyReport:
         await self.hold.wait()

@@ -11,6 +11,7 @@ from app.domain.commands import Command, Done
 from app.domain.errors import LongwatchError, NotFound
 from app.domain.events import Event
 from app.domain.feed import FeedItem, Snapshot, Status, VerifyReport
+from app.domain.metrics import Counts, Metrics
 from app.domain.run import Review, ReviewState, Run, RunState
 from app.domain.session import Chunk
 from app.domain.workflow import Recipe
@@ -67,8 +68,9 @@ class FakeClient:
     async def status(self) -> Status:
         return make_status(self.problem)
 
-    async def runs(self, limit: int = 200) -> Sequence[Run]:
-        return [state.run for state in self.states.values()][:limit]
+    async def runs(self, limit: int = 200, trace: str = "") -> Sequence[Run]:
+        found = [state.run for state in self.states.values()]
+        return [run for run in found if run.trace_id.startswith(trace)][:limit]
 
     async def run(self, run_id: RunId) -> RunState:
         if run_id not in self.states:
@@ -105,6 +107,9 @@ class FakeClient:
 
     async def diff(self, run_id: RunId, step: str = "", attempt: int = 0) -> str:
         return self.diffs.get((step, attempt), "")
+
+    async def metrics(self) -> Metrics:
+        return Metrics.of(Counts(runs=len(self.states)))
 
     async def verify(self) -> VerifyReport:
         return VerifyReport(
