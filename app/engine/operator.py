@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from pathlib import Path
 
 from app.agents.protocol import Answer
@@ -28,9 +28,11 @@ from app.domain.risk import Assessment
 from app.domain.run import Blocked, Review, ReviewState, Run, RunState, StepBrief, Verdict
 from app.domain.session import ChunkKind
 from app.domain.task_state import TaskState
+from app.domain.workflow import Recipe
 from app.engine.approvals import ApprovalDesk, too_many_denials
 from app.engine.core import Core
 from app.engine.project import load_project
+from app.engine.runs import Runs
 from app.engine.sessions import LiveSession, SessionKeeper
 from app.engine.turns import give
 from app.store.journal import Draft
@@ -39,21 +41,22 @@ _TOO_MANY = "three denials in a row: the turn was stopped and waits for the oper
 
 
 class Operator:
-    """Carries commands out. `wake(run_id)` makes sure that a run's loop is running."""
+    """Carries commands out. `learn` is told of every recipe that a run is started with."""
 
     def __init__(
         self,
         core: Core,
         keeper: SessionKeeper,
         desk: ApprovalDesk,
-        wake: Callable[[RunId], None],
-        halt: Callable[[RunId], Awaitable[None]],
+        runs: Runs,
+        learn: Callable[[Recipe], None],
     ) -> None:
         self._core = core
         self._keeper = keeper
         self._desk = desk
-        self._wake = wake
-        self._halt = halt
+        self._wake = runs.wake
+        self._halt = runs.halt
+        self._learn = learn
 
     async def execute(self, command: cmd.Command) -> cmd.Done:
         """Raises Refused or NotFound with one sentence; then nothing has changed."""
@@ -85,6 +88,7 @@ class Operator:
         project = await asyncio.to_thread(load_project, root)
         workflow = command.workflow or project.route(command.request).workflow
         recipe = project.recipe(workflow)
+        self._learn(recipe)
         now = self._core.clock.now()
         run = Run(
             run_id=RunId(self._core.ids.new("r")),

@@ -19,7 +19,6 @@ from app.domain.errors import NotFound, OwnershipError, Refused
 from app.domain.events import Event
 from app.domain.feed import FeedItem, Snapshot, Status, VerifyReport
 from app.domain.metrics import Metrics
-from app.domain.redact import Redactor
 from app.domain.run import Review, ReviewState, Run, RunState
 from app.domain.session import Chunk, SessionState
 from app.domain.task_state import TaskState
@@ -27,10 +26,11 @@ from app.domain.workflow import Recipe
 from app.engine.approvals import ApprovalDesk
 from app.engine.broadcast import Broadcast
 from app.engine.core import Core
-from app.engine.drivers import default_drivers, known_secrets
+from app.engine.drivers import default_drivers
 from app.engine.operator import Operator
 from app.engine.processes import ProcessRegistry
 from app.engine.recovery import recover
+from app.engine.redaction import Redaction
 from app.engine.results import run_diff
 from app.engine.runs import Runs
 from app.engine.sessions import SessionKeeper
@@ -55,11 +55,12 @@ class Supervisor:
         self._lock = lock
         self._journal = core.journal
         self._broadcast = Broadcast()
-        clean = Redactor(known_secrets(core.journal.projection)).clean
+        redaction = Redaction(core.journal.projection.recipes.values())
+        clean = redaction.clean
         self._keeper = SessionKeeper(core, clean)
         self._desk = ApprovalDesk(core, clean)
         self._runs = Runs(core, self._keeper, self._desk, active=run)
-        self._operator = Operator(core, self._keeper, self._desk, self._runs.wake, self._runs.halt)
+        self._operator = Operator(core, self._keeper, self._desk, self._runs, redaction.learn)
         self._started_at = core.clock.now()
         self._closed = False
         self.stopped = asyncio.Event()  # set when somebody asked for a shutdown

@@ -95,6 +95,7 @@ class Journal:
                 )
         self._head, self._seq, self.committed_seq = head, head.seq, head.seq
         self.projection = await self.reader.projection(_FINISHED_IN_MEMORY)
+        self.projection.keep_finished = _FINISHED_IN_MEMORY
 
     @property
     def seq(self) -> int:

@@ -51,6 +51,9 @@ class Projection:
     rules: dict[RuleId, StoredRule] = field(default_factory=dict)
     processes: dict[ProcessId, Process] = field(default_factory=dict)
     epoch: int = 0
+    # How many finished runs stay in memory; the others are read from the store when asked for.
+    # None keeps all: a replay needs every state until its last event.
+    keep_finished: int | None = None
 
     def apply(self, events: Sequence[Event]) -> list[Row]:
         """Move on by all of `events` or, when one is refused, by none; the rows to write.
@@ -68,9 +71,20 @@ class Projection:
                 rows.extend(_run_rows(before, after))
                 moved[event.run_id] = after
         self.states.update(moved)
+        if self.keep_finished is not None and any(s.run.state.terminal for s in moved.values()):
+            self._trim(self.keep_finished)
         for event in events:
             rows.extend(self._store_rows(event))
         return rows
+
+    def _trim(self, keep: int) -> None:
+        finished = [s.run for s in self.states.values() if s.run.state.terminal]
+        finished.sort(key=lambda run: run.ended_at or run.updated_at)
+        for run in finished[: max(0, len(finished) - keep)]:
+            del self.states[run.run_id]
+        used = {state.run.recipe for state in self.states.values()}
+        for digest in [d for d in self.recipes if d not in used]:
+            del self.recipes[digest]
 
     def _store_rows(self, event: Event) -> Iterable[Row]:
         match event.payload:
