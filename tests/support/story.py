@@ -146,6 +146,12 @@ def a_verdict(decision: str, *reasons: str, by: Actor = ADA) -> Verdict:
     return Verdict.model_validate({"by": by, "decision": decision, "reasons": reasons, "at": START})
 
 
+def two_runs() -> list[tuple[str, ev.Payload]]:
+    """The recipe, then two stories: what a journal is filled with, by run ("" for none)."""
+    recipe = ev.RecipeRecorded(digest=RECIPE.digest, recipe=RECIPE)
+    return [("", recipe), *((run, p) for run in ("r-1", "r-2") for p in story(run))]
+
+
 def story(run_id: str = "r-1") -> list[ev.Payload]:
     """Plan, one approval, an output, a review that sends it back: nearly every kind of event."""
     session, approval, review = a_session(run_id), an_approval(run_id), a_review(1, run_id)
