@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from app.domain.base import Clock, RunId
-from app.domain.errors import StoreError
+from app.domain.errors import StoreDamaged, StoreError
 from app.domain.events import GENESIS, Event, Payload
 from app.domain.run import RunState
 from app.domain.session import Chunk
@@ -87,7 +87,7 @@ class Journal:
         if witness is not None and witness.seq > 0:
             known = await self.reader.hash_at(witness.seq)
             if known != witness.hash:
-                raise StoreError(
+                raise StoreDamaged(
                     f"{self._paths.database}: the journal ends at event {head.seq} but event "
                     f"{witness.seq} was acknowledged: the database or its WAL was damaged or "
                     "replaced. Restore it, or run `longwatch verify` and then move "
@@ -170,6 +170,9 @@ class Journal:
         if self._closed:
             return
         self._closed = True
+        # Readers first: the last connection to close is the writing one, which then moves the
+        # WAL into the database. One that only reads could not.
+        await self.reader.close()
         if self._writer is not None:
             await asyncio.to_thread(self._writer.close)
             await asyncio.sleep(0)  # let the thread's last callbacks run
@@ -178,4 +181,3 @@ class Journal:
                 future.set_exception(StoreError(self.problem or "the store was closed"))
                 future.exception()  # nobody need be waiting: not an unretrieved error
         self._pending.clear()
-        await self.reader.close()

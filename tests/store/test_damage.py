@@ -1,0 +1,104 @@
+"""Damaged and full disks: acknowledged events that vanished are noticed, nothing is overwritten."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from app.domain.base import RunId
+from app.domain.errors import StoreError
+from app.store.journal import Draft, Journal
+from app.store.paths import StorePaths
+from app.store.verify import verify
+from tests.support.story import FixedClock, two_runs
+
+
+async def fill(journal: Journal) -> None:
+    for run, payload in two_runs():
+        await journal.append([Draft(payload, run_id=RunId(run) if run else None)])
+
+
+async def as_power_was_lost(folder: Path) -> Path:
+    """A copy of a store taken while its newest events are in the WAL only."""
+    journal = await Journal.open(StorePaths(folder / "live"), FixedClock())
+    await fill(journal)
+    await asyncio.to_thread(shutil.copytree, folder / "live", folder / "copy")
+    await journal.close()
+    return folder / "copy"
+
+
+def flip_a_bit(wal: Path) -> None:
+    data = bytearray(wal.read_bytes())
+    data[len(data) // 2] ^= 1
+    wal.write_bytes(bytes(data))
+
+
+def cut_in_half(wal: Path) -> None:
+    wal.write_bytes(wal.read_bytes()[: wal.stat().st_size // 2])
+
+
+def remove(wal: Path) -> None:
+    wal.unlink()
+
+
+@pytest.mark.parametrize("damage", [flip_a_bit, cut_in_half, remove])
+async def test_a_damaged_wal_is_noticed_at_start_and_by_verify(
+    tmp_path: Path, damage: Callable[[Path], None]
+) -> None:
+    copy = await as_power_was_lost(tmp_path)
+    paths = StorePaths(copy)
+    damage(copy / "longwatch.db-wal")
+    with pytest.raises(StoreError):
+        await Journal.open(paths, FixedClock())
+    report = await verify(paths)
+    assert not report.ok and report.problems
+
+
+async def test_an_undamaged_copy_goes_on(tmp_path: Path) -> None:
+    copy = await as_power_was_lost(tmp_path)
+    journal = await Journal.open(StorePaths(copy), FixedClock())
+    assert journal.seq == len(two_runs())
+    await journal.close()
+    assert (await verify(StorePaths(copy))).ok
+
+
+async def test_an_unreadable_page_is_reported_and_kept(tmp_path: Path) -> None:
+    journal = await Journal.open(StorePaths(tmp_path), FixedClock())
+    await fill(journal)
+    await journal.close()
+    database = StorePaths(tmp_path).database
+    data = bytearray(database.read_bytes())
+    data[4096 * 3 : 4096 * 4] = b"\xff" * 4096
+    database.write_bytes(bytes(data))
+    assert not (await verify(StorePaths(tmp_path))).ok
+    assert database.read_bytes() == bytes(data)
+
+
+async def test_a_full_disk_pauses_and_goes_on_by_itself(tmp_path: Path) -> None:
+    journal = await Journal.open(StorePaths(tmp_path), FixedClock())
+    problems: list[str] = []
+    journal.on_problem(problems.append)
+    assert journal._writer is not None
+    # SQLite's own limit gives the same error as a disk without room: SQLITE_FULL.
+    limit = journal._writer._connection.execute
+    pages = limit("PRAGMA page_count").fetchone()[0]
+    limit(f"PRAGMA max_page_count={pages}")
+    futures = [
+        journal.append([Draft(payload, run_id=RunId(run) if run else None)])
+        for run, payload in two_runs()
+    ]
+    async with asyncio.timeout(10):
+        while not problems:  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+    assert "full" in problems[0] and "paused" in problems[0]
+    assert not futures[-1].done()
+    limit("PRAGMA max_page_count=1073741823")
+    await asyncio.wait_for(asyncio.gather(*futures), 10)
+    assert problems[-1] == ""
+    await journal.close()
+    report = await verify(StorePaths(tmp_path))
+    assert report.ok and report.events == len(two_runs())
