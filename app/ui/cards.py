@@ -11,7 +11,7 @@ from app.domain.run import RunState
 from app.domain.text import one_line
 from app.domain.toolcall import ToolCall
 from app.ui.diffrows import change_rows
-from app.ui.page import BLANK, Row, fact, lines, row
+from app.ui.page import BLANK, FOLDED, Row, fact, lines, row
 from app.ui.rows import duration
 
 NO_REASON = "it gave no reason"
@@ -43,7 +43,7 @@ def _clock(at: datetime) -> str:
 
 def _call(call: ToolCall) -> Iterator[Row]:
     if call.command is not None:
-        yield from lines(call.command, tone="command", first="$ ", rest="  ")
+        yield from command_rows(call.command, first="$ ")
     elif call.changes:
         count = len(call.changes)
         yield row((f"change {count} file{'s' * (count != 1)}", "strong"))
@@ -53,6 +53,11 @@ def _call(call: ToolCall) -> Iterator[Row]:
         yield row((call.title or call.tool, "strong"), hang="  ")
     if call.arguments and call.command is None and not call.changes:
         yield from lines(_readable(call.arguments), tone="command", first="  ", rest="  ")
+
+
+def command_rows(command: str, *, first: str = "  ") -> Iterator[Row]:
+    """A command as it is; what the screen folds does not look like a line of the command."""
+    return lines(command, tone="command", first=first, rest="  ", hang=FOLDED)
 
 
 def _readable(arguments: str) -> str:

@@ -12,7 +12,7 @@ from difflib import SequenceMatcher, unified_diff
 from itertools import takewhile
 
 from app.domain.toolcall import FileChange
-from app.ui.page import BLANK, MOST_ROWS, Row, Span, clean, row
+from app.ui.page import BLANK, FOLDED, MOST_ROWS, Row, Span, clean, row
 
 _HUNK = re.compile(r"@@+ -\d+(?:,(?P<old>\d+))? \+\d+(?:,(?P<new>\d+))? @@")
 _INDEX = re.compile(r"index [0-9a-f]+\.\.[0-9a-f]+")
@@ -182,8 +182,8 @@ def _line(sign: str, text: str) -> Row:
 
 def _marked(sign: str, spans: Sequence[Span]) -> Row:
     tone = _SIGNS.get(sign, "")
-    made = row((f"{sign} ", tone), *((span.text, span.tone) for span in spans), hang="  ")
-    return Row(made.spans, tone=tone, hang="  ")
+    made = row((f"{sign} ", tone), *((span.text, span.tone) for span in spans))
+    return Row(made.spans, tone=tone, hang=FOLDED)
 
 
 def _words(old: str, new: str) -> tuple[list[Span], list[Span]]:

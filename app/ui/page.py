@@ -17,6 +17,7 @@ from app.domain.text import printable
 TAB = 4
 MOST_ROWS = 20_000  # of one text; what comes after is counted, not shown
 MOST_CHARS = 4_000  # of one row: a line of a megabyte must not cost a second
+FOLDED = "↪ "  # before what is folded where a line of its own would mean something else
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,11 +62,15 @@ def _one(text: str) -> str:
     return text if len(text) <= MOST_CHARS else text[: MOST_CHARS - 1] + "…"
 
 
-def lines(text: str, *, tone: str = "", first: str = "", rest: str = "") -> Iterator[Row]:
-    """A text's lines as rows; `first` and `rest` stand before the first row and all others."""
+def lines(
+    text: str, *, tone: str = "", first: str = "", rest: str = "", hang: str | None = None
+) -> Iterator[Row]:
+    """A text's lines as rows; `first` and `rest` stand before the first row and all others, and
+    `hang` (or else `rest`) before what is folded."""
+    hang = rest if hang is None else hang
     found = clean(text).rstrip("\n").split("\n")
     for number, line in enumerate(islice(found, MOST_ROWS)):
-        yield row((first if number == 0 else rest), (line, tone), tone=tone, hang=rest)
+        yield row((first if number == 0 else rest), (line, tone), tone=tone, hang=hang)
     if len(found) > MOST_ROWS:
         yield row((f"… {len(found) - MOST_ROWS:,} more lines", "quiet"))
 

@@ -72,6 +72,8 @@ def _attempt(state: RunState, attempt: Attempt, last: bool, now: datetime) -> Pi
     mark = ATTEMPTS[attempt.state]
     if mark.tone == "live" and state.run.state.resumable:
         mark = STOPPED
+    elif _asks(state, attempt):
+        mark = WAITS
     words = [f"{attempt.step} {attempt.attempt}", CAUSES[attempt.cause]]
     failed = [gate.gate for gate in attempt.gates if not gate.passed]
     words.append(f"gate {failed[-1]} failed" if failed else "")
@@ -80,6 +82,15 @@ def _attempt(state: RunState, attempt: Attempt, last: bool, now: datetime) -> Pi
         mark,
         one_line(" · ".join(word for word in words if word), 200),
         f"{tokens(used)} tok  {took:>4}" if used else took,
+    )
+
+
+def _asks(state: RunState, attempt: Attempt) -> bool:
+    """Whether the attempt waits for an answer of the operator."""
+    return not state.run.state.terminal and any(
+        approval.state.needs_person
+        for approval in state.approvals.values()
+        if (approval.step, approval.attempt) == (attempt.step, attempt.attempt)
     )
 
 

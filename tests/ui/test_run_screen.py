@@ -254,10 +254,18 @@ async def test_events_are_read_in_pages_and_go_on() -> None:
         assert reading(screen).split("  ", 1)[1] == "attempt started  plan 1, first"
         await press(pilot, "k", "k")
         assert reading(screen).count("turn ended") == 1_000
+        page = screen.query_one("#text", Page)
+        assert page.scroll_offset.y == page.max_scroll_y > 900, "the newest are in sight"
         client.journal.append(feed.event(run_id, state_changed(TaskState.BLOCKED, "stuck")))
         client.push(client_item(client.journal[-1]))
         await rest(pilot)
         assert "run blocked  stuck (mara)" in reading(screen)
+        assert page.scroll_offset.y == page.max_scroll_y > 900, "and it goes along with them"
+        await press(pilot, "home")
+        client.journal.append(feed.event(run_id, state_changed(TaskState.IN_PROGRESS, "on")))
+        client.push(client_item(client.journal[-1]))
+        await rest(pilot)
+        assert page.scroll_offset.y == 0, "but not under the eyes of a reader"
         client.fails = Refused("the journal cannot be read")
         await press(pilot, "e")
         await rest(pilot)

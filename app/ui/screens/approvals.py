@@ -17,8 +17,8 @@ from app.domain.commands import Command, DecideApproval, SettleApproval, Snooze
 from app.domain.request import Risk
 from app.domain.run import RunState
 from app.domain.text import one_line
-from app.ui.cards import approval_rows, head, resolution
-from app.ui.page import BLANK, Row, lines, row
+from app.ui.cards import approval_rows, command_rows, head, resolution
+from app.ui.page import BLANK, Row, row
 from app.ui.rows import NEEDS, duration
 from app.ui.screens.deciding import DECIDING_KEYS, DecidingScreen
 from app.ui.standing import Entry
@@ -246,4 +246,4 @@ class ApprovalsScreen(DecidingScreen):
 
 def _what(approval: Approval) -> list[Row]:
     call = approval.call
-    return list(lines(call.command or call.title, tone="command", first="  ", rest="  "))
+    return list(command_rows(call.command or call.title))

@@ -68,7 +68,7 @@ class DecidingScreen(RoomScreen):
         yield Static(self.EMPTY, markup=False, id="empty")
         with Container(id="work"):
             with Container(id="side"):
-                yield PickList(id="queue")
+                yield PickList(id="queue", mark_cells=11)
             with Container(id="card"):
                 yield Static(markup=False, id="head")
                 yield Page(id="text")

@@ -112,7 +112,7 @@ class ReviewsScreen(DecidingScreen):
             (f"{mark.glyph} {review.of}, version {review.of_attempt}  ", "bold $warning"),
             (self._mode(state, review), "$accent"),
             f"waits {duration(now - review.opened_at)}",
-            f"  · {one_line(state.run.request.title, 120)}",
+            "  · reasons below" if rounds and not self.has_class("-wide") else "",
         )
 
     def _mode(self, state: RunState, review: Review) -> str:

@@ -54,6 +54,7 @@ MARK_STYLES = {
     "bad": "bold $error",
     "live": "bold $accent",
     "calm": "bold",
+    "canceled": "bold",
     "done": "bold $success",
 }
 
@@ -160,7 +161,7 @@ class RunScreen(RunDeeds, RoomScreen):
         took = duration((run.ended_at or now) - run.created_at)
         ids = f"{run.run_id} · trace {run.trace_id} · {run.workflow} · {took}"
         return Content.assemble(
-            (f"{mark.glyph} {mark.word}  ", MARK_STYLES[mark.tone]),
+            (f"{mark.glyph} {mark.word}  ", MARK_STYLES.get(mark.word) or MARK_STYLES[mark.tone]),
             (one_line(run.request.title, 200), "bold"),
             f"\n{one_line(standing, 300)}",
             (f"\n{one_line(ids, 200)}", "#98a2ac"),
@@ -189,7 +190,8 @@ class RunScreen(RunDeeds, RoomScreen):
         if self._tab == "log":
             self._draw_log()
             return
-        self.query_one("#text", Page).show(self._rows(state, item), name=(item, self._tab))
+        rows, newest = self._rows(state, item), self._tab == "events"
+        self.query_one("#text", Page).show(rows, name=(item, self._tab), newest=newest)
 
     def _subject(self, state: RunState) -> str:
         review = review_of(state, self.chosen)

@@ -33,20 +33,30 @@ class Page(ScrollView, can_focus=False):
         super().__init__(id=id)
         self.rows: Sequence[Row] = ()
         self._about: object = None
+        self._newest = False
         self._folded: list[Folded] = []
         self._width = 0
         self._styles: dict[str, Style] = {}
 
-    def show(self, rows: Sequence[Row], *, name: object) -> None:
-        """Draw these rows; from the top when `name` says that they are about something else."""
+    def show(self, rows: Sequence[Row], *, name: object, newest: bool = False) -> None:
+        """Draw these rows; from the top when `name` says that they are about something else.
+
+        `newest`: from the end instead, and along with it while nobody has scrolled away.
+        """
         if rows == self.rows and name == self._about:
             return
-        self.rows = rows
+        changed, at_end = name != self._about, self._at_end
+        self.rows, self._about, self._newest = rows, name, newest
         self._fold()
-        if name != self._about:
-            self._about = name
-            self.scroll_to(y=0, animate=False, force=True)
+        if newest and (changed or at_end):
+            self.ends(1)
+        elif changed:
+            self.ends(-1)
         self.refresh()
+
+    @property
+    def _at_end(self) -> bool:
+        return self.scroll_offset.y + self.size.height >= len(self._folded)
 
     def _fold(self) -> None:
         self._width = self.scrollable_content_region.width
@@ -55,7 +65,10 @@ class Page(ScrollView, can_focus=False):
 
     def on_resize(self, event: events.Resize) -> None:
         if self.scrollable_content_region.width != self._width:
+            at_end = self._newest and self._at_end
             self._fold()
+            if at_end:
+                self.ends(1)
             self.refresh()
 
     def get_content_height(self, container: Size, viewport: Size, width: int) -> int:

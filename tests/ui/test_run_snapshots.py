@@ -1,0 +1,54 @@
+"""Pictures of the screen of a run."""
+
+from __future__ import annotations
+
+import pytest
+
+from app.domain import events as ev
+from app.domain.run import RunState
+from app.domain.task_state import TaskState
+from tests.ui import canned
+from tests.ui.answering import Feed
+from tests.ui.conftest import room_over
+from tests.ui.pictures import SIZES, Compare, in_run, utc
+from tests.ui.test_run_events import PAYLOADS, state_changed
+from tests.ui.test_run_screen import Journal
+
+__all__ = ["utc"]
+pytestmark = pytest.mark.usefixtures("utc")
+Size = tuple[int, int]
+
+STATES: dict[str, tuple[RunState, tuple[str, ...]]] = {
+    "queued": (canned.pending_run(), ()),
+    "working": (canned.running_run(), ()),
+    "approval": (canned.waiting_run(), ()),
+    "uncertain": (canned.uncertain_run(), ("k", "k", "k", "k")),
+    "review": (canned.review_run(escalated="the limit is reached"), ()),
+    "blocked": (canned.blocked_run(), ()),
+    "failed": (canned.failed_run(), ()),
+    "done": (canned.done_run(), ()),
+    "canceled": (canned.canceled_run(), ()),
+    "output": (canned.review_run(), ("k", "k", "o")),
+    "diff": (canned.blocked_run(), ("k", "k", "k", "k", "k", "f")),
+    "log": (canned.waiting_run(), ("l",)),
+    "events": (canned.running_run(), ("k", "k", "e")),
+    "larger": (canned.blocked_run(), ("enter",)),
+    "cancel": (canned.running_run(), ("x", *"superseded")),
+}
+
+
+@SIZES
+@pytest.mark.parametrize("name", list(STATES))
+def test_run(snap_compare: Compare, name: str, size: Size) -> None:
+    state, keys = STATES[name]
+    client = Journal(state)
+    client.tails = canned.story(state)
+    feed, run_id = Feed(client), state.run.run_id
+    client.journal = [feed.event(run_id, state_changed(TaskState.IN_PROGRESS, "started"))]
+    if name == "events":
+        client.journal += [feed.event(run_id, payload) for payload, _ in PAYLOADS]
+    if state.run.state not in (TaskState.IN_PROGRESS, TaskState.PENDING):
+        changed: ev.Payload = state_changed(state.run.state, state.run.reason)
+        client.journal.append(feed.event(run_id, changed))
+    room = room_over(client, run_id=run_id)
+    assert snap_compare(room, terminal_size=size, run_before=in_run(*keys))
