@@ -10,7 +10,9 @@ from app.cli.prefix import pick
 from app.cli.reach import AnyClient, ask
 from app.domain.approval import Action, Approval, Scope, Settlement
 from app.domain.commands import Command, DecideApproval, Done, SettleApproval
-from app.domain.errors import NotFound
+from app.domain.errors import NotFound, Refused
+
+_LIST = "longwatch approvals --all"
 
 
 @click.command("approvals", short_help="List what agents ask.")
@@ -51,6 +53,8 @@ def approve_command(approval_id: str, scope: str | None, as_json: bool) -> None:
 @store_option
 def deny_command(approval_id: str, reason: str, interrupt: bool, as_json: bool) -> None:
     """Forbid the tool call ID; the agent goes on with the reason in hand."""
+    if not reason.strip():
+        raise Refused("a denial needs a reason, for the agent to read: --reason …")
     _decide(approval_id, as_json, action=Action.DENY, reason=reason, interrupt=interrupt)
 
 
@@ -109,7 +113,7 @@ async def _read(client: AnyClient, given: str) -> Approval:
         return pick(given, await client.approvals(), lambda a: a.approval_id, "open approval")
     except NotFound:
         answered = await client.approvals(open_only=False)
-        past = pick(given, answered, lambda a: a.approval_id, "approval")
+        past = pick(given, answered, lambda a: a.approval_id, "approval", see=_LIST)
         raise NotFound(f"{past.approval_id} is not open: it is {past.state}") from None
 
 

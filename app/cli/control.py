@@ -69,7 +69,9 @@ def remove_command(rule_id: str, as_json: bool) -> None:
     """Remove the rule ID; what it allowed is asked again from now on."""
 
     async def work(client: AnyClient) -> Done:
-        rule = pick(rule_id, await client.rules(), lambda r: r.rule_id, "rule")
+        rule = pick(
+            rule_id, await client.rules(), lambda r: r.rule_id, "rule", see="longwatch rules"
+        )
         return await client.execute(RemoveRule(rule_id=rule.rule_id, by=operator()))
 
     _report(ask(chosen_store(), work), as_json)

@@ -14,11 +14,11 @@ from typing import Literal
 
 import click
 
-from app.cli.options import chosen_store, json_option, store_option
+from app.cli.options import CHOOSE, asked_store, json_option, store_option
 from app.cli.output import emit, say, table
 from app.domain.base import Model
 from app.domain.errors import LongwatchError
-from app.link.connect import attach
+from app.link.connect import attach, connect
 from app.store.paths import StorePaths
 from app.version import VERSION
 
@@ -30,7 +30,7 @@ class Check(Model):
     """One thing looked at. `fix` says what to do when it is not ok."""
 
     name: str
-    result: Literal["ok", "note", "missing"]
+    result: Literal["ok", "note", "missing", "bad"]
     found: str
     fix: str = ""
 
@@ -39,8 +39,8 @@ class Check(Model):
 @json_option
 @store_option
 def doctor_command(as_json: bool) -> int:
-    """Check what Longwatch needs of this machine; exit 1 when something needed is missing."""
-    store = chosen_store()
+    """Check what Longwatch needs of this machine; exit 1 when something is missing or bad."""
+    store = asked_store()
     checks = [_python(), _sqlite(), _git(), _codex(), _bwrap(), *_store(store), _terminal()]
     if as_json:
         emit(checks)
@@ -49,7 +49,7 @@ def doctor_command(as_json: bool) -> int:
         for check in checks:
             if check.fix:
                 say(f"{check.name}: {check.fix}")
-    return 1 if any(c.result == "missing" for c in checks) else 0
+    return 1 if any(c.result in ("missing", "bad") for c in checks) else 0
 
 
 def _python() -> Check:
@@ -117,18 +117,22 @@ def _store(store: Path) -> list[Check]:
         name="store", result="ok", found=f"{store}" + ("" if exists else " (not made yet)")
     )
     near = next((p for p in (store, *store.parents) if p.exists()), store)
-    if not os.access(near, os.W_OK | os.X_OK):
-        fix = f"{near} cannot be written; choose another store with --store or LONGWATCH_STORE"
-        place = place.model_copy(update={"result": "missing", "fix": fix})
-    return [place, asyncio.run(_supervisor(store))]
-
-
-async def _supervisor(store: Path) -> Check:
+    if not near.is_dir() or not os.access(near, os.W_OK | os.X_OK):
+        why = "cannot be written" if near.is_dir() else "is a file, and a store is a folder"
+        place = place.model_copy(update={"result": "bad", "fix": f"{near} {why}; {CHOOSE}"})
+        return [place]
     try:
-        client = await attach(store)
+        return [place, asyncio.run(_supervisor(store, exists))]
     except LongwatchError as error:
-        return Check(name="supervisor", result="note", found="not reachable", fix=str(error))
+        return [place.model_copy(update={"result": "bad", "fix": str(error)})]
+
+
+async def _supervisor(store: Path, exists: bool) -> Check:
+    """Who hosts the store; with nobody, whether it can be opened. Raises StoreError."""
+    client = await attach(store)
     if client is None:
+        if exists:
+            await (await connect(store, host=False, run=False)).close()
         return Check(name="supervisor", result="ok", found="none runs; commands take the store")
     try:
         status = await client.status()

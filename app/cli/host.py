@@ -18,7 +18,7 @@ from app.cli.signals import Stopped, until_signal
 from app.domain.base import Model
 from app.domain.errors import Refused
 from app.domain.feed import Status
-from app.link.connect import attach, wait_released
+from app.link.connect import attach, deaf_holder, wait_released
 from app.link.local import LocalClient
 from app.store.paths import StorePaths
 
@@ -96,6 +96,8 @@ def down_command(as_json: bool) -> None:
 async def _down(store: Path) -> int | None:
     client = await attach(store)
     if client is None:
+        if (deaf := deaf_holder(store)) is not None:
+            raise deaf
         return None
     try:
         await client.shutdown()
@@ -128,6 +130,8 @@ async def _status(store: Path) -> Hosting:
     socket = str(StorePaths(store).socket)
     client = await attach(store)
     if client is None:
+        if (deaf := deaf_holder(store)) is not None:
+            raise deaf
         return Hosting(store=str(store), socket=socket, hosted=False)
     try:
         status = await client.status()

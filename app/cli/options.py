@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 F = TypeVar("F", bound=Callable[..., Any])
 _STORE = "longwatch.store"
+CHOOSE = "choose another with --store or LONGWATCH_STORE"
 
 
 def _remember_store(ctx: click.Context, _: click.Parameter, value: Path | None) -> None:
@@ -27,7 +28,7 @@ def store_option(function: F) -> F:
     """`--store PATH`, before or after the command's name."""
     return click.option(
         "--store",
-        type=click.Path(path_type=Path, file_okay=False),
+        type=click.Path(path_type=Path),
         metavar="PATH",
         expose_value=False,
         is_eager=True,
@@ -55,11 +56,21 @@ def environment_store() -> Path | None:
     return Path(found).expanduser().absolute() if found else None
 
 
-def chosen_store() -> Path:
-    """The store this command works on."""
+def asked_store() -> Path:
+    """The store that was asked for, whatever is there."""
     from app.store.paths import default_store
 
     return named_store() or default_store()
+
+
+def chosen_store() -> Path:
+    """The store this command works on. Raises StoreError for a file."""
+    store = asked_store()
+    if store.exists() and not store.is_dir():
+        from app.domain.errors import StoreError
+
+        raise StoreError(f"{store} is a file, and a store is a folder; {CHOOSE}")
+    return store
 
 
 def user_name() -> str:

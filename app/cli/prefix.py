@@ -14,14 +14,18 @@ T = TypeVar("T")
 RUN_KIND = "r-"
 
 
-def pick(given: str, among: Sequence[T], id_of: Callable[[T], str], what: str) -> T:
-    """The one whose id is or begins with `given`. Raises NotFound, or Refused for several."""
+def pick(given: str, among: Sequence[T], id_of: Callable[[T], str], what: str, see: str = "") -> T:
+    """The one whose id is or begins with `given`; `see` is the command that lists them.
+
+    Raises NotFound, or Refused for several.
+    """
     exact = [one for one in among if id_of(one) == given]
     if exact:
         return exact[0]
     found = [one for one in among if _begins(id_of(one), given)]
     if not found:
-        raise NotFound(f"there is no {what} {given!r}")
+        lists = f"; `{see}` lists them" if see else ""
+        raise NotFound(f"there is no {what} {given!r}{lists}")
     if len(found) > 1:
         names = ", ".join(id_of(one) for one in found[:4]) + (", …" if len(found) > 4 else "")
         raise Refused(f"{given!r} could be any of {names}; give more of the id")

@@ -9,6 +9,8 @@ from app.cli.output import ago, emit, say, table
 from app.cli.prefix import pick
 from app.cli.reach import AnyClient, ask
 from app.domain.commands import Done, GiveVerdict
+from app.domain.errors import NotFound
+from app.domain.run import Review, ReviewState
 
 
 @click.command("reviews", short_help="List artefacts that wait for a verdict.")
@@ -56,9 +58,20 @@ def reject_command(review_id: str, reason: str, as_json: bool) -> None:
     _judge(review_id, False, reason, as_json)
 
 
+async def _read(client: AnyClient, given: str) -> Review:
+    """The review as it stands now; the verdict then names the revision that was shown."""
+    try:
+        return pick(given, await client.reviews(), lambda r: r.review_id, "open review")
+    except NotFound:
+        every = await client.reviews(open_only=False)
+        past = pick(given, every, lambda r: r.review_id, "review", see="longwatch reviews --all")
+        why = "an agent judges first" if past.state is ReviewState.OPEN else f"it is {past.state}"
+        raise NotFound(f"{past.review_id} does not wait for you: {why}") from None
+
+
 def _judge(given: str, accept: bool, reason: str, as_json: bool) -> None:
     async def work(client: AnyClient) -> Done:
-        review = pick(given, await client.reviews(), lambda r: r.review_id, "open review")
+        review = await _read(client, given)
         return await client.execute(
             GiveVerdict(
                 review_id=review.review_id,

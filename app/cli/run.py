@@ -11,7 +11,7 @@ from app.cli.deciding import decide_options, read_answers
 from app.cli.headless import Answers, Headless
 from app.cli.options import chosen_store, json_option, store_option, user_name
 from app.cli.output import emit, note
-from app.cli.project import project_root
+from app.cli.project import project_root, unseen_changes
 from app.cli.reach import AnyClient, client_of
 from app.cli.show import print_run
 from app.cli.signals import Stopped, until_signal
@@ -61,15 +61,19 @@ def run_command(
     request = Request(
         text=text, user=user or user_name(), channel=channel, task_type=task_type, risk=Risk(risk)
     )
-    command = StartRun(request=request, project=str(project_root(project)), workflow=workflow)
+    root = project_root(project)
+    command = StartRun(request=request, project=str(root), workflow=workflow)
     answers = read_answers(decide, decisions)
     store = chosen_store()
+    unseen = unseen_changes(root)
     if headless or as_json or answers is not None:
+        if unseen:
+            note(unseen)
         return run_headless(store, command, answers, as_json)
-    return _run_on_screen(store, command)
+    return _run_on_screen(store, command, unseen)
 
 
-def _run_on_screen(store: Path, command: StartRun) -> int:
+def _run_on_screen(store: Path, command: StartRun, notice: str) -> int:
     from app.cli.screen import need_terminal, watch
 
     need_terminal()
@@ -79,7 +83,7 @@ def _run_on_screen(store: Path, command: StartRun) -> int:
             return await begin(client, command)
 
     run_id = asyncio.run(start())
-    return watch(screen="run", run_id=run_id)
+    return watch(screen="run", run_id=run_id, notice=notice)
 
 
 async def begin(client: AnyClient, command: StartRun) -> RunId:

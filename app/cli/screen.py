@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -61,9 +62,19 @@ def _or_demo(place: Path, notice: str) -> tuple[Path, str]:
 
 
 def need_terminal() -> None:
-    """Refuse to draw into a pipe. Raises LongwatchError."""
+    """Refuse to draw where it cannot be read. Raises LongwatchError."""
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
         raise LongwatchError(
             "the control room needs a terminal; in scripts use `longwatch up`, `longwatch runs` "
             "or `longwatch run --headless`"
+        )
+    if os.environ.get("TERM") == "dumb":
+        raise LongwatchError(
+            "TERM=dumb: this terminal cannot show the control room; set TERM to what it is (such "
+            "as xterm-256color), or use `longwatch runs` or `longwatch run --headless`"
+        )
+    if sys.stdout.encoding.lower().replace("-", "") != "utf8":
+        raise LongwatchError(
+            f"the locale's encoding is {sys.stdout.encoding} and the control room draws in UTF-8; "
+            "set LC_ALL=C.UTF-8, or PYTHONUTF8=1 if the terminal shows UTF-8 all the same"
         )

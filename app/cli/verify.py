@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
+from pathlib import Path
+
 import click
 
 from app.cli.options import chosen_store, json_option, store_option
-from app.cli.output import emit, say
+from app.cli.output import complain, emit, say
 from app.cli.reach import ask
+from app.domain.errors import StoreDamaged
+from app.domain.feed import VerifyReport
+from app.store.paths import StorePaths
 
 
 @click.command("verify", short_help="Check the journal and its replay.")
@@ -14,7 +20,11 @@ from app.cli.reach import ask
 @store_option
 def verify_command(as_json: bool) -> int:
     """Check the hash chain and compare a replay with the read models; exit 1 if they differ."""
-    report = ask(chosen_store(), lambda c: c.verify())
+    store = chosen_store()
+    try:
+        report = ask(store, lambda c: c.verify())
+    except StoreDamaged as error:
+        report = _read_only(store, error)
     if as_json:
         emit(report)
     else:
@@ -25,3 +35,14 @@ def verify_command(as_json: bool) -> int:
         found = "no problems" if report.ok else f"{len(report.problems)} problem(s)"
         say(f"{report.events} events, {report.runs} runs, {report.rows} rows: {found}")
     return 0 if report.ok else 1
+
+
+def _read_only(store: Path, refused: StoreDamaged) -> VerifyReport:
+    """A damaged store is not opened for writing, and just then somebody wants to know what is
+    left of it."""
+    from app.store.verify import verify
+
+    complain(str(refused))
+    report = asyncio.run(verify(StorePaths(store)))
+    problems = report.problems or ("the store cannot be opened",)
+    return report.model_copy(update={"ok": False, "problems": problems})

@@ -117,6 +117,8 @@ def _agent(at: KeyPath, agent: AgentConfig) -> Found:
     if agent.driver != "scripted":
         for key in sorted(agent.model_fields_set & {"script", "speed"}):
             yield (*at, key), 'only for driver "scripted"'
+    elif "start_seconds" in agent.model_fields_set:
+        yield (*at, "start_seconds"), 'only for driver "codex"'
     for i, name in enumerate(agent.env):
         if not name.isidentifier():
             yield (*at, "env", i), f'"{name}" is not the name of an environment variable'

@@ -35,5 +35,9 @@ class StoreError(LongwatchError):
     """The store cannot be used: locked, corrupt, newer than this program, read-only, full."""
 
 
+class StoreDamaged(StoreError):
+    """What is in the store cannot be all that was written; nothing was changed in it."""
+
+
 class DriverError(LongwatchError):
     """An agent cannot be started or broke its protocol."""

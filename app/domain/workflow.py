@@ -120,6 +120,7 @@ class AgentConfig(Model):
     approval: Literal["untrusted", "on-request", "never"] = "untrusted"
     script: str = ""  # scripted driver: path of its script file, absolute once loaded
     speed: float = Field(default=1.0, gt=0, allow_inf_nan=False)  # scripted driver: pacing factor
+    start_seconds: Seconds = 30  # codex driver: each step of its start may take so long
     env: tuple[str, ...] = ()  # names of environment variables it may see
     instructions: str = ""  # standing instructions, put before each session's first prompt
 

@@ -9,12 +9,24 @@ from typing import Protocol
 from app.domain.errors import StoreError
 from app.link.local import Hosted, LocalClient
 from app.link.remote import SocketClient
-from app.store.lock import StoreBusy, StoreLock
+from app.store.lock import Owner, StoreBusy, StoreLock, is_held, read_owner
 from app.store.paths import StorePaths
 
 PATIENCE = 10.0  # seconds to wait for a holder that does not listen (it starts, stops, or is
 # a script command that holds the store for an instant)
 _RETRY = 0.05
+
+
+class StoreDeaf(StoreBusy):
+    """Another process holds the store and lets nobody attach."""
+
+    def __init__(self, store: Path, owner: Owner | None) -> None:
+        super().__init__(StorePaths(store).lock, owner)
+        who = f"process {owner.pid} on {owner.host}" if owner else "another process"
+        self.args = (
+            f"{store}: the store is held by {who}, which does not answer at "
+            f"{StorePaths(store).socket}; wait until it is done, or stop it, and try again",
+        )
 
 
 class Opener(Protocol):
@@ -47,9 +59,9 @@ async def connect(
             return attached
         try:
             return await _take(store, host=host, run=run, opener=opener)
-        except StoreBusy:
+        except StoreBusy as busy:
             if loop.time() >= deadline:
-                raise
+                raise StoreDeaf(store, busy.owner) from None
             await asyncio.sleep(_RETRY)
 
 
@@ -57,12 +69,18 @@ async def attach(store: Path) -> SocketClient | None:
     """A client of the supervisor that runs on this store, or None when none listens."""
     try:
         return await SocketClient.dial(StorePaths(store).socket)
-    except (FileNotFoundError, ConnectionRefusedError, ConnectionResetError, BrokenPipeError):
+    except (FileNotFoundError, NotADirectoryError, ConnectionError):
         return None
     except OSError as error:
         raise StoreError(
             f"{StorePaths(store).socket}: cannot connect to the supervisor ({error.strerror})"
         ) from error
+
+
+def deaf_holder(store: Path) -> StoreDeaf | None:
+    """What to tell of a store that is held although nobody listens; None when it is free."""
+    lock = StorePaths(store).lock
+    return StoreDeaf(store, read_owner(lock)) if is_held(lock) else None
 
 
 async def wait_released(store: Path, patience: float = 30.0) -> None:

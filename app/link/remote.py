@@ -30,6 +30,7 @@ from app.version import VERSION
 P = TypeVar("P", bound=Model)
 R = TypeVar("R")
 HELLO_WAIT = 5.0  # seconds in which a supervisor says hello
+_STOP = "stop it, or choose another store with --store"
 
 Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
@@ -195,13 +196,13 @@ async def _hello(path: Path, reader: asyncio.StreamReader) -> wire.Hello:
         async with asyncio.timeout(HELLO_WAIT):
             line = await reader.readline()
     except (TimeoutError, ValueError):
-        raise StoreError(f"{path}: who listens here does not say hello") from None
+        raise StoreError(f"{path}: who listens here does not say hello; {_STOP}") from None
     if not line:  # it is just going down
         raise ConnectionRefusedError(f"{path}: the supervisor hung up")
     try:
         hello = wire.Hello.model_validate_json(line)
     except ValidationError:
-        raise StoreError(f"{path}: who listens here is not a supervisor") from None
+        raise StoreError(f"{path}: who listens here is not a supervisor; {_STOP}") from None
     if hello.protocol != wire.PROTOCOL:
         raise StoreError(
             f"{path}: the supervisor (process {hello.pid}) is Longwatch {hello.longwatch} and "

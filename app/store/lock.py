@@ -66,6 +66,21 @@ class StoreLock:
             self._fd = None
 
 
+def is_held(path: Path) -> bool:
+    """Whether a process holds the lock at this instant; looks without taking it."""
+    try:
+        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except OSError:
+        return True
+    finally:
+        os.close(fd)
+    return False
+
+
 def read_owner(path: Path) -> Owner | None:
     """Who wrote the lock file last; None when that cannot be told."""
     try:

@@ -6,7 +6,7 @@ import sqlite3
 from importlib import resources
 from pathlib import Path
 
-from app.domain.errors import StoreError
+from app.domain.errors import StoreDamaged, StoreError
 
 APPLICATION_ID = 0x4C4F4E47  # "LONG": tells our database from any other SQLite file
 _BUSY_SECONDS = 5.0
@@ -32,9 +32,10 @@ def open_for_writing(path: Path) -> sqlite3.Connection:
     try:
         _configure(connection)
         _migrate(connection, path)
-    except sqlite3.Error as error:
+    except sqlite3.DatabaseError as error:
         connection.close()
-        raise StoreError(
+        kind = StoreError if isinstance(error, sqlite3.OperationalError) else StoreDamaged
+        raise kind(
             f"{path}: cannot be used as a store ({error}); nothing was changed in it"
         ) from error
     except StoreError:

@@ -102,9 +102,12 @@ def test_settle_cancel_and_retry(longwatch: CommandLine, hosted: FakeSupervisor)
     ("arguments", "says"),
     [
         (["show", "nope"], "there is no run nope"),
-        (["approve", "nope"], "there is no approval 'nope'"),
-        (["accept", "nope"], "there is no open review 'nope'"),
-        (["rules", "remove", "nope"], "there is no rule 'nope'"),
+        (
+            ["approve", "nope"],
+            "there is no approval 'nope'; `longwatch approvals --all` lists them",
+        ),
+        (["accept", "nope"], "there is no review 'nope'; `longwatch reviews --all` lists them"),
+        (["rules", "remove", "nope"], "there is no rule 'nope'; `longwatch rules` lists them"),
     ],
 )
 def test_an_unknown_id_is_one_sentence(

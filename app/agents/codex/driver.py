@@ -8,7 +8,7 @@ from pydantic import ValidationError
 
 from app.agents.codex import models
 from app.agents.codex.binary import command_line
-from app.agents.codex.peer import ConnectionLost, RpcError
+from app.agents.codex.peer import ConnectionLost, NoAnswer, RpcError
 from app.agents.codex.session import CodexSession
 from app.agents.codex.translation import unreadable
 from app.agents.codex.wire import Params
@@ -26,9 +26,6 @@ class CodexDriver:
     """
 
     name = "codex"
-
-    def __init__(self, handshake_seconds: float = 30.0) -> None:
-        self._within = handshake_seconds
 
     async def open(self, spec: SessionSpec) -> CodexSession:
         """Start a new thread. Raises DriverError."""
@@ -55,6 +52,8 @@ class CodexDriver:
             raise DriverError(f"agent {spec.agent.name}: {why}") from None
         except (DriverError, RpcError) as error:
             said = session.connection.strange_words()
+            if isinstance(error, NoAnswer):
+                said += "; is it codex? Then `start_seconds` of the agent gives it more time"
             await session.close()
             raise DriverError(f"agent {spec.agent.name}: {error}{said}") from error
         except BaseException:  # cancelled: the process must not stay behind
@@ -65,22 +64,22 @@ class CodexDriver:
     async def _shake_hands(
         self, session: CodexSession, spec: SessionSpec, native_id: str | None
     ) -> None:
-        peer = session.connection.peer
+        peer, within = session.connection.peer, spec.agent.start_seconds
         client = models.InitializeParams(client_info=models.ClientInfo(version=_version()))
-        await peer.request("initialize", client, within=self._within)
+        await peer.request("initialize", client, within=within)
         peer.notify("initialized")
         note = ""
         if native_id is not None:
             resume = models.ThreadResumeParams(thread_id=native_id, **_thread_options(spec))
             try:
-                result = await peer.request("thread/resume", resume, within=self._within)
+                result = await peer.request("thread/resume", resume, within=within)
             except RpcError as error:
                 note = f"codex cannot take up its thread {native_id}: {error}"
             else:
                 session.attach(_thread_id("thread/resume", result), Continuity.RESUMED)
                 return
         start = models.ThreadStartParams(**_thread_options(spec))
-        result = await peer.request("thread/start", start, within=self._within)
+        result = await peer.request("thread/start", start, within=within)
         continuity = Continuity.RESTARTED if note else Continuity.FRESH
         session.attach(_thread_id("thread/start", result), continuity, note)
 

@@ -27,6 +27,10 @@ class ConnectionLost(DriverError):
     """The agent's process or its pipe is gone."""
 
 
+class NoAnswer(DriverError):
+    """The agent's process is there, and says nothing."""
+
+
 class Peer:
     """Sends requests, matches replies, and hands everything else to `receive` in order."""
 
@@ -100,7 +104,7 @@ class Peer:
     async def request(self, method: str, params: Wire, *, within: float) -> Params:
         """Send a request and wait for its result, at most `within` seconds.
 
-        Raises RpcError when it is refused, ConnectionLost, or DriverError when nobody answers.
+        Raises RpcError when it is refused, ConnectionLost, or NoAnswer.
         """
         future = self.call(method, params)
         try:
@@ -108,7 +112,7 @@ class Peer:
                 await self._drain()
                 return await future
         except TimeoutError:
-            raise DriverError(f"codex did not answer {method} within {within:g} s") from None
+            raise NoAnswer(f"codex did not answer {method} within {within:g} s") from None
         finally:
             if not future.cancel() and not future.cancelled():
                 future.exception()  # seen: what was raised above is the same or comes before it
@@ -152,4 +156,4 @@ def dump(params: Wire) -> Params:
     return params.model_dump(by_alias=True, exclude_none=True)
 
 
-__all__ = ["ConnectionLost", "Incoming", "Peer", "RpcError"]
+__all__ = ["ConnectionLost", "Incoming", "NoAnswer", "Peer", "RpcError"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable
+from dataclasses import replace
 
 import psutil
 import pytest
@@ -94,9 +95,11 @@ async def test_death_in_a_turn_ends_it(fake_spec: Spec, mode: str, says: str) ->
 async def test_a_failed_handshake_is_one_clear_sentence(
     fake_spec: Spec, mode: str, says: str
 ) -> None:
-    seconds = 30.0 if mode in ("fails", "other_words") else 0.5
+    spec = fake_spec(mode)
+    if mode in ("silent", "babbles"):
+        spec = replace(spec, agent=spec.agent.model_copy(update={"start_seconds": 0.5}))
     with pytest.raises(DriverError) as caught:
-        await CodexDriver(handshake_seconds=seconds).open(fake_spec(mode))
+        await CodexDriver().open(spec)
     assert str(caught.value).startswith("agent coder: ")
     assert says in str(caught.value)
     assert "\n" not in str(caught.value)

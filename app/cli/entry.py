@@ -1,0 +1,88 @@
+"""How every command starts and ends: streams that can be written, one sentence, an exit code."""
+
+from __future__ import annotations
+
+import io
+import os
+import sys
+from collections.abc import Sequence
+
+import click
+
+from app.cli.group import root
+
+FAILED, USAGE, INTERRUPTED = 1, 2, 130
+
+
+class OutputError(Exception):
+    """Standard output cannot be written."""
+
+
+def run(args: Sequence[str] | None) -> int:
+    """Carry a command line out; the exit code."""
+    _open_streams()
+    try:
+        code = root.main(args, prog_name="longwatch", standalone_mode=False)
+        _flush()
+    except click.exceptions.Exit as exit_:
+        return exit_.exit_code
+    except click.UsageError as error:
+        error.show()
+        return USAGE
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    except (click.Abort, KeyboardInterrupt):
+        return INTERRUPTED
+    except BrokenPipeError:
+        _let_go_of_stdout()
+        return FAILED
+    except Exception as error:
+        return _told(error)
+    return code if isinstance(code, int) else 0
+
+
+def _open_streams() -> None:
+    """Make both outputs usable: one that was closed is thrown away, and a character that the
+    locale's encoding does not have becomes `?`."""
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        if stream is None:
+            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: PTH123, SIM115
+        elif isinstance(stream, io.TextIOWrapper) and stream.errors == "strict":
+            stream.reconfigure(errors="replace")
+
+
+def _flush() -> None:
+    """Write what is left, where a full disk can still be told from a defect of ours."""
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        _let_go_of_stdout()
+        raise OutputError(f"the output cannot be written: {error.strerror}") from error
+
+
+def _told(error: Exception) -> int:
+    """Say what went wrong in one sentence; LONGWATCH_DEBUG=1 shows where."""
+    from app.cli.output import complain
+    from app.domain.errors import LongwatchError
+
+    if os.environ.get("LONGWATCH_DEBUG"):
+        raise error
+    if isinstance(error, LongwatchError | OutputError):
+        complain(str(error))
+    else:
+        complain(
+            f"unexpected {type(error).__name__}: {error} (a defect of Longwatch; "
+            "LONGWATCH_DEBUG=1 shows where)"
+        )
+    return FAILED
+
+
+def _let_go_of_stdout() -> None:
+    """Nobody takes what we print: keep Python from complaining when it flushes at exit."""
+    null = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(null, sys.stdout.fileno())
+    os.close(null)
