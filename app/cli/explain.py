@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 
 import click
@@ -11,7 +10,7 @@ from app.cli.options import chosen_store, json_option, store_option, user_name
 from app.cli.output import complain, emit, say, table
 from app.cli.project import project_root
 from app.cli.reach import AnyClient, ask
-from app.domain.approval import Action, ApprovalRule, StoredRule
+from app.domain.approval import ApprovalRule, StoredRule
 from app.domain.base import Model, SessionId
 from app.domain.errors import ConfigError
 from app.domain.request import Request, Risk
@@ -108,7 +107,7 @@ def policy_command() -> None:
 @store_option
 def policy_explain_command(command: str, agent: str, project: Path | None, as_json: bool) -> None:
     """Say how risky CMD is judged, which rule decides, and what it answers."""
-    from app.domain.policy import decide
+    from app.domain.policy import decide, in_order
     from app.domain.risk import assess
     from app.engine.project import load_project
 
@@ -117,7 +116,7 @@ def policy_explain_command(command: str, agent: str, project: Path | None, as_js
         call_id="", tool="shell", kind=ToolKind.SHELL, title=command, command=command, cwd=str(root)
     )
     assessment = assess(call, str(root))
-    rules = _in_order(load_project(root).config.rules, _stored_rules(root))
+    rules = in_order(load_project(root).config.rules, _stored_rules(root))
     answer = decide(
         call, assessment, rules, agent=agent, session=SessionId(""), workspace=str(root)
     )
@@ -134,14 +133,6 @@ def policy_explain_command(command: str, agent: str, project: Path | None, as_js
     say(f"{explained.action}" + (f", by {explained.rule}" if explained.rule else ""))
     say(f"risk {explained.risk}" + "".join(f"\n  {why}" for why in explained.risk_reasons))
     return say(explained.reason) if explained.reason else None
-
-
-def _in_order(
-    configured: Sequence[ApprovalRule], stored: Sequence[ApprovalRule]
-) -> list[ApprovalRule]:
-    """As the engine tries them: the file's denials, what answers made, the rest of the file."""
-    denials = [rule for rule in configured if rule.action is Action.DENY]
-    return [*denials, *stored, *(r for r in configured if r.action is not Action.DENY)]
 
 
 def _stored_rules(root: Path) -> list[ApprovalRule]:

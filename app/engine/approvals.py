@@ -18,7 +18,7 @@ from app.domain.approval import (
     Settlement,
 )
 from app.domain.base import ApprovalId, RunId
-from app.domain.policy import PolicyAnswer, decide
+from app.domain.policy import PolicyAnswer, decide, in_order
 from app.domain.request import Risk
 from app.domain.risk import Assessment, assess
 from app.domain.run import RunState
@@ -159,8 +159,7 @@ class ApprovalDesk:
             for stored in self._core.journal.projection.rules.values()
             if stored.project == project
         ]
-        denials = [rule for rule in configured if rule.action is Action.DENY]
-        return [*denials, *stored, *(r for r in configured if r.action is not Action.DENY)]
+        return in_order(configured, stored)
 
     def _known(self, asker: Asker, call: ToolCall) -> Approval | None:
         """The same question, asked before the agent was restarted in this very turn."""

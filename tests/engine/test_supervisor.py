@@ -536,7 +536,8 @@ async def test_a_person_need_not_wait_for_the_next_try(
     await supervisor.execute(cmd.RetryRun(run_id=run_id, by=ADA))
     await driver.session(1)
     puppet.done()
-    await until(supervisor, run_id, in_state(TaskState.DONE))
+    state = await until(supervisor, run_id, in_state(TaskState.DONE))
+    assert [a.cause for a in state.attempts.values()] == ["first", "retry"]
 
 
 async def test_a_gate_that_cannot_start_asks_the_person_not_the_agent(

@@ -2,6 +2,7 @@
 
 from app.domain.policy.decide import PolicyAnswer, decide
 from app.domain.policy.explain import Explanation, explain
+from app.domain.policy.order import in_order
 from app.domain.policy.remember import rule_for
 
-__all__ = ["Explanation", "PolicyAnswer", "decide", "explain", "rule_for"]
+__all__ = ["Explanation", "PolicyAnswer", "decide", "explain", "in_order", "rule_for"]
