@@ -10,7 +10,7 @@ from app.cli.options import chosen_store, json_option, store_option, user_name
 from app.cli.output import complain, emit, say, table
 from app.cli.project import project_root
 from app.cli.reach import AnyClient, ask
-from app.domain.approval import ApprovalRule, StoredRule
+from app.domain.approval import Action, ApprovalRule, StoredRule
 from app.domain.base import Model, SessionId
 from app.domain.errors import ConfigError
 from app.domain.request import Request, Risk
