@@ -6,7 +6,7 @@ nothing is ever parsed as markup.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 
@@ -85,6 +85,26 @@ def fact(label: str, text: str, *, width: int = 12, tone: str = "") -> Iterator[
 
 def heading(text: str, more: str = "") -> Row:
     return row((text, "heading"), (f"  {more}" if more else "", "quiet"))
+
+
+class Memo:
+    """Rows that are made anew only when what they are made from is: a screen is drawn many times
+    a second, and a diff may be a quarter of a megabyte."""
+
+    def __init__(self) -> None:
+        self._parts: tuple[object, ...] | None = None
+        self._rows: list[Row] = []
+
+    def rows(self, parts: tuple[object, ...], make: Callable[[], list[Row]]) -> list[Row]:
+        """`parts` are what `make` reads: models by identity, for they never change, and words."""
+        known = self._parts
+        if known is None or len(known) != len(parts) or not all(map(_same, known, parts)):
+            self._parts, self._rows = parts, make()
+        return self._rows
+
+
+def _same(one: object, other: object) -> bool:
+    return one is other or (isinstance(one, str | int) and one == other)
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,7 @@ from app.domain.request import Risk
 from app.domain.run import RunState
 from app.domain.text import one_line
 from app.ui.cards import approval_rows, command_rows, head, resolution
-from app.ui.page import BLANK, Row, row
+from app.ui.page import BLANK, Memo, Row, row
 from app.ui.rows import NEEDS, duration
 from app.ui.screens.deciding import DECIDING_KEYS, DecidingScreen
 from app.ui.standing import Entry
@@ -60,6 +60,7 @@ class ApprovalsScreen(DecidingScreen):
     def __init__(self, monotonic: Callable[[], float] = time.monotonic) -> None:
         super().__init__(monotonic)
         self._card: tuple[RunState, Approval] | None = None  # as it was when last it waited
+        self._memo = Memo()
 
     # -- drawing
 
@@ -104,8 +105,9 @@ class ApprovalsScreen(DecidingScreen):
         if self._card is None:
             return Content("")
         state, approval = self._card
-        page = self.query_one("#text", Page)
-        page.show(approval_rows(state, approval), name=entry.name)
+        parts = (approval, state.sessions.get(approval.session_id))
+        rows = self._memo.rows(parts, lambda: approval_rows(state, approval))
+        self.query_one("#text", Page).show(rows, name=entry.name)
         mark = NEEDS[KINDS.get(approval.state, AttentionKind.APPROVAL)]
         risk = (f"{str(approval.risk).upper()} RISK", RISK_STYLES[approval.risk])
         place = self._place(entry)

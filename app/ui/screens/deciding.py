@@ -182,7 +182,12 @@ class DecidingScreen(RoomScreen):
             return (f"{said} · next one: keys in a moment" if said else "keys in a moment", tone)
         if not standing.answerable:
             return ("sending…", "quiet")
-        return self._said
+        said, tone = self._said
+        more = "" if self.pages_shown()[0].at_end else "more below: PgDn"
+        return (" · ".join(part for part in (said, more) if part), tone)
+
+    def on_page_scrolled(self, message: Page.Scrolled) -> None:
+        self._draw_keys()
 
     def say(self, text: str, tone: str = "quiet") -> None:
         """Put a sentence under the card; it stays until the operator moves on."""

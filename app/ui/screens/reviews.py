@@ -19,8 +19,8 @@ from app.domain.base import ReviewId, RunId
 from app.domain.commands import Command, GiveVerdict, Snooze
 from app.domain.run import Review, ReviewState, RunState
 from app.domain.text import one_line
-from app.ui.artefacts import artefact_rows, before, round_rows
-from app.ui.page import BLANK
+from app.ui.artefacts import artefact_rows, before, round_rows, subject
+from app.ui.page import BLANK, Memo
 from app.ui.rows import NEEDS, duration
 from app.ui.screens.deciding import DECIDING_KEYS, DecidingScreen
 from app.ui.standing import Entry
@@ -47,6 +47,7 @@ class ReviewsScreen(DecidingScreen):
         super().__init__(monotonic)
         self._card: tuple[RunState, Review] | None = None  # as it was when last it waited
         self._difference = False
+        self._texts, self._rounds = Memo(), Memo()
 
     def compose(self) -> ComposeResult:
         yield StatusBar()
@@ -101,10 +102,15 @@ class ReviewsScreen(DecidingScreen):
         if self._card is None:
             return Content("")
         state, review = self._card
-        rounds = round_rows(state, review)
-        rows = artefact_rows(state, review, difference=self._difference)
+        rounds = self._rounds.rows(
+            (review, *state.reviews.values()), lambda: round_rows(state, review)
+        )
+        rows = self._texts.rows(
+            (review, subject(state, review), before(state, review), self._difference),
+            lambda: artefact_rows(state, review, difference=self._difference),
+        )
         if rounds and not self.has_class("-wide"):
-            rows += [BLANK, *rounds]
+            rows = [*rows, BLANK, *rounds]
         self.query_one("#text", Page).show(rows, name=(entry.name, self._difference))
         self.query_one("#rounds", Page).show(rounds, name=entry.name)
         mark = NEEDS[AttentionKind.REVIEW]

@@ -22,7 +22,7 @@ from app.ui.chronicle import event_rows, history
 from app.ui.deeds import RunDeeds
 from app.ui.details import gate_rows, output_rows
 from app.ui.diffrows import diff_rows
-from app.ui.page import Row, row
+from app.ui.page import Memo, Row, row
 from app.ui.reading import RunReading
 from app.ui.rows import duration, explain, mark_of
 from app.ui.screens.base import RoomScreen
@@ -94,6 +94,7 @@ class RunScreen(RunDeeds, RoomScreen):
         self._ready = False
         self._reading = RunReading(run_id)
         self._nothing = Tail()
+        self._memo = Memo()
 
     def compose(self) -> ComposeResult:
         yield StatusBar()
@@ -190,7 +191,8 @@ class RunScreen(RunDeeds, RoomScreen):
         if self._tab == "log":
             self._draw_log()
             return
-        rows, newest = self._rows(state, item), self._tab == "events"
+        rows = self._memo.rows(self._parts(state, item), lambda: self._rows(state, item))
+        newest = self._tab == "events"
         self.query_one("#text", Page).show(rows, name=(item, self._tab), newest=newest)
 
     def _subject(self, state: RunState) -> str:
@@ -201,6 +203,18 @@ class RunScreen(RunDeeds, RoomScreen):
         if attempt is not None:
             return f"{attempt.step} {attempt.attempt}"
         return self.chosen.removeprefix("step:") if self.chosen != WHOLE else "whole run"
+
+    def _parts(self, state: RunState, item: str) -> tuple[object, ...]:
+        """What the rows are made from; a whole run's head has times, so it is always new."""
+        reading, tab = self._reading, self._tab
+        attempt = attempt_of(state, item)
+        changing: object = state if item == WHOLE else None
+        if tab == "diff":
+            changing = reading.diff(state, attempt)
+        elif tab == "events":
+            changing = reading.events if reading.events or not reading.busy else None
+        online = self.client is not None
+        return (tab, item, attempt, review_of(state, item), changing, online)
 
     def _rows(self, state: RunState, item: str) -> list[Row]:
         match self._tab:

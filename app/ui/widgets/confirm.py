@@ -54,7 +54,11 @@ class AskSure(ModalScreen[bool]):
 
     def _hint(self) -> str:
         wait = "" if self._deaf.awake() and self.is_mounted else " (in a moment)"
-        return f"c  {self._yes}{wait}    Esc  back, nothing happens"
+        more = "" if not self.is_mounted or self.query_one(Page).at_end else "    PgDn  more"
+        return f"c  {self._yes}{wait}    Esc  back{more}"
+
+    def on_page_scrolled(self, message: Page.Scrolled) -> None:
+        self.query_one(".dialog-hint", Static).update(self._hint())
 
     def _wake(self) -> None:
         self.query_one(".dialog-hint", Static).update(self._hint())

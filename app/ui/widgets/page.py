@@ -9,6 +9,7 @@ from rich.segment import Segment
 from rich.style import Style
 from textual import events
 from textual.geometry import Size
+from textual.message import Message
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
@@ -22,6 +23,9 @@ TONES = {
 
 class Page(ScrollView, can_focus=False):
     """Shows rows, folded to its width. The screen's keys scroll it; so does the wheel."""
+
+    class Scrolled(Message):
+        """Another part of the rows is in sight, or there are others."""
 
     COMPONENT_CLASSES: ClassVar[set[str]] = {f"page--{tone}" for tone in TONES}
     DEFAULT_CSS = """
@@ -45,7 +49,7 @@ class Page(ScrollView, can_focus=False):
         """
         if rows == self.rows and name == self._about:
             return
-        changed, at_end = name != self._about, self._at_end
+        changed, at_end = name != self._about, self.at_end
         self.rows, self._about, self._newest = rows, name, newest
         self._fold()
         if newest and (changed or at_end):
@@ -55,7 +59,8 @@ class Page(ScrollView, can_focus=False):
         self.refresh()
 
     @property
-    def _at_end(self) -> bool:
+    def at_end(self) -> bool:
+        """Whether the last row is in sight."""
         return self.scroll_offset.y + self.size.height >= len(self._folded)
 
     def _fold(self) -> None:
@@ -65,15 +70,20 @@ class Page(ScrollView, can_focus=False):
 
     def on_resize(self, event: events.Resize) -> None:
         if self.scrollable_content_region.width != self._width:
-            at_end = self._newest and self._at_end
+            at_end = self._newest and self.at_end
             self._fold()
             if at_end:
                 self.ends(1)
             self.refresh()
+        self.post_message(self.Scrolled())
 
     def get_content_height(self, container: Size, viewport: Size, width: int) -> int:
         """As high as its rows, where the sheet leaves the height to it."""
         return len(fold(self.rows, max(1, width - 1)))
+
+    def watch_scroll_y(self, old_value: float, new_value: float) -> None:
+        super().watch_scroll_y(old_value, new_value)
+        self.post_message(self.Scrolled())
 
     def notify_style_update(self) -> None:
         super().notify_style_update()
