@@ -44,6 +44,9 @@ def on(
         if keys:
             await press(pilot, *keys)
             ticker.move(0.5)
+            if pilot.app.screen is screen:
+                # Its own timer, which is real, would draw this sooner or later: now it is sure.
+                screen.draw()
         if then is not None:
             await then(pilot, screen, ticker)
         if isinstance(pilot.app.screen, AskSure):
