@@ -15,7 +15,7 @@ from app.ui.diffrows import difference_rows
 from app.ui.page import BLANK, MOST_ROWS, Row, clean, heading, lines, row
 
 _FENCE = re.compile(r" {0,3}(`{3,}|~{3,})")
-_LIST = re.compile(r" *(?:[-*+]|\d{1,3}[.)]) +")
+_LIST = re.compile(r" *(?:[-*+:]|\d{1,3}[.)]) +")
 _HEADING = re.compile(r"#{1,6} ")
 _MARKS = {"approve": ("✓", "good"), "reject": ("✗", "bad"), "unparsable": ("?", "need")}
 _STATES = {

@@ -75,6 +75,8 @@ def _attempt(state: RunState, attempt: Attempt, last: bool, now: datetime) -> Pi
     elif _asks(state, attempt):
         mark = WAITS
     words = [f"{attempt.step} {attempt.attempt}", CAUSES[attempt.cause]]
+    if session is not None and any(r.step == attempt.step for r in state.reviews.values()):
+        words.append(f"answer of {session.agent}")
     failed = [gate.gate for gate in attempt.gates if not gate.passed]
     words.append(f"gate {failed[-1]} failed" if failed else "")
     return Pick(

@@ -13,7 +13,7 @@ from app.domain.base import RunId, SessionId
 from app.domain.commands import CancelRun, RetryRun, SteerSession
 from app.domain.errors import Refused
 from app.domain.events import Event
-from app.domain.run import Cause, RunState
+from app.domain.run import AttemptState, Cause, RunState
 from app.domain.task_state import TaskState
 from app.ui.screens.run import RunScreen
 from app.ui.widgets.page import Page
@@ -27,6 +27,7 @@ from tests.ui.fakes import FakeClient
 from tests.ui.parts import (
     ME,
     NOW,
+    make_attempt,
     make_chunks,
     make_gate,
 )
@@ -142,6 +143,15 @@ async def test_every_attempt_and_round_has_a_row() -> None:
             seen.append(screen.chosen)
         assert seen[-1] == "run"
         assert "Request" in reading(screen)
+
+
+async def test_the_answers_of_reviewing_agents_have_rows_of_their_own() -> None:
+    state = canned.review_run()
+    session = state.session_of("plan-review")
+    answer = make_attempt("plan-review", 1, AttemptState.PASSED, output="{}", session=session)
+    attempts = {**state.attempts, answer.key: answer}
+    async with shown(state.model_copy(update={"attempts": attempts})) as (_, screen):
+        assert "✓ passed    plan-review 1 · answer of critic" in text_of(screen)
 
 
 async def test_output_gates_and_the_verdicts_of_a_row() -> None:

@@ -153,9 +153,11 @@ class DecidingScreen(RoomScreen):
         self.set_class(shown is None, "-empty")
         self.set_class(shown is None and put_off > 0, "-put-off")
         if shown is None:
-            more = f"\n{put_off} put off: j shows {'it' if put_off == 1 else 'them'}"
-            text = self.EMPTY + (more if put_off else "") + "\nEsc goes back"
-            self.query_one("#empty", Static).update(Content(text))
+            which = "it" if put_off == 1 else "them"
+            more = f"{put_off} put off: j shows {which}" if put_off else ""
+            text = (self._said[0], self.EMPTY, more, "Esc goes back")
+            content = Content("\n".join(line for line in text if line))
+            self.query_one("#empty", Static).update(content)
 
     def _draw_keys(self) -> None:
         text, tone = self.note()
