@@ -8,6 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+from app.cli.options import CHOOSE
 from app.domain.errors import StoreError
 from app.link.connect import attach
 from app.link.remote import SocketClient
@@ -31,7 +32,7 @@ def _start(store: Path, log: Path) -> tuple[subprocess.Popen[bytes], int]:
         store.mkdir(mode=0o700, parents=True, exist_ok=True)
         sink = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
     except OSError as error:
-        raise StoreError(f"{store}: cannot be written ({error.strerror})") from error
+        raise StoreError(f"{store}: cannot be written ({error.strerror}); {CHOOSE}") from error
     try:
         start = os.fstat(sink).st_size
         # -P: the current folder may hold a package of our name, which must not be taken for it

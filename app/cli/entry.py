@@ -10,12 +10,9 @@ from collections.abc import Sequence
 import click
 
 from app.cli.group import root
+from app.cli.output import OutputError, complain, flush
 
 FAILED, USAGE, INTERRUPTED = 1, 2, 130
-
-
-class OutputError(Exception):
-    """Standard output cannot be written."""
 
 
 def run(args: Sequence[str] | None) -> int:
@@ -23,7 +20,7 @@ def run(args: Sequence[str] | None) -> int:
     _open_streams()
     try:
         code = root.main(args, prog_name="longwatch", standalone_mode=False)
-        _flush()
+        flush()
     except click.exceptions.Exit as exit_:
         return exit_.exit_code
     except click.UsageError as error:
@@ -53,25 +50,15 @@ def _open_streams() -> None:
             stream.reconfigure(errors="replace")
 
 
-def _flush() -> None:
-    """Write what is left, where a full disk can still be told from a defect of ours."""
-    try:
-        sys.stdout.flush()
-    except BrokenPipeError:
-        raise
-    except OSError as error:
-        _let_go_of_stdout()
-        raise OutputError(f"the output cannot be written: {error.strerror}") from error
-
-
 def _told(error: Exception) -> int:
     """Say what went wrong in one sentence; LONGWATCH_DEBUG=1 shows where."""
-    from app.cli.output import complain
     from app.domain.errors import LongwatchError
 
     if os.environ.get("LONGWATCH_DEBUG"):
         raise error
-    if isinstance(error, LongwatchError | OutputError):
+    if isinstance(error, OutputError):
+        _let_go_of_stdout()  # what could not be written must not be tried again at exit
+    if isinstance(error, LongwatchError):
         complain(str(error))
     else:
         complain(

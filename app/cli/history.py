@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 from contextlib import aclosing
 from typing import Any
 
 import click
 
 from app.cli.options import chosen_store, json_option, store_option
-from app.cli.output import emit, emit_line, note, say
+from app.cli.output import emit, emit_line, flush, note, say
 from app.cli.prefix import find_run
 from app.cli.reach import AnyClient, ask
 from app.domain.base import RunId
@@ -67,7 +66,7 @@ async def _follow(client: AnyClient, run_id: RunId | None, after: int, as_json: 
             for event in new:
                 show(event)
                 after = event.seq
-            sys.stdout.flush()
+            flush()
 
 
 def _say_event(event: Event) -> None:

@@ -5,14 +5,13 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import sys
 from pathlib import Path
 
 import click
 
 from app.cli.background import start_in_background
 from app.cli.options import chosen_store, json_option, store_option
-from app.cli.output import ago, emit, say
+from app.cli.output import ago, emit, flush, say
 from app.cli.reach import client_of
 from app.cli.signals import Stopped, until_signal
 from app.domain.base import Model
@@ -75,7 +74,7 @@ def _listening(store: Path, status: Status, as_json: bool) -> None:
         emit(Hosting(store=str(store), socket=str(socket), hosted=True, status=status))
     else:
         say(f"process {status.pid} hosts {store}, listening at {socket}; `longwatch down` stops it")
-    sys.stdout.flush()
+    flush()
 
 
 @click.command("down", short_help="Stop the supervisor in order.")

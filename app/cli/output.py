@@ -9,19 +9,47 @@ from __future__ import annotations
 import shutil
 import sys
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any
 
+from app.domain.errors import LongwatchError
 from app.domain.text import one_line, printable
 
 _WIDE = ("W", "F")
 _CELL = 500  # characters of a table cell that can matter
 
 
+class OutputError(LongwatchError):
+    """Standard output cannot be written."""
+
+
+def write(text: str) -> None:
+    """On stdout, as it is. Raises OutputError, or BrokenPipeError when its reader has gone."""
+    with _told():
+        sys.stdout.write(text)
+
+
+def flush() -> None:
+    """What stdout holds back is written. Raises as `write` does."""
+    with _told():
+        sys.stdout.flush()
+
+
+@contextmanager
+def _told() -> Iterator[None]:
+    try:
+        yield
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise OutputError(f"the output cannot be written: {error.strerror}") from error
+
+
 def say(text: str = "") -> None:
     """A line, or several, on stdout."""
-    sys.stdout.write(printable(text) + "\n")
+    write(printable(text) + "\n")
 
 
 def note(text: str) -> None:
@@ -40,7 +68,7 @@ def emit(value: Any) -> None:
     from pydantic import TypeAdapter
 
     document = TypeAdapter(Any).dump_json(value, indent=2, ensure_ascii=True)
-    sys.stdout.write(document.decode() + "\n")
+    write(document.decode() + "\n")
 
 
 def emit_line(value: Any) -> None:
@@ -48,8 +76,8 @@ def emit_line(value: Any) -> None:
     from pydantic import TypeAdapter
 
     document = TypeAdapter(Any).dump_json(value, ensure_ascii=True)
-    sys.stdout.write(document.decode() + "\n")
-    sys.stdout.flush()
+    write(document.decode() + "\n")
+    flush()
 
 
 def cells(text: str) -> int:

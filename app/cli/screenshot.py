@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 import click
 
 from app.cli.options import chosen_store, store_option
+from app.cli.output import write
 from app.cli.prefix import find_run
 from app.cli.reach import AnyClient, ask
 from app.domain.errors import LongwatchError, NotFound
@@ -40,7 +40,7 @@ def screenshot_command(screen: str, size: str, output: Path, run_id: str | None)
     cells = _columns_and_rows(size)
     svg = ask(chosen_store(), lambda client: _draw(client, screen, cells, run_id))
     if str(output) == "-":
-        sys.stdout.write(svg)
+        write(svg)
         return
     try:
         output.write_text(svg, encoding="utf-8")

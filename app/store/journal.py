@@ -61,6 +61,7 @@ class Journal:
     @classmethod
     async def open(cls, paths: StorePaths, clock: Clock) -> Journal:
         """Open for writing; the caller holds the store's lock. Raises StoreError."""
+        await asyncio.to_thread(_refuse_emptied, paths)
         journal = cls(paths, clock)
         connection = await asyncio.to_thread(open_for_writing, paths.database)
         try:
@@ -181,3 +182,14 @@ class Journal:
                 future.set_exception(StoreError(self.problem or "the store was closed"))
                 future.exception()  # nobody need be waiting: not an unretrieved error
         self._pending.clear()
+
+
+def _refuse_emptied(paths: StorePaths) -> None:
+    """An empty file where a journal was must not become a new, empty store."""
+    witness = read_head(paths.head)
+    size = paths.database.stat().st_size if paths.database.exists() else 0
+    if witness is not None and witness.seq > 0 and size == 0:
+        raise StoreError(
+            f"{paths.database}: the database is gone or empty, but {witness.seq} events were "
+            f"acknowledged. Restore it, or move {paths.head} away to begin anew"
+        )

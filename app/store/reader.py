@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import AsyncIterator, Iterable, Sequence
 from datetime import datetime
 from pathlib import Path
@@ -10,7 +11,7 @@ import aiosqlite
 
 from app.domain.approval import Approval, StoredRule
 from app.domain.base import RunId, SessionId
-from app.domain.errors import NotFound, StoreError
+from app.domain.errors import NotFound, StoreDamaged, StoreError
 from app.domain.events import PAYLOAD, Event
 from app.domain.reducer import reduce
 from app.domain.run import Review, Run, RunState
@@ -50,7 +51,11 @@ class Reader:
         try:
             return [tuple(row) for row in await self._connection.execute_fetchall(sql, values)]
         except aiosqlite.Error as error:
-            raise StoreError(f"{self._path}: cannot be read ({error})") from error
+            kind = StoreError if isinstance(error, sqlite3.OperationalError) else StoreDamaged
+            raise kind(
+                f"{self._path}: cannot be read ({error}); `longwatch verify` says more, and a copy "
+                "can take its place"
+            ) from error
 
     async def _docs(self, sql: str, *values: object) -> list[str]:
         return [str(row[0]) for row in await self.all(sql, *values)]

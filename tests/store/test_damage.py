@@ -102,3 +102,14 @@ async def test_a_full_disk_pauses_and_goes_on_by_itself(tmp_path: Path) -> None:
     await journal.close()
     report = await verify(StorePaths(tmp_path))
     assert report.ok and report.events == len(two_runs())
+
+
+async def test_an_emptied_database_does_not_become_a_new_store(tmp_path: Path) -> None:
+    journal = await Journal.open(StorePaths(tmp_path), FixedClock())
+    await fill(journal)
+    await journal.close()
+    database = StorePaths(tmp_path).database
+    database.write_bytes(b"")
+    with pytest.raises(StoreError, match="gone or empty, but 33 events were acknowledged"):
+        await Journal.open(StorePaths(tmp_path), FixedClock())
+    assert database.read_bytes() == b""
