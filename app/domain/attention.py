@@ -9,8 +9,8 @@ from app.domain.approval import ApprovalState
 from app.domain.base import Model, RunId
 from app.domain.request import Risk
 from app.domain.run import ReviewState, RunState
+from app.domain.step import OPERATOR
 from app.domain.task_state import TaskState
-from app.domain.workflow import OPERATOR
 
 
 class AttentionKind(StrEnum):

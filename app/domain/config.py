@@ -9,12 +9,14 @@ from pydantic import Field
 
 from app.domain.approval import Action, ApprovalRule, RuleMatch
 from app.domain.base import Model
+from app.domain.gate import Name, Text
 from app.domain.request import Risk
 from app.domain.routing import RouteRule
+from app.domain.step import OPERATOR
 from app.domain.toml_lines import KeyPath
 from app.domain.toml_messages import not_among
 from app.domain.toml_source import load_toml, refuse
-from app.domain.workflow import OPERATOR, AgentConfig, Name, Text
+from app.domain.workflow import AgentConfig
 
 Found = Iterator[tuple[KeyPath, str]]
 _CONDITIONS = ("tool", "command", "command_exact", "path", "agent", "max_risk", "min_risk")

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from app.domain.approval import ActorKind, ApprovalState
+from app.domain.gate import Gate
 from app.domain.run import (
     Attempt,
     AttemptState,
@@ -19,8 +20,9 @@ from app.domain.run import (
     ReviewState,
     RunState,
 )
+from app.domain.step import OPERATOR, AgentStep, ReviewStep
 from app.domain.task_state import TaskState
-from app.domain.workflow import OPERATOR, AgentStep, Gate, Recipe, ReviewStep
+from app.domain.workflow import Recipe
 
 
 @dataclass(frozen=True, slots=True)

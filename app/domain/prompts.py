@@ -13,7 +13,7 @@ from typing import Any
 from app.domain import templates
 from app.domain.errors import ConfigError
 from app.domain.request import Request
-from app.domain.workflow import AgentStep, ReviewStep
+from app.domain.step import AgentStep, ReviewStep
 
 _SHARED = ("request", "outputs", "reasons", "attempt")
 _AGENT = (*_SHARED, "previous", "gate")

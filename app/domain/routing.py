@@ -13,8 +13,8 @@ from collections.abc import Collection, Sequence
 from pydantic import Field
 
 from app.domain.base import Model
+from app.domain.gate import Name, Text
 from app.domain.request import Request, Risk
-from app.domain.workflow import Name, Text
 
 _LOWEST, _HIGHEST = -(2**31), 2**31 - 1
 _WEIGHTS = {"user": 8, "channel": 4, "task_type": 2}

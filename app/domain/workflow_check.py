@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from app.domain.config import Found, repeated
+from app.domain.gate import Gate
 from app.domain.prompts import check_template
+from app.domain.step import OPERATOR, AgentStep, ReviewStep
 from app.domain.toml_lines import KeyPath
 from app.domain.toml_messages import not_among
 from app.domain.toml_source import load_toml, refuse
-from app.domain.workflow import OPERATOR, AgentStep, Gate, ReviewStep, Workflow
+from app.domain.workflow import Workflow
 
 
 def parse_workflow(text: str, source: str, agents: Sequence[str] | None = None) -> Workflow:

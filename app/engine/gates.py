@@ -11,9 +11,9 @@ from pathlib import Path
 
 from app.domain.base import Clock
 from app.domain.errors import DriverError, LongwatchError
+from app.domain.gate import Gate
 from app.domain.run import GateResult, Run
 from app.domain.text import one_line, printable
-from app.domain.workflow import Gate
 from app.engine.capture import Captured, Keep, Output
 from app.engine.environment import child_environment
 from app.engine.excerpt import excerpt, size_of

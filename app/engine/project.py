@@ -11,10 +11,11 @@ from app.domain.config import Config, check_routes, parse_config
 from app.domain.errors import ConfigError, NotFound, Refused
 from app.domain.request import Request
 from app.domain.routing import RouteChoice, RuleReport, choose, explain
+from app.domain.step import OPERATOR, AgentStep
 from app.domain.toml_lines import KeyPath
 from app.domain.toml_messages import not_among
 from app.domain.toml_source import refuse
-from app.domain.workflow import OPERATOR, AgentConfig, AgentStep, Recipe, Workflow
+from app.domain.workflow import AgentConfig, Recipe, Workflow
 from app.domain.workflow_check import parse_workflow
 
 CONFIG_FILE = "longwatch.toml"

@@ -14,7 +14,7 @@ from app.domain.prompts import (
     render_review_prompt,
 )
 from app.domain.run import Attempt, AttemptState, Cause, RunState
-from app.domain.workflow import AgentStep, ReviewStep
+from app.domain.step import AgentStep, ReviewStep
 
 
 def write_prompt(

@@ -20,9 +20,9 @@ from app.domain.run import (
     Verdict,
 )
 from app.domain.session import ChunkKind
+from app.domain.step import AgentStep, ReviewStep
 from app.domain.task_state import TaskState
 from app.domain.verdict import parse_verdict
-from app.domain.workflow import AgentStep, ReviewStep
 from app.engine.approvals import ApprovalDesk
 from app.engine.core import Core
 from app.engine.gates import run_gate

@@ -10,7 +10,7 @@ import pytest
 from app.agents.scripted import load_script
 from app.demo import DemoError, DemoProject, make_demo
 from app.demo.git import git
-from app.domain.workflow import ReviewStep
+from app.domain.step import ReviewStep
 from app.engine.project import load_project
 
 

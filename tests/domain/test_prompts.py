@@ -17,8 +17,8 @@ from app.domain.prompts import (
     render_review_prompt,
 )
 from app.domain.request import Request
+from app.domain.step import AgentStep, ReviewStep
 from app.domain.verdict import parse_verdict
-from app.domain.workflow import AgentStep, ReviewStep
 
 REQUEST = Request(text="Add retry", user="ann")
 GATE = FailedGate("tests", "All pass.", 1, "1 failed\n")

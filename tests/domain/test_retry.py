@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.domain.workflow import Retry
+from app.domain.step import Retry
 
 
 @given(st.integers(1, 100), st.text())

@@ -14,10 +14,10 @@ from hypothesis import strategies as st
 
 from app.domain.base import RunId
 from app.domain.errors import LongwatchError
+from app.domain.gate import Gate
 from app.domain.request import Request
 from app.domain.run import GateResult, Run, StepBrief
 from app.domain.text import printable
-from app.domain.workflow import Gate
 from app.engine.capture import Output
 from app.engine.excerpt import excerpt, size_of
 from app.engine.gates import LOG_LIMIT, run_gate

@@ -11,7 +11,7 @@ import pytest
 from app.domain.approval import Action
 from app.domain.errors import ConfigError, Refused
 from app.domain.request import Request, Risk
-from app.domain.workflow import AgentStep, ReviewStep
+from app.domain.step import AgentStep, ReviewStep
 from app.engine.initialise import initialise
 from app.engine.project import load_project
 

@@ -7,12 +7,14 @@ from datetime import UTC, datetime, timedelta
 from app.domain import events as ev
 from app.domain.approval import Action, Actor, ActorKind, Approval, Decision
 from app.domain.base import ApprovalId, ReviewId, RunId, SessionId
+from app.domain.gate import Gate
 from app.domain.request import Request, Risk
 from app.domain.run import Attempt, Review, Run, StepBrief, Verdict
 from app.domain.session import Session
+from app.domain.step import AgentStep, ReviewStep
 from app.domain.task_state import TaskState
 from app.domain.toolcall import ToolCall, ToolKind, ToolOutcome
-from app.domain.workflow import AgentConfig, AgentStep, Gate, Recipe, ReviewStep, Workflow
+from app.domain.workflow import AgentConfig, Recipe, Workflow
 
 START = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 ADA = Actor(kind=ActorKind.PERSON, name="ada")

@@ -14,13 +14,15 @@ from app.domain.commands import CancelRun, Command, DecideApproval, Done
 from app.domain.errors import NotFound, OwnershipError, Refused, StoreError
 from app.domain.events import Event, RunStateChanged
 from app.domain.feed import Committed, Ended, FeedItem, Snapshot, Status, VerifyReport
+from app.domain.gate import Gate
 from app.domain.metrics import Counts, Metrics
 from app.domain.request import Request, Risk
 from app.domain.run import Review, Run, RunState, StepBrief
 from app.domain.session import Chunk, ChunkKind
+from app.domain.step import AgentStep
 from app.domain.task_state import TaskState
 from app.domain.toolcall import ToolCall, ToolKind
-from app.domain.workflow import AgentConfig, AgentStep, Gate, Recipe, Workflow
+from app.domain.workflow import AgentConfig, Recipe, Workflow
 from app.store.lock import StoreLock
 from app.store.paths import StorePaths
 

@@ -27,9 +27,10 @@ from app.domain.run import (
     StepBrief,
 )
 from app.domain.session import Chunk, ChunkKind, Session, SessionState, Usage
+from app.domain.step import AgentStep, ReviewStep
 from app.domain.task_state import TaskState
 from app.domain.toolcall import FileChange, ToolCall, ToolKind
-from app.domain.workflow import AgentConfig, AgentStep, Recipe, ReviewStep, Workflow
+from app.domain.workflow import AgentConfig, Recipe, Workflow
 
 NOW = datetime(2026, 3, 4, 2, 14, 0, tzinfo=UTC)
 ME = Actor(kind=ActorKind.PERSON, name="mara")
