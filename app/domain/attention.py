@@ -8,7 +8,7 @@ from enum import StrEnum
 from app.domain.approval import ApprovalState
 from app.domain.base import Model, RunId
 from app.domain.request import Risk
-from app.domain.run import ReviewState, RunState
+from app.domain.run import QuestionState, ReviewState, RunState
 from app.domain.step import OPERATOR
 from app.domain.task_state import TaskState
 
@@ -16,6 +16,7 @@ from app.domain.task_state import TaskState
 class AttentionKind(StrEnum):
     UNCERTAIN = "uncertain"
     APPROVAL = "approval"
+    QUESTION = "question"
     REVIEW = "review"
     BLOCKED = "blocked"
 
@@ -39,8 +40,9 @@ def waits_for_operator(state: RunState, review_id: str) -> bool:
         return False
     if review.escalated:
         return True
-    if any(verdict.decision != "approve" for verdict in review.verdicts):
-        return False  # it is about to be sent back or escalated
+    settling = "approve" if review.require == "any" else "reject"
+    if any(verdict.decision in (settling, "unparsable") for verdict in review.verdicts):
+        return False  # it is about to be closed or escalated
     given = len(review.verdicts)
     return given < len(review.by) and review.by[given] == OPERATOR
 
@@ -78,7 +80,32 @@ def attention(state: RunState, now: datetime) -> list[AttentionItem]:
                     snoozed=review.snoozed_until is not None and review.snoozed_until > now,
                 )
             )
-    stuck = run.state in (TaskState.BLOCKED, TaskState.FAILED)
+    for question in state.questions.values():
+        if question.state is QuestionState.OPEN:
+            found.append(
+                AttentionItem(
+                    kind=AttentionKind.QUESTION,
+                    run_id=run.run_id,
+                    item_id=question.question_id,
+                    title=question.text,
+                    since=question.asked_at,
+                    snoozed=question.snoozed_until is not None and question.snoozed_until > now,
+                )
+            )
+    held = [a.blocked for a in state.attempts.values() if a.blocked is not None]
+    paused = run.blocked is not None and run.blocked.kind == "paused"
+    stuck = run.state in (TaskState.BLOCKED, TaskState.FAILED) and not paused
+    if held and run.state is TaskState.IN_PROGRESS:
+        # The rest of the run goes on: this part of it waits.
+        found.append(
+            AttentionItem(
+                kind=AttentionKind.BLOCKED,
+                run_id=run.run_id,
+                item_id=run.run_id,
+                title=held[0].message,
+                since=run.updated_at,
+            )
+        )
     if stuck and not any(i.kind is AttentionKind.REVIEW for i in found):
         found.append(
             AttentionItem(

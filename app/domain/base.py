@@ -11,6 +11,7 @@ RunId = NewType("RunId", str)
 SessionId = NewType("SessionId", str)
 ApprovalId = NewType("ApprovalId", str)
 ReviewId = NewType("ReviewId", str)
+QuestionId = NewType("QuestionId", str)
 ProcessId = NewType("ProcessId", str)
 RuleId = NewType("RuleId", str)
 

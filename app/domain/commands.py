@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from app.domain.approval import Action, Actor, Scope, Settlement
-from app.domain.base import ApprovalId, Model, ReviewId, RuleId, RunId, SessionId
+from app.domain.base import ApprovalId, Model, QuestionId, ReviewId, RuleId, RunId, SessionId
 from app.domain.request import Request
 
 
@@ -60,7 +60,7 @@ class Snooze(Model):
     """Put an approval or review off until a time; None brings it back."""
 
     do: Literal["snooze"] = "snooze"
-    item: Literal["approval", "review"]
+    item: Literal["approval", "review", "question"]
     item_id: str
     until: datetime | None
     by: Actor
@@ -74,10 +74,64 @@ class CancelRun(Model):
 
 
 class RetryRun(Model):
-    """Take a blocked or failed run up again where it stopped."""
+    """Take a run up again where it stopped, or only one step or branch that stands still.
+
+    With `prompt` that step's agent is asked this instead of what its template says.
+    """
 
     do: Literal["retry_run"] = "retry_run"
     run_id: RunId
+    step: str = ""  # empty: all that stands still
+    branch: str = ""
+    prompt: str = ""
+    by: Actor
+
+
+class PauseRun(Model):
+    """Stop a run's agents until it is resumed; nothing is lost."""
+
+    do: Literal["pause_run"] = "pause_run"
+    run_id: RunId
+    reason: str = ""
+    by: Actor
+
+
+class ResumeRun(Model):
+    """Let a paused run go on."""
+
+    do: Literal["resume_run"] = "resume_run"
+    run_id: RunId
+    by: Actor
+
+
+class SkipStep(Model):
+    """Go on without the result of a step or branch that stands still, or with `value` instead."""
+
+    do: Literal["skip_step"] = "skip_step"
+    run_id: RunId
+    step: str
+    branch: str = ""
+    value: str | None = None
+    reason: str = ""
+    by: Actor
+
+
+class ForkRun(Model):
+    """Start a new run that takes over what came before `step` and makes the rest anew."""
+
+    do: Literal["fork_run"] = "fork_run"
+    run_id: RunId
+    step: str
+    by: Actor
+
+
+class AnswerQuestion(Model):
+    """Answer what a step asks. Refused unless `revision` is the current one."""
+
+    do: Literal["answer_question"] = "answer_question"
+    question_id: QuestionId
+    revision: int
+    answer: str = Field(min_length=1)
     by: Actor
 
 
@@ -105,6 +159,11 @@ Command = Annotated[
     | Snooze
     | CancelRun
     | RetryRun
+    | PauseRun
+    | ResumeRun
+    | SkipStep
+    | ForkRun
+    | AnswerQuestion
     | RemoveRule
     | SteerSession,
     Field(discriminator="do"),

@@ -9,12 +9,52 @@ from typing import Annotated, Literal
 from pydantic import Field, TypeAdapter
 
 from app.domain.approval import Actor, Approval, Decision, Settlement, StoredRule
-from app.domain.base import ApprovalId, Model, ProcessId, ReviewId, RuleId, RunId, SessionId
-from app.domain.run import Attempt, Blocked, Failure, GateResult, Review, Run, Verdict
+from app.domain.base import (
+    ApprovalId,
+    Model,
+    ProcessId,
+    QuestionId,
+    ReviewId,
+    RuleId,
+    RunId,
+    SessionId,
+)
+from app.domain.run import (
+    Attempt,
+    Blocked,
+    BranchPlan,
+    Failure,
+    GateResult,
+    Question,
+    Review,
+    Run,
+    StepProgress,
+    StepState,
+    Unit,
+    Verdict,
+    attempt_key,
+)
 from app.domain.session import Continuity, Process, Session, Usage
 from app.domain.task_state import TaskState
 from app.domain.toolcall import ToolOutcome
 from app.domain.workflow import Recipe
+
+
+class OfAttempt(Model):
+    """What every event about one attempt has: its key within the run."""
+
+    step: str
+    branch: str = ""
+    iteration: int = 0
+    attempt: int
+
+    @property
+    def key(self) -> str:
+        return attempt_key(self.step, self.attempt, self.branch, self.iteration)
+
+    @property
+    def unit(self) -> Unit:
+        return Unit(self.step, self.branch, self.iteration)
 
 
 class SupervisorStarted(Model):
@@ -112,14 +152,12 @@ class AttemptStarted(Model):
     attempt: Attempt
 
 
-class TurnStarted(Model):
+class TurnStarted(OfAttempt):
     """A prompt is about to be sent. `again` marks the same turn after a crash."""
 
     type: Literal["turn_started"] = "turn_started"
     session_id: SessionId
     turn: int
-    step: str
-    attempt: int
     prompt: str
     again: bool = False
 
@@ -149,34 +187,119 @@ class UsageUpdated(Model):
     usage: Usage
 
 
-class OutputProduced(Model):
+class OutputProduced(OfAttempt):
     type: Literal["output_produced"] = "output_produced"
-    step: str
-    attempt: int
     output: str
     commit: str | None = None
+    worked_seconds: float = 0  # without waiting for a person
 
 
-class AttemptFailed(Model):
+class AttemptFailed(OfAttempt):
+    """Without `retry_in` and `skipped` a person is needed: `blocked` says why."""
+
     type: Literal["attempt_failed"] = "attempt_failed"
-    step: str
-    attempt: int
     failure: Failure
     retry_in: float | None = None  # seconds, when it is tried again without a person
+    worked_seconds: float = 0
+    blocked: Blocked | None = None
+    fatal: bool = False  # the run fails by it
+    skipped: bool = False  # the run goes on without it
 
 
-class GateFinished(Model):
+class GateFinished(OfAttempt):
     type: Literal["gate_finished"] = "gate_finished"
-    step: str
-    attempt: int
     result: GateResult
 
 
+class AttemptPassed(OfAttempt):
+    """One branch or one turn of a loop is done; its step goes on."""
+
+    type: Literal["attempt_passed"] = "attempt_passed"
+
+
+class AttemptBlocked(OfAttempt):
+    """It needs a person. `fatal`: the run has failed by it."""
+
+    type: Literal["attempt_blocked"] = "attempt_blocked"
+    blocked: Blocked
+    fatal: bool = False
+
+
+class AttemptReleased(OfAttempt):
+    """A person wants it tried again, with `prompt` in place of the step's own if given."""
+
+    type: Literal["attempt_released"] = "attempt_released"
+    by: Actor
+    prompt: str = ""
+
+
+class AttemptSkipped(OfAttempt):
+    """The run goes on without its result, or with `output` instead."""
+
+    type: Literal["attempt_skipped"] = "attempt_skipped"
+    by: Actor
+    output: str | None = None
+    reason: str = ""
+
+
+class AttemptCanceled(OfAttempt):
+    type: Literal["attempt_canceled"] = "attempt_canceled"
+    why: str
+
+
 class StepFinished(Model):
+    """A step is done; with `attempt`, that attempt of it has passed.
+
+    `state` tells a step that was skipped or canceled from one that is done.
+    """
+
     type: Literal["step_finished"] = "step_finished"
     step: str
-    attempt: int  # 0 for a review, which has its verdicts instead
+    attempt: int = 0  # of the step's only unit; 0: each unit has had its own event
     commit: str | None = None
+    state: Literal[StepState.DONE, StepState.SKIPPED, StepState.CANCELED] = StepState.DONE
+    reason: str = ""
+
+
+class BranchesPlanned(Model):
+    """A fan-out begins: these are its branches."""
+
+    type: Literal["branches_planned"] = "branches_planned"
+    step: str
+    branches: tuple[BranchPlan, ...]
+
+
+class BranchCanceled(Model):
+    """Enough branches have a result: this one's is not waited for."""
+
+    type: Literal["branch_canceled"] = "branch_canceled"
+    step: str
+    branch: str
+    why: str
+
+
+class ChildStarted(OfAttempt):
+    """The run of a sub-workflow was created in the same commit."""
+
+    type: Literal["child_started"] = "child_started"
+    child: RunId
+
+
+class HeadMoved(Model):
+    """The work of several steps was merged; `branch` is the git branch made for it."""
+
+    type: Literal["head_moved"] = "head_moved"
+    commit: str
+    branch: str | None = None
+
+
+class PrefixTaken(Model):
+    """What a fork takes over from the run that it was made of."""
+
+    type: Literal["prefix_taken"] = "prefix_taken"
+    source: RunId
+    attempts: tuple[Attempt, ...]
+    steps: tuple[StepProgress, ...]
 
 
 class Returned(Model):
@@ -185,6 +308,8 @@ class Returned(Model):
     type: Literal["returned"] = "returned"
     from_step: str
     to_step: str
+    branch: str = ""  # of both, when it is the same step
+    iteration: int = 0
     cause: Literal["rejected", "gate"]
     gate: str = ""
     reasons: tuple[str, ...] = ()
@@ -263,6 +388,7 @@ class ReviewEscalated(Model):
     type: Literal["review_escalated"] = "review_escalated"
     review_id: ReviewId
     why: str
+    at_limit: bool = False
 
 
 class ReviewClosed(Model):
@@ -272,11 +398,25 @@ class ReviewClosed(Model):
     reasons: tuple[str, ...] = ()
 
 
+class QuestionAsked(Model):
+    type: Literal["question_asked"] = "question_asked"
+    question: Question
+
+
+class QuestionAnswered(Model):
+    """The answer is the step's result."""
+
+    type: Literal["question_answered"] = "question_answered"
+    question_id: QuestionId
+    answer: str
+    by: Actor
+
+
 class Snoozed(Model):
     """ "Not now": an answer for the operator, not for the agent."""
 
     type: Literal["snoozed"] = "snoozed"
-    item: Literal["approval", "review"]
+    item: Literal["approval", "review", "question"]
     item_id: str
     until: datetime | None
     by: Actor
@@ -305,7 +445,17 @@ Payload = Annotated[
     | OutputProduced
     | AttemptFailed
     | GateFinished
+    | AttemptPassed
+    | AttemptBlocked
+    | AttemptReleased
+    | AttemptSkipped
+    | AttemptCanceled
     | StepFinished
+    | BranchesPlanned
+    | BranchCanceled
+    | ChildStarted
+    | HeadMoved
+    | PrefixTaken
     | Returned
     | ApprovalRequested
     | ApprovalRebound
@@ -319,6 +469,8 @@ Payload = Annotated[
     | VerdictGiven
     | ReviewEscalated
     | ReviewClosed
+    | QuestionAsked
+    | QuestionAnswered
     | Snoozed,
     Field(discriminator="type"),
 ]

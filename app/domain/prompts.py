@@ -8,16 +8,31 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, Literal
 
 from app.domain import templates
 from app.domain.errors import ConfigError
+from app.domain.gate import Gate
 from app.domain.request import Request
-from app.domain.step import AgentStep, ReviewStep
+from app.domain.step import ReviewStep, WorkingStep
 
-_SHARED = ("request", "outputs", "reasons", "attempt")
-_AGENT = (*_SHARED, "previous", "gate")
-_REVIEW = (*_SHARED, "artefact", "diff")
+Use = Literal[
+    "agent", "fan_out", "review", "judge", "collect", "question", "workflow", "when", "until"
+]
+_SHARED = ("request", "input", "outputs", "reasons", "attempt")
+_ATTEMPT = (*_SHARED, "previous", "gate", "iteration")
+# What a template or an expression may use, by what it is for.
+VARIABLES: dict[Use, tuple[str, ...]] = {
+    "agent": _ATTEMPT,
+    "fan_out": (*_ATTEMPT, "branch", "item"),
+    "review": (*_SHARED, "artefact", "diff"),
+    "judge": (*_SHARED, "artefact", "diff", "criteria"),
+    "collect": (*_SHARED, "results"),
+    "question": _SHARED,
+    "workflow": _SHARED,
+    "when": _SHARED,
+    "until": (*_SHARED, "output", "iteration"),
+}
 _MEMBERS = {
     "request": (*Request.model_fields, "title"),
     "gate": ("name", "criteria", "exit_code", "log"),
@@ -49,6 +64,26 @@ It was rejected before, for these reasons; check whether they are met:
 {% endif %}
 """
 
+DEFAULT_JUDGE = """\
+Judge whether the text below meets this criterion:
+
+{{ criteria }}
+
+It was written for this request:
+
+{{ request.text }}
+
+# The text to judge
+
+{{ artefact }}
+{% if diff %}
+
+# What it changed
+
+{{ diff }}
+{% endif %}
+"""
+
 VERDICT = """\
 # Your verdict
 
@@ -74,39 +109,84 @@ class FailedGate:
 
 @dataclass(frozen=True, slots=True)
 class PromptContext:
-    """All that a prompt may be made of."""
+    """All that a prompt or a condition may be made of."""
 
     request: Request
     attempt: int = 1
-    outputs: Mapping[str, str] = field(
-        default_factory=dict
-    )  # latest accepted output of each earlier step
-    previous: str | None = None  # the step's own previous attempt
+    input: str = ""  # what flows into the step
+    outputs: Mapping[str, str] = field(default_factory=dict)  # of each step before it
+    previous: str | None = None  # the unit's own previous attempt
     reasons: tuple[str, ...] = ()  # of the latest reject
     gate: FailedGate | None = None
+    iteration: int = 0  # of a loop, from 1
+    branch: str = ""
+    item: Any = None  # of a fan-out over a list: any JSON value
+    output: str = ""  # for a loop's condition: of the iteration that has just ended
+    results: tuple[Mapping[str, Any], ...] = ()  # for a collect's template
     artefact: str = ""  # for reviews: the text judged
     diff: str = ""  # for reviews: against the version before; may be empty
+    criteria: str = ""  # for a gate's judge
 
 
-def check_template(template: str, *, review: bool, earlier: Sequence[str]) -> list[str]:
-    """What is wrong with a prompt, a sentence each. `earlier` names the agent steps before it."""
-    names = _REVIEW if review else _AGENT
-    known = {name: _MEMBERS.get(name, ()) for name in names} | {"outputs": tuple(earlier)}
-    trials = [_values(context, names) for context in _trials(earlier)]
-    return templates.check(template, known, trials)
+def check_template(template: str, use: Use, earlier: Sequence[str]) -> list[str]:
+    """What is wrong with a template, a sentence each. `earlier` names the producing steps whose
+    outputs it may use."""
+    trials = [_values(context, VARIABLES[use]) for context in _trials(earlier)]
+    return templates.check(template, _known(use, earlier), trials)
 
 
-def render_agent_prompt(step: AgentStep, context: PromptContext) -> str:
-    """The prompt of an agent step's attempt. Raises ConfigError if the template fails."""
-    text = _render(step.name, step.prompt, _values(context, _AGENT))
-    mentioned = templates.variables(step.prompt)
+def check_expression(expression: str, use: Use, earlier: Sequence[str]) -> list[str]:
+    """What is wrong with a condition (`when`, `until`), a sentence each."""
+    wrapped = "{% if (" + expression + "\n) %}{% endif %}"
+    return check_template(wrapped, use, earlier)
+
+
+def holds(expression: str, use: Use, context: PromptContext, step: str) -> bool:
+    """Whether a condition holds. Raises ConfigError if it cannot be evaluated."""
+    try:
+        return templates.evaluate(expression, _values(context, VARIABLES[use]))
+    # Loading has tried it out; data that nobody foresaw can still break an expression.
+    except Exception as error:
+        raise ConfigError(
+            f"the condition `{expression}` cannot be evaluated: {error}", key=f"step {step}"
+        ) from error
+
+
+def render(template: str, use: Use, context: PromptContext, step: str) -> str:
+    """Any template but a prompt. Raises ConfigError if it fails."""
+    return _render(step, template, _values(context, VARIABLES[use]))
+
+
+def render_agent_prompt(
+    step: WorkingStep, context: PromptContext, *, prompt: str = "", literal: bool = False
+) -> str:
+    """The prompt of an attempt. `prompt` stands for the step's own (a branch's, or, `literal`,
+    what an operator wrote). Raises ConfigError if the template fails."""
+    template = prompt or step.prompt
+    if literal:
+        return "\n\n".join([template.strip(), *_feedback(context, frozenset())]) + "\n"
+    use: Use = "agent" if step.kind == "agent" else "fan_out"
+    text = _render(step.name, template, _values(context, VARIABLES[use]))
+    mentioned = templates.variables(template)
     return "\n\n".join([text, *_feedback(context, mentioned)]) + "\n"
 
 
 def render_review_prompt(step: ReviewStep, context: PromptContext) -> str:
     """The prompt of a reviewing agent. Raises ConfigError if the template fails."""
     template = step.prompt or DEFAULT_REVIEW
-    parts = [_render(step.name, template, _values(context, _REVIEW))]
+    parts = [_render(step.name, template, _values(context, VARIABLES["review"]))]
+    if "artefact" not in templates.variables(template):
+        parts.append(f"# The text to judge\n\n{context.artefact.strip()}")
+    if step.reject_if_contains:
+        # Judged by a word, whose meaning the step's own prompt has told.
+        return "\n\n".join(parts) + "\n"
+    return "\n\n".join([*parts, VERDICT])
+
+
+def render_judge_prompt(gate: Gate, context: PromptContext, step: str) -> str:
+    """The prompt of the agent that judges for a gate. Raises ConfigError if it fails."""
+    template = gate.prompt or DEFAULT_JUDGE
+    parts = [_render(step, template, _values(context, VARIABLES["judge"]))]
     if "artefact" not in templates.variables(template):
         parts.append(f"# The text to judge\n\n{context.artefact.strip()}")
     return "\n\n".join([*parts, VERDICT])
@@ -169,12 +249,22 @@ def _one_line(text: str) -> str:
     return " ".join(text.split())
 
 
+def _known(use: Use, earlier: Sequence[str]) -> Mapping[str, Sequence[str]]:
+    return {name: _MEMBERS.get(name, ()) for name in VARIABLES[use]} | {"outputs": tuple(earlier)}
+
+
 def _trials(earlier: Sequence[str]) -> list[PromptContext]:
     """The situations in which a prompt is rendered: first, after a reject, after a gate."""
     first = PromptContext(
         request=Request(text="text", user="user"),
+        input="input",
         outputs=dict.fromkeys(earlier, "output"),
         artefact="artefact",
+        criteria="criteria",
+        branch="branch",
+        item=templates.AnyItem(),
+        output="output",
+        results=({"name": "a", "step": "a", "output": "output", "ok": True, "score": 1.0},),
     )
     again = replace(first, attempt=2, previous="previous", diff="diff")
     killed = FailedGate("gate", "criteria", None, "log")

@@ -14,6 +14,7 @@ from app.domain.toml_messages import not_among
 
 if TYPE_CHECKING:
     from jinja2 import Template, nodes
+    from jinja2.environment import TemplateExpression
     from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 
@@ -25,6 +26,25 @@ class Outputs:
 
     def __getitem__(self, name: str) -> str:
         return self._outputs[name]
+
+
+class AnyItem:
+    """Stands, while a template is tried out, for an item that nobody knows yet: it has every
+    member, and is some text."""
+
+    def __getitem__(self, name: object) -> AnyItem:
+        return self
+
+    def __getattr__(self, name: str) -> AnyItem:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        return self
+
+    def __iter__(self) -> Iterator[AnyItem]:
+        return iter(())
+
+    def __str__(self) -> str:
+        return "item"
 
 
 @lru_cache(maxsize=1)
@@ -55,6 +75,16 @@ def variables(template: str) -> frozenset[str]:
 def render(template: str, values: Mapping[str, Any]) -> str:
     """Fill a template in. Raises jinja2.TemplateError and whatever an expression in it raises."""
     return _compiled(template).render(values)
+
+
+def evaluate(expression: str, values: Mapping[str, Any]) -> bool:
+    """Whether an expression is true. Raises as `render` does."""
+    return bool(_expression(expression)(**values))
+
+
+@lru_cache(maxsize=256)
+def _expression(expression: str) -> TemplateExpression:
+    return environment().compile_expression(expression, undefined_to_none=False)
 
 
 @lru_cache(maxsize=256)

@@ -55,6 +55,16 @@ def parse_verdict(text: str) -> ParsedVerdict:
     return ParsedVerdict(answers[-1].verdict, reasons)
 
 
+def verdict_by_word(text: str, word: str) -> ParsedVerdict:
+    """The verdict as OpenFang reads it: an answer that contains the word, in whatever case,
+    rejects. An empty answer says nothing and is unparsable."""
+    if not text.strip():
+        return _unparsable("it is empty")
+    if word.lower() in text.lower():
+        return ParsedVerdict("reject", (text.strip(),))
+    return ParsedVerdict("approve")
+
+
 def _unparsable(problem: str) -> ParsedVerdict:
     return ParsedVerdict("unparsable", problem=problem)
 

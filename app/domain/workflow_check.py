@@ -29,7 +29,7 @@ def _problems(workflow: Workflow, agents: Sequence[str] | None) -> Found:
         earlier = [s.name for s in workflow.steps[:i] if isinstance(s, AgentStep)]
         if isinstance(step, AgentStep):
             yield from _agent_step(("step", i), step, earlier, agents)
-        else:
+        elif isinstance(step, ReviewStep):
             yield from _review_step(("step", i), step, earlier, agents)
 
 
@@ -40,7 +40,7 @@ def _agent_step(
         yield (*at, "agent"), 'a person cannot be a step\'s agent; see kind = "review"'
     else:
         yield from _known((*at, "agent"), step.agent, agents)
-    for problem in check_template(step.prompt, review=False, earlier=earlier):
+    for problem in check_template(step.prompt, "agent", earlier):
         yield (*at, "prompt"), problem
     for i, name in repeated([gate.name for gate in step.gates]):
         yield (*at, "gate", i, "name"), f'this step has a gate "{name}" already'
@@ -72,7 +72,7 @@ def _review_step(
         if name != OPERATOR:
             yield from _known((*at, "by", i), name, agents, OPERATOR)
     if step.prompt:
-        for problem in check_template(step.prompt, review=True, earlier=earlier):
+        for problem in check_template(step.prompt, "review", earlier):
             yield (*at, "prompt"), problem
 
 

@@ -18,6 +18,7 @@ from app.engine.capture import Captured, Keep, Output
 from app.engine.environment import child_environment
 from app.engine.excerpt import excerpt, size_of
 from app.engine.processes import ProcessRegistry
+from app.engine.workspaces import Workspaces
 
 LOG_LIMIT = 64 * 1024
 # The kernel takes 128 KiB in one variable; what is larger is in the file and on stdin.
@@ -34,6 +35,10 @@ async def run_gate(
     output: str,
     registry: ProcessRegistry,
     clock: Clock,
+    base: str | None = None,
+    commit: str | None = None,
+    project: str = "",
+    workspaces: Workspaces | None = None,
 ) -> GateResult:
     """Run the gate's command on a step's output; passed means exit status 0 in time.
 

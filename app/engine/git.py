@@ -63,9 +63,15 @@ class Git:
 
     registry: ProcessRegistry
 
-    async def text(self, cwd: Path, *arguments: str, own: Sequence[Path] = ()) -> str:
+    async def text(
+        self,
+        cwd: Path,
+        *arguments: str,
+        own: Sequence[Path] = (),
+        environment: Mapping[str, str] | None = None,
+    ) -> str:
         """What a command printed, without the last line end. Raises GitError."""
-        done = await self.run(cwd, *arguments, own=own)
+        done = await self.run(cwd, *arguments, own=own, environment=environment)
         return done.stdout.text.removesuffix("\n")
 
     async def succeeds(self, cwd: Path, *arguments: str) -> bool:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from pathlib import Path
 
 from app.agents.protocol import Answer
 from app.domain import commands as cmd
@@ -21,17 +20,26 @@ from app.domain.approval import (
     StoredRule,
 )
 from app.domain.attention import waits_for_operator
-from app.domain.base import ApprovalId, ReviewId, RuleId, RunId
+from app.domain.base import ApprovalId, QuestionId, ReviewId, RuleId, RunId
 from app.domain.errors import NotFound, Refused
 from app.domain.policy import decide, rule_for
 from app.domain.risk import Assessment
-from app.domain.run import Blocked, Review, ReviewState, Run, RunState, StepBrief, Verdict
+from app.domain.run import (
+    Blocked,
+    Question,
+    QuestionState,
+    Review,
+    ReviewState,
+    RunState,
+    Verdict,
+)
 from app.domain.session import ChunkKind
 from app.domain.task_state import TaskState
+from app.domain.text import one_line, printable
 from app.domain.workflow import Recipe
 from app.engine.approvals import ApprovalDesk, too_many_denials
 from app.engine.core import Core
-from app.engine.project import load_project
+from app.engine.run_control import RunControl
 from app.engine.runs import Runs
 from app.engine.sessions import LiveSession, SessionKeeper
 from app.engine.turns import give
@@ -55,14 +63,11 @@ class Operator:
         self._keeper = keeper
         self._desk = desk
         self._wake = runs.wake
-        self._halt = runs.halt
-        self._learn = learn
+        self._control = RunControl(core, runs, learn)
 
     async def execute(self, command: cmd.Command) -> cmd.Done:
         """Raises Refused or NotFound with one sentence; then nothing has changed."""
         match command:
-            case cmd.StartRun():
-                return await self._start(command)
             case cmd.DecideApproval():
                 return await self._decide(command)
             case cmd.SettleApproval():
@@ -71,43 +76,17 @@ class Operator:
                 return await self._verdict(command)
             case cmd.Snooze():
                 return await self._snooze(command)
-            case cmd.CancelRun():
-                return await self._cancel(command)
-            case cmd.RetryRun():
-                return await self._retry(command)
+            case cmd.AnswerQuestion():
+                return await self._answer(command)
             case cmd.RemoveRule():
                 return await self._remove_rule(command)
             case cmd.SteerSession():
                 return await self._steer(command)
+            case _:
+                return await self._control.execute(command)
 
     def _done(self, message: str, run_id: RunId | None = None) -> cmd.Done:
         return cmd.Done(message=message, run_id=run_id, seq=self._core.journal.committed_seq)
-
-    async def _start(self, command: cmd.StartRun) -> cmd.Done:
-        root = await self._core.workspaces.repository(Path(command.project))
-        project = await asyncio.to_thread(load_project, root)
-        workflow = command.workflow or project.route(command.request).workflow
-        recipe = project.recipe(workflow)
-        self._learn(recipe)
-        now = self._core.clock.now()
-        run = Run(
-            run_id=RunId(self._core.ids.new("r")),
-            trace_id=self._core.ids.new("tr"),
-            request=command.request,
-            project=str(root),
-            workflow=recipe.workflow.name,
-            recipe=recipe.digest,
-            steps=tuple(StepBrief(name=s.name, kind=s.kind) for s in recipe.workflow.steps),
-            created_at=now,
-            updated_at=now,
-        )
-        drafts = []
-        if recipe.digest not in self._core.journal.projection.recipes:
-            drafts.append(Draft(ev.RecipeRecorded(digest=recipe.digest, recipe=recipe)))
-        drafts.append(Draft(ev.RunCreated(run=run), run_id=run.run_id, trace_id=run.trace_id))
-        await asyncio.shield(self._core.journal.append(drafts))
-        self._wake(run.run_id)
-        return self._done(f"run {run.run_id} started with workflow {workflow}", run.run_id)
 
     def _approval(self, approval_id: ApprovalId) -> tuple[RunState, Approval]:
         for state in self._core.journal.projection.states.values():
@@ -244,7 +223,8 @@ class Operator:
             at=self._core.clock.now(),
         )
         payloads: list[ev.Payload] = [ev.VerdictGiven(review_id=review.review_id, verdict=verdict)]
-        if state.run.state is TaskState.BLOCKED:
+        blocked = state.run.blocked
+        if state.run.state is TaskState.BLOCKED and not (blocked and blocked.kind == "paused"):
             payloads.append(
                 ev.RunStateChanged(
                     state=TaskState.IN_PROGRESS, reason="the review was answered", by=command.by
@@ -255,9 +235,36 @@ class Operator:
         words = "accepted" if command.accept else "sent back"
         return self._done(f"{words}: {review.of}, version {review.of_attempt}", state.run.run_id)
 
+    def _question(self, question_id: QuestionId) -> tuple[RunState, Question]:
+        for state in self._core.journal.projection.states.values():
+            question = state.questions.get(question_id)
+            if question is not None:
+                return state, question
+        raise NotFound(f"there is no question {question_id}")
+
+    async def _answer(self, command: cmd.AnswerQuestion) -> cmd.Done:
+        state, question = self._question(command.question_id)
+        answer = command.answer.strip()
+        if question.state is not QuestionState.OPEN or state.run.state.terminal:
+            raise Refused(f"question {question.question_id} does not wait for an answer any more")
+        if question.revision != command.revision:
+            raise Refused(f"question {question.question_id} has changed meanwhile: read it again")
+        if not answer:
+            raise Refused("an answer needs some text")
+        if question.choices and answer not in question.choices:
+            raise Refused(f"the answer must be one of: {', '.join(question.choices)}")
+        answered = ev.QuestionAnswered(
+            question_id=question.question_id, answer=printable(answer), by=command.by
+        )
+        await self._core.commit(state.run.run_id, answered)
+        self._wake(state.run.run_id)
+        return self._done(f"answered: {one_line(question.text, 100)}", state.run.run_id)
+
     async def _snooze(self, command: cmd.Snooze) -> cmd.Done:
         if command.item == "approval":
             state, _ = self._approval(ApprovalId(command.item_id))
+        elif command.item == "question":
+            state, _question = self._question(QuestionId(command.item_id))
         else:
             state, _review = self._review(ReviewId(command.item_id))
         snoozed = ev.Snoozed(
@@ -265,52 +272,6 @@ class Operator:
         )
         await self._core.commit(state.run.run_id, snoozed)
         return self._done("put off" if command.until else "brought back", state.run.run_id)
-
-    async def _cancel(self, command: cmd.CancelRun) -> cmd.Done:
-        state = self._core.state(command.run_id)
-        payloads: list[ev.Payload] = [
-            ev.RunStateChanged(
-                state=TaskState.CANCELED, reason=command.reason or "canceled", by=command.by
-            )
-        ]
-        for approval in state.approvals.values():
-            if approval.state in (ApprovalState.PENDING, ApprovalState.APPROVED):
-                withdrawn = ev.ApprovalWithdrawn(
-                    approval_id=approval.approval_id, why="the run was canceled"
-                )
-                payloads.append(withdrawn)
-        if state.run.state.terminal:
-            raise Refused(f"run {command.run_id} is {state.run.state} already")
-        await self._core.commit(command.run_id, *payloads)
-        await self._halt(command.run_id)
-        return self._done(f"run {command.run_id} canceled", command.run_id)
-
-    async def _retry(self, command: cmd.RetryRun) -> cmd.Done:
-        state = self._core.state(command.run_id)
-        run, blocked = state.run, state.run.blocked
-        soon = any(a.retry_in is not None for a in state.attempts.values())
-        if not run.state.resumable and not (run.state is TaskState.IN_PROGRESS and soon):
-            raise Refused(
-                f"run {run.run_id} is {run.state}: only a blocked or failed run is retried"
-            )
-        if blocked is not None and blocked.kind == "review_limit":
-            raise Refused(f"run {run.run_id} waits for its review to be answered, not retried")
-        payloads: list[ev.Payload] = [
-            ev.RunStateChanged(state=TaskState.IN_PROGRESS, reason="retried", by=command.by)
-        ]
-        attempt = state.latest(blocked.step) if blocked and blocked.kind == "gate" else None
-        if attempt is not None and attempt.gates:
-            payloads.append(
-                ev.Returned(
-                    from_step=attempt.step,
-                    to_step=attempt.step,
-                    cause="gate",
-                    gate=attempt.gates[-1].gate,
-                )
-            )
-        await self._core.commit(run.run_id, *payloads)
-        self._wake(run.run_id)
-        return self._done(f"run {run.run_id} goes on", run.run_id)
 
     async def _remove_rule(self, command: cmd.RemoveRule) -> cmd.Done:
         if command.rule_id not in self._core.journal.projection.rules:

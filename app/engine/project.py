@@ -11,7 +11,7 @@ from app.domain.config import Config, check_routes, parse_config
 from app.domain.errors import ConfigError, NotFound, Refused
 from app.domain.request import Request
 from app.domain.routing import RouteChoice, RuleReport, choose, explain
-from app.domain.step import OPERATOR, AgentStep
+from app.domain.step import OPERATOR, AgentStep, ReviewStep
 from app.domain.toml_lines import KeyPath
 from app.domain.toml_messages import not_among
 from app.domain.toml_source import refuse
@@ -113,5 +113,5 @@ def _agents_of(workflow: Workflow) -> Iterator[str]:
     for step in workflow.steps:
         if isinstance(step, AgentStep):
             yield step.agent
-        else:
+        elif isinstance(step, ReviewStep):
             yield from (name for name in step.by if name != OPERATOR)

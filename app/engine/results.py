@@ -9,7 +9,6 @@ from pathlib import Path
 from app.domain.errors import LongwatchError, NotFound
 from app.domain.run import Attempt, RunState
 from app.engine.core import Core
-from app.engine.workspaces import Workspace
 
 _log = logging.getLogger(__name__)
 
@@ -53,6 +52,8 @@ def _newest_work(state: RunState) -> Attempt | None:
     """The newest attempt of a producing step; reviews change nothing."""
     producing = {step.name for step in state.run.steps if step.kind == "agent"}
     found = [a for a in state.attempts.values() if a.step in producing]
+    if any(step.kind == "fan_out" for step in state.run.steps):
+        return None  # the work of branches is what was merged of it
     return found[-1] if found else None
 
 
@@ -61,7 +62,9 @@ def _start(state: RunState, attempt: Attempt) -> str:
     earlier = [
         a.commit
         for a in state.attempts.values()
-        if a.step == attempt.step and a.attempt < attempt.attempt and a.commit
+        if (a.step, a.branch) == (attempt.step, attempt.branch)
+        and a.started_at < attempt.started_at
+        and a.commit
     ]
     session = state.sessions.get(attempt.session_id) if attempt.session_id else None
     base = session.base_commit if session else None
@@ -70,12 +73,9 @@ def _start(state: RunState, attempt: Attempt) -> str:
 
 async def release_workspaces(core: Core, state: RunState) -> None:
     """Remove the worktrees of a run that is over; dirty ones and branches with work stay."""
-    for session in state.sessions.values():
-        if not await asyncio.to_thread(Path(session.workspace).is_dir):
-            continue
-        workspace = Workspace(path=Path(session.workspace), git_branch=session.git_branch or "")
+    for workspace in await core.workspaces.of_run(state.run.run_id):
         try:
             await core.workspaces.release(Path(state.run.project), workspace)
         except LongwatchError as error:
             # The work is safe either way; a worktree that stays costs only disk space.
-            _log.warning("worktree of session %s stays: %s", session.session_id, error)
+            _log.warning("worktree %s stays: %s", workspace.path, error)

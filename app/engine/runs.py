@@ -11,10 +11,13 @@ from app.domain.errors import StoreError
 from app.domain.run import Blocked
 from app.domain.task_state import TaskState
 from app.engine.approvals import ApprovalDesk
+from app.engine.carry import ENGINE, Carrier
+from app.engine.children import Children
 from app.engine.core import Core
 from app.engine.results import release_workspaces
-from app.engine.runner import ENGINE, Runner
+from app.engine.runner import Runner
 from app.engine.sessions import SessionKeeper
+from app.engine.slots import Slots
 
 _log = logging.getLogger(__name__)
 
@@ -23,11 +26,20 @@ class Runs:
     """Starts a run's loop when it has something to do; never two loops for one run."""
 
     def __init__(
-        self, core: Core, keeper: SessionKeeper, desk: ApprovalDesk, *, active: bool
+        self,
+        core: Core,
+        keeper: SessionKeeper,
+        desk: ApprovalDesk,
+        slots: Slots,
+        *,
+        active: bool,
     ) -> None:
         self._core = core
         self._keeper = keeper
         self._desk = desk
+        self._slots = slots
+        self.children = Children(core)
+        self.children.wake = self.wake
         self._tasks: dict[RunId, asyncio.Task[None]] = {}
         self.active = active
 
@@ -45,7 +57,7 @@ class Runs:
         if before is not None:
             await asyncio.wait([before])
         try:
-            await Runner(self._core, self._keeper, self._desk, run_id).run()
+            await Runner(self._carrier(run_id), run_id).run()
             await self._leave(run_id)
         except StoreError as error:
             _log.error("run %s stands still: %s", run_id, error)
@@ -54,6 +66,9 @@ class Runs:
             _log.exception("run %s: defect", run_id)
             await self._defect(run_id, error)
 
+    def _carrier(self, run_id: RunId) -> Carrier:
+        return Carrier(self._core, self._keeper, self._desk, self._slots, self.children, run_id)
+
     async def _leave(self, run_id: RunId) -> None:
         """The run is over or waits for a person to take it up: its agents need not wait too."""
         state = self._core.state(run_id)
@@ -61,6 +76,7 @@ class Runs:
         await self._keeper.close_run(run_id, f"the run is {state.run.state}", final=over)
         if over:
             await release_workspaces(self._core, self._core.state(run_id))
+        await self.children.ended(self._core.state(run_id))
         # A command may have taken the run up again while its agents were ending.
         if self._core.state(run_id).run.state is TaskState.IN_PROGRESS:
             asyncio.get_running_loop().call_soon(self.wake, run_id)

@@ -11,11 +11,12 @@ from app.agents.protocol import AgentSession, SessionSpec
 from app.domain import events as ev
 from app.domain.base import ApprovalId, RunId, SessionId
 from app.domain.errors import DriverError, LongwatchError, OwnershipError, StoreError
-from app.domain.run import Run
+from app.domain.run import Run, RunState, Unit
 from app.domain.session import Chunk, ChunkKind, Continuity, Session, SessionState
 from app.domain.workflow import AgentConfig
 from app.engine.core import Core
 from app.engine.environment import child_environment
+from app.engine.slots import Slot
 from app.engine.transcripts import Transcript
 
 _CONTINUITY = {
@@ -35,6 +36,7 @@ class LiveSession:
     agent: AgentSession
     transcript: Transcript
     waiting: set[ApprovalId] = field(default_factory=set)  # approvals its agent waits for
+    slot: Slot | None = None  # while a turn is under way
 
 
 class SessionKeeper:
@@ -52,34 +54,43 @@ class SessionKeeper:
             raise OwnershipError(f"session {session_id} belongs to run {live.run_id}")
         return live
 
-    async def ensure(self, run: Run, step: str, agent: AgentConfig) -> LiveSession:
-        """The step's session with its agent, opened or resumed if need be.
+    async def ensure(
+        self, run_id: RunId, unit: Unit, agent: AgentConfig, base: str | None
+    ) -> LiveSession:
+        """The step's or branch's session with its agent, opened or resumed if need be; a new one
+        starts from the commit `base`.
 
         Raises LongwatchError when workspace or agent cannot be made; there is no fall-back.
         """
-        session = self._core.state(run.run_id).session_of(step, agent.name)
+        state = self._core.state(run_id)
+        session = state.session_of(unit.step, agent.name, unit.branch)
         if session is not None:
             live = self._live.get(session.session_id)
             if live is not None:
                 return live
         if session is None:
-            session = await self._create(run, step, agent)
+            session = await self._create(state, unit, agent, base)
         else:
-            await self._workspace(run, session)
-        return await self._start(run, session, agent)
+            await self._workspace(state.run, session)
+        return await self._start(state.run, session, agent)
 
-    async def _create(self, run: Run, step: str, agent: AgentConfig) -> Session:
-        base = run.head_commit or run.base_commit
+    async def _create(
+        self, state: RunState, unit: Unit, agent: AgentConfig, base: str | None
+    ) -> Session:
+        run = state.run
         if base is None:
             raise LongwatchError(f"run {run.run_id} has no base commit yet")
-        name = step if len(run.steps) and not self._shares(run, step) else f"{step}-{agent.name}"
+        name = f"{unit.step}-{unit.branch}" if unit.branch else unit.step
+        if state.session_of(unit.step, branch=unit.branch) is not None:
+            name = f"{name}-{agent.name}"  # several reviewers
         workspace = await self._core.workspaces.create(
-            Path(run.project), run.run_id, step, base, name
+            Path(run.project), run.run_id, unit.step, base, name
         )
         session = Session(
             session_id=SessionId(self._core.ids.new("s")),
             run_id=run.run_id,
-            step=step,
+            step=unit.step,
+            branch=unit.branch,
             agent=agent.name,
             driver=agent.driver,
             workspace=str(workspace.path),
@@ -90,21 +101,16 @@ class SessionKeeper:
         await self._core.commit(run.run_id, ev.SessionOpened(session=session))
         return session
 
-    def _shares(self, run: Run, step: str) -> bool:
-        """Whether another agent already has a session of this step (several reviewers)."""
-        return self._core.state(run.run_id).session_of(step) is not None
-
     async def _workspace(self, run: Run, session: Session) -> None:
         """Make sure that the session's worktree is still there after a restart."""
         base = session.base_commit or run.base_commit or ""
         name = Path(session.workspace).name
         await self._core.workspaces.create(Path(run.project), run.run_id, session.step, base, name)
 
-    async def bring_forward(self, run: Run, session: Session) -> None:
+    async def bring_forward(self, session: Session, commit: str) -> None:
         """Let a session that is prompted again see the work accepted since, where that only
         means moving its branch forward."""
-        if run.head_commit is not None:
-            await self._core.workspaces.advance(Path(session.workspace), run.head_commit)
+        await self._core.workspaces.advance(Path(session.workspace), commit)
 
     async def _start(self, run: Run, session: Session, agent: AgentConfig) -> LiveSession:
         driver = self._core.drivers.get(agent.driver)

@@ -19,7 +19,7 @@ from app.domain.errors import NotFound, OwnershipError, Refused
 from app.domain.events import Event
 from app.domain.feed import FeedItem, Snapshot, Status, VerifyReport
 from app.domain.metrics import Metrics
-from app.domain.run import Review, ReviewState, Run, RunState
+from app.domain.run import Question, QuestionState, Review, ReviewState, Run, RunState
 from app.domain.session import Chunk, SessionState
 from app.domain.task_state import TaskState
 from app.domain.workflow import Recipe
@@ -34,6 +34,7 @@ from app.engine.redaction import Redaction
 from app.engine.results import run_diff
 from app.engine.runs import Runs
 from app.engine.sessions import SessionKeeper
+from app.engine.slots import Slots
 from app.engine.system import RandomIds, SystemClock
 from app.engine.workspaces import Workspaces
 from app.store.counts import count
@@ -44,13 +45,14 @@ from app.store.traces import runs_of_trace
 from app.store.verify import verify
 from app.version import VERSION
 
+MAX_PARALLEL = 32  # agents at work at once in one store, unless the host says otherwise
 _TAIL_CHUNKS = 200  # of each live session in a snapshot; older text is paged
 
 
 class Supervisor:
     """The one process that writes to a store. Same methods as `app.link.client.Client`."""
 
-    def __init__(self, core: Core, lock: StoreLock, *, run: bool) -> None:
+    def __init__(self, core: Core, lock: StoreLock, *, run: bool, max_parallel: int) -> None:
         self._core = core
         self._lock = lock
         self._journal = core.journal
@@ -59,7 +61,7 @@ class Supervisor:
         clean = redaction.clean
         self._keeper = SessionKeeper(core, clean)
         self._desk = ApprovalDesk(core, clean)
-        self._runs = Runs(core, self._keeper, self._desk, active=run)
+        self._runs = Runs(core, self._keeper, self._desk, Slots(max_parallel), active=run)
         self._operator = Operator(core, self._keeper, self._desk, self._runs, redaction.learn)
         self._started_at = core.clock.now()
         self._closed = False
@@ -71,6 +73,7 @@ class Supervisor:
         store: Path,
         *,
         run: bool = True,
+        max_parallel: int = MAX_PARALLEL,
         clock: Clock | None = None,
         ids: IdSource | None = None,
         drivers: Mapping[str, Driver] | None = None,
@@ -78,7 +81,8 @@ class Supervisor:
         """Take the store and, with `run`, everything unfinished in it up again.
 
         Raises StoreBusy when another process holds it, StoreError when it cannot be used.
-        Without `run`, commands are committed and wait for the next supervisor.
+        Without `run`, commands are committed and wait for the next supervisor. `max_parallel`
+        is how many agents may be at work at once (0: any number).
         """
         paths = StorePaths(store)
         lock = StoreLock(paths.lock)
@@ -90,7 +94,7 @@ class Supervisor:
             lock.release()
             raise
         core = _core(journal, paths, clock, ids, default_drivers() if drivers is None else drivers)
-        supervisor = cls(core, lock, run=run)
+        supervisor = cls(core, lock, run=run, max_parallel=max_parallel)
         try:
             if run:
                 await supervisor._begin()
@@ -114,6 +118,8 @@ class Supervisor:
             events = recover(state)
             if events and not state.run.state.terminal:
                 await core.commit(state.run.run_id, *events)
+        for state in list(journal.projection.states.values()):
+            await self._runs.children.ended(state)
         for state in list(journal.projection.states.values()):
             if state.run.state in (TaskState.PENDING, TaskState.IN_PROGRESS):
                 self._runs.wake(state.run.run_id)
@@ -163,7 +169,9 @@ class Supervisor:
         """Newest first; with `trace`, those whose trace id is or begins with it."""
         if trace:
             return await runs_of_trace(self._journal.reader, trace, limit)
-        return await self._journal.reader.runs(limit)
+        found = await self._journal.reader.runs(limit)
+        live = {run.run_id: self._journal.state(run.run_id) for run in found}
+        return [state.run if (state := live[run.run_id]) else run for run in found]
 
     async def run(self, run_id: RunId) -> RunState:
         """Raises NotFound. An unambiguous prefix of the id is enough."""
@@ -212,6 +220,17 @@ class Supervisor:
             for state in self._journal.projection.states.values()
             for review in state.reviews.values()
             if review.state is ReviewState.OPEN and waits_for_operator(state, review.review_id)
+        ]
+
+    async def questions(self, open_only: bool = True) -> Sequence[Question]:
+        """Newest first. Open ones are those of unfinished runs that wait for an answer."""
+        if not open_only:
+            return await self._journal.reader.questions()
+        return [
+            question
+            for state in self._journal.projection.states.values()
+            for question in state.questions.values()
+            if question.state is QuestionState.OPEN and not state.run.state.terminal
         ]
 
     async def rules(self) -> Sequence[StoredRule]:

@@ -26,8 +26,8 @@ from app.domain.approval import Action, Approval, ApprovalState, Settlement
 from app.domain.base import SessionId
 from app.domain.errors import DriverError
 from app.domain.request import Risk
-from app.domain.run import Failure, FailureKind, RunState
-from app.domain.session import ChunkKind, SessionState, Usage
+from app.domain.run import Failure, FailureKind, RunState, Unit
+from app.domain.session import ChunkKind, Session, SessionState, Usage
 from app.domain.text import clip, one_line, printable
 from app.domain.toolcall import ToolCall, ToolKind, ToolOutcome
 from app.engine.approvals import ApprovalDesk, Asker
@@ -44,13 +44,14 @@ class TurnSpec:
     """What to ask, on whose behalf."""
 
     live: LiveSession
-    step: str
+    unit: Unit
     attempt: int
     turn: int
     text: str
     again: bool
     settled: tuple[SettledCall, ...]
     timeout_seconds: float
+    limit: str = "timeout_seconds"  # the key that says so
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +60,7 @@ class TurnResult:
 
     done: TurnDone
     events: tuple[ev.Payload, ...]
+    worked_seconds: float = 0.0  # without waiting for a person
 
 
 class Turn:
@@ -71,6 +73,7 @@ class Turn:
         self._live = spec.live
         self._usage: Usage | None = None
         self._shown: set[str] = set()  # tool calls whose line is in the transcript
+        self._waited = 0.0  # seconds for a person
 
     async def run(self) -> TurnResult:
         """Prompt the agent and follow it to the end of the turn."""
@@ -78,17 +81,19 @@ class Turn:
         started = ev.TurnStarted(
             session_id=live.session_id,
             turn=spec.turn,
-            step=spec.step,
+            **spec.unit._asdict(),
             attempt=spec.attempt,
             prompt=spec.text,
             again=spec.again,
         )
         await self._core.commit(live.run_id, started)
         live.transcript.say(ChunkKind.PROMPT, spec.text)
+        begun = self._core.clock.monotonic()
         prompt = Prompt(spec.text, spec.turn, again=spec.again, settled=spec.settled)
         done = await self._follow(live.agent.prompt(prompt))
         live.transcript.flush(end=True)
-        return TurnResult(done, self._ending(done))
+        worked = self._core.clock.monotonic() - begun - self._waited
+        return TurnResult(done, self._ending(done), max(0.0, worked))
 
     async def _follow(self, stream: AsyncIterator[AgentEvent]) -> TurnDone:
         timed_out = asyncio.Event()
@@ -101,6 +106,7 @@ class Turn:
                         done = event
                         break
                     await self._take(event)
+                    self._settle_slot()
         finally:
             watch.cancel()
             await asyncio.wait([watch])
@@ -108,9 +114,25 @@ class Turn:
             failure = Failure(kind=FailureKind.PROTOCOL, message="the turn ended without a word")
             return TurnDone("failed", failure=failure)
         if timed_out.is_set() and done.status != "completed":
-            message = f"no result within {self._spec.timeout_seconds:g} s of work (timeout_seconds)"
-            return TurnDone("failed", failure=Failure(kind=FailureKind.TIMEOUT, message=message))
+            seconds, limit = self._spec.timeout_seconds, self._spec.limit
+            message = f"no result within {seconds:g} s of work ({limit})"
+            whole_run = limit not in ("timeout_seconds", "step_timeout_seconds")
+            kind = FailureKind.RUN_TIMEOUT if whole_run else FailureKind.TIMEOUT
+            return TurnDone("failed", failure=Failure(kind=kind, message=message))
         return done
+
+    def _settle_slot(self) -> None:
+        """Who waits for a person holds no slot."""
+        slot = self._live.slot
+        if slot is None:
+            return
+        if self._session().state is SessionState.WAITING:
+            slot.pause()
+        else:
+            slot.resume()
+
+    def _session(self) -> Session:
+        return self._core.state(self._live.run_id).sessions[self._live.session_id]
 
     async def _watch(self, timed_out: asyncio.Event) -> None:
         """Interrupt the turn after its time; waiting for a person does not count."""
@@ -118,8 +140,9 @@ class Turn:
         while left > 0:
             tick = min(_TICK_SECONDS, left)
             await self._core.clock.sleep(tick)
-            session = self._core.state(self._live.run_id).sessions[self._live.session_id]
-            if session.state is not SessionState.WAITING:
+            if self._session().state is SessionState.WAITING:
+                self._waited += tick
+            else:
                 left -= tick
         timed_out.set()
         try:
@@ -159,10 +182,9 @@ class Turn:
         self._core.append(self._live.run_id, finished)
 
     async def _ask(self, asked: ApprovalAsked) -> None:
-        session = self._core.state(self._live.run_id).sessions[self._live.session_id]
         asker = Asker(
-            session=session,
-            step=self._spec.step,
+            session=self._session(),
+            step=self._spec.unit.step,
             attempt=self._spec.attempt,
             turn=self._spec.turn,
             again=self._spec.again,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +12,7 @@ from pathlib import Path
 from app.domain.base import RunId
 from app.domain.errors import LongwatchError
 from app.domain.text import one_line
-from app.engine import diffs, worktrees
+from app.engine import diffs, merges, worktrees
 from app.engine.git import Git, GitError
 from app.engine.processes import ProcessRegistry
 from app.engine.worktrees import Metadata
@@ -217,6 +218,25 @@ class Workspaces:
             return await self._git.succeeds(path, "merge-base", "--is-ancestor", commit, "HEAD")
         words = ("merge", "--ff-only", "--quiet", "--no-stat", commit)
         return (await self._git.run(path, *words, good=(0, 1, 128), own=own)).returncode == 0
+
+    async def merge(
+        self, project: Path, run_id: RunId, name: str, commits: Sequence[str]
+    ) -> tuple[str, str | None]:
+        """One commit that holds the work of all of `commits`, and the branch made to keep it.
+
+        No branch where one of them holds the others already. Raises WorkspaceError that names
+        the files when git cannot merge them by itself; nothing is changed then.
+        """
+        own = f"{worktrees.safe_name(name)}-merged"
+        branch = _branch(worktrees.safe_name(run_id), own)
+        return await merges.merge(self._git, project, branch, commits)
+
+    async def of_run(self, run_id: RunId) -> list[Workspace]:
+        """Every worktree that a run has here."""
+        run = worktrees.safe_name(run_id)
+        folder = self._root / run
+        names = await asyncio.to_thread(lambda: sorted(p.name for p in folder.glob("*/")))
+        return [Workspace(folder / name, _branch(run, name)) for name in names]
 
     async def restore(self, path: Path, commit: str) -> None:
         """Take back what a gate left behind: the worktree is as the snapshot `commit` has it.

@@ -25,6 +25,7 @@ TABLES = (
     "sessions",
     "approvals",
     "reviews",
+    "questions",
     "recipes",
     "rules",
     "processes",
@@ -111,7 +112,7 @@ def _run_rows(before: RunState | None, after: RunState) -> Iterable[Row]:
     run = after.run
     if before is None or _moved(before, after):
         yield Row("runs", run.run_id, run.run_id, run.state, run)
-    for table in ("attempts", "sessions", "approvals", "reviews"):
+    for table in ("attempts", "sessions", "approvals", "reviews", "questions"):
         old: Mapping[str, BaseModel] = getattr(before, table) if before else {}
         new: Mapping[str, BaseModel] = getattr(after, table)
         if new is old:
@@ -124,6 +125,8 @@ def _run_rows(before: RunState | None, after: RunState) -> Iterable[Row]:
 
 
 def _moved(before: RunState, after: RunState) -> bool:
-    """Whether the run's head says more than a new `updated_at`: most events need no new row."""
-    same_time = before.run.model_copy(update={"updated_at": after.run.updated_at})
-    return same_time != after.run
+    """Whether the run's head says more than where and when it is: most events need no new row."""
+    if before.run is after.run:
+        return False
+    volatile = {"updated_at": after.run.updated_at, "current_step": after.run.current_step}
+    return before.run.model_copy(update=volatile) != after.run

@@ -14,7 +14,7 @@ from app.domain.base import RunId, SessionId
 from app.domain.errors import NotFound, StoreDamaged, StoreError
 from app.domain.events import PAYLOAD, Event
 from app.domain.reducer import reduce
-from app.domain.run import Review, Run, RunState
+from app.domain.run import Question, Review, Run, RunState
 from app.domain.session import Chunk, ChunkKind, Process
 from app.domain.workflow import Recipe
 from app.store.head import Head
@@ -132,6 +132,10 @@ class Reader:
     async def reviews(self, limit: int = 500) -> list[Review]:
         docs = await self._docs("SELECT doc FROM reviews ORDER BY rowid DESC LIMIT ?", limit)
         return [Review.model_validate_json(doc) for doc in docs]
+
+    async def questions(self, limit: int = 500) -> list[Question]:
+        docs = await self._docs("SELECT doc FROM questions ORDER BY rowid DESC LIMIT ?", limit)
+        return [Question.model_validate_json(doc) for doc in docs]
 
     async def chunks(
         self, session_id: SessionId, before: int | None = None, limit: int = 500

@@ -6,7 +6,8 @@ import sqlite3
 from importlib import resources
 from pathlib import Path
 
-from app.domain.errors import StoreDamaged, StoreError
+from app.domain.errors import Refused, StoreDamaged, StoreError
+from app.store.rebuild import rebuild
 
 APPLICATION_ID = 0x4C4F4E47  # "LONG": tells our database from any other SQLite file
 _BUSY_SECONDS = 5.0
@@ -70,8 +71,27 @@ def _migrate(connection: sqlite3.Connection, path: Path) -> None:
             f"{path}: was written by a newer Longwatch (schema {version}, this one knows "
             f"{len(scripts)}); upgrade Longwatch, or choose another --store"
         )
-    for number, script in enumerate(scripts[version:], start=version + 1):
-        connection.executescript(
-            f"BEGIN IMMEDIATE;\n{script}\nPRAGMA application_id={APPLICATION_ID};\n"
-            f"PRAGMA user_version={number};\nCOMMIT;"
-        )
+    if version == len(scripts):
+        return
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        for script in scripts[version:]:
+            _run(connection, script)
+        if version:
+            rebuild(connection)
+    except (ValueError, KeyError, Refused) as error:
+        connection.execute("ROLLBACK")
+        raise StoreDamaged(f"{path}: its journal cannot be replayed ({error})") from error
+    connection.execute(f"PRAGMA application_id={APPLICATION_ID}")
+    connection.execute(f"PRAGMA user_version={len(scripts)}")
+    connection.execute("COMMIT")
+
+
+def _run(connection: sqlite3.Connection, script: str) -> None:
+    """Each statement of a script, inside the open transaction (`executescript` would end it)."""
+    statement = ""
+    for line in script.splitlines(keepends=True):
+        statement += line
+        if sqlite3.complete_statement(statement):
+            connection.execute(statement)
+            statement = ""

@@ -63,7 +63,7 @@ def test_text_that_looks_like_a_placeholder_is_never_expanded(output: str) -> No
 @pytest.mark.parametrize("name", ["items", "keys", "values", "get"])
 def test_a_step_may_be_called_like_a_method(name: str) -> None:
     template = f"{{{{ outputs.{name} }}}}"
-    assert check_template(template, review=False, earlier=[name]) == []
+    assert check_template(template, "agent", [name]) == []
     context = PromptContext(request=REQUEST, outputs={name: "text"})
     assert render_agent_prompt(step(template), context) == "text\n"
 
@@ -109,13 +109,13 @@ def test_nothing_is_escaped() -> None:
     ids=range(23),
 )
 def test_a_mistake_is_found_without_running_a_step(template: str, problem: str) -> None:
-    problems = check_template(template, review=False, earlier=["plan"])
+    problems = check_template(template, "agent", ["plan"])
     assert len(problems) == 1
     assert problems[0].startswith(problem)
 
 
 def test_all_mistakes_of_a_template_are_told() -> None:
-    problems = check_template("{{ a }}\n{{ b }}{{ outputs.c }}", review=True, earlier=[])
+    problems = check_template("{{ a }}\n{{ b }}{{ outputs.c }}", "review", [])
     assert [p.split(".")[0] for p in problems] == [
         'template line 1: unknown variable "a"',
         'template line 2: unknown variable "b"',
@@ -125,7 +125,7 @@ def test_all_mistakes_of_a_template_are_told() -> None:
 
 @pytest.mark.parametrize("template", [DEFAULT_REVIEW, "{{ diff }}{{ outputs.plan }}"])
 def test_sound_review_templates_pass(template: str) -> None:
-    assert check_template(template, review=True, earlier=["plan"]) == []
+    assert check_template(template, "review", ["plan"]) == []
 
 
 def test_feedback_that_a_template_leaves_out_is_added() -> None:

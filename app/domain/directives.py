@@ -1,0 +1,226 @@
+"""What `decide` can tell the engine to do next."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from app.domain.gate import Gate
+from app.domain.run import Attempt, Blocked, Cause, Review, StepState, Unit
+from app.domain.task_state import TaskState
+
+
+@dataclass(frozen=True, slots=True)
+class Begin:
+    """Take the run up: pending becomes in_progress."""
+
+
+@dataclass(frozen=True, slots=True)
+class PinBase:
+    """Record the commit the work starts from."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stop:
+    """The run cannot go on by itself."""
+
+    state: Literal[TaskState.BLOCKED, TaskState.FAILED]
+    blocked: Blocked
+
+
+@dataclass(frozen=True, slots=True)
+class Complete:
+    """All steps are done."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """Nothing to do for this unit until somebody answers."""
+
+    unit: Unit
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """This unit cannot go on by itself; others may."""
+
+    unit: Unit
+    blocked: Blocked
+
+
+@dataclass(frozen=True, slots=True)
+class PlanBranches:
+    """Decide on the branches of a fan-out."""
+
+    unit: Unit
+
+
+@dataclass(frozen=True, slots=True)
+class StartAttempt:
+    unit: Unit
+    attempt: int
+    cause: Cause
+    tries: int = 0
+    wait: float = 0.0  # seconds before it, when the one before failed for a while only
+
+
+@dataclass(frozen=True, slots=True)
+class RunTurn:
+    """Prompt the unit's agent, or prompt it again after a crash."""
+
+    unit: Unit
+    attempt: int
+    agent: str
+
+
+@dataclass(frozen=True, slots=True)
+class Collect:
+    """Make one result of several."""
+
+    unit: Unit
+    attempt: int
+
+
+@dataclass(frozen=True, slots=True)
+class TakeInput:
+    """Give a step without an agent what flows into it, to be checked."""
+
+    unit: Unit
+    attempt: int
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """Put a step's question to the operator."""
+
+    unit: Unit
+    attempt: int
+
+
+@dataclass(frozen=True, slots=True)
+class StartChild:
+    """Start the run of a sub-workflow."""
+
+    unit: Unit
+    attempt: int
+
+
+@dataclass(frozen=True, slots=True)
+class RunGate:
+    unit: Unit
+    attempt: int
+    gate: Gate
+
+
+@dataclass(frozen=True, slots=True)
+class SendBack:
+    """After a failed gate: to the same unit, or to an earlier step."""
+
+    unit: Unit
+    to_step: str
+    gate: str
+    reasons: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """A unit needs a person; `fatal`: the run fails by it."""
+
+    unit: Unit
+    attempt: int
+    blocked: Blocked
+    fatal: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class GiveUp:
+    """Go on without a unit's result."""
+
+    unit: Unit
+    attempt: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class PassAttempt:
+    """One branch or one turn of a loop is done."""
+
+    unit: Unit
+    attempt: int
+
+
+@dataclass(frozen=True, slots=True)
+class FinishStep:
+    """A step is done. With `attempt` that attempt passes by it."""
+
+    unit: Unit
+    attempt: int = 0
+    state: Literal[StepState.DONE, StepState.SKIPPED, StepState.CANCELED] = StepState.DONE
+    reason: str = ""
+    commits: tuple[str, ...] = ()  # of the work; to be merged when there are several
+    retired: tuple[Unit, ...] = ()  # units whose results come too late
+
+
+@dataclass(frozen=True, slots=True)
+class OpenReview:
+    unit: Unit
+    of: str
+    of_attempt: int
+    by: tuple[str, ...]
+    require: Literal["all", "any"] = "all"
+    round: int = 1
+    gate: str = ""
+    of_unit: Unit | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Judge:
+    """Read the verdict out of a reviewing agent's output."""
+
+    unit: Unit
+    review: Review
+    attempt: Attempt
+    agent: str
+
+
+@dataclass(frozen=True, slots=True)
+class CloseReview:
+    unit: Unit
+    review: Review
+    approved: bool
+    reasons: tuple[str, ...]
+    return_to: str
+
+
+@dataclass(frozen=True, slots=True)
+class Escalate:
+    """Leave a review to the operator. `at_limit`: it was sent back as often as it may be."""
+
+    unit: Unit
+    review: Review
+    why: str
+    at_limit: bool
+
+
+OfRun = Begin | PinBase | Stop | Complete
+OfUnit = (
+    PlanBranches
+    | StartAttempt
+    | RunTurn
+    | Collect
+    | TakeInput
+    | Ask
+    | StartChild
+    | RunGate
+    | SendBack
+    | Block
+    | GiveUp
+    | PassAttempt
+    | FinishStep
+    | OpenReview
+    | Judge
+    | CloseReview
+    | Escalate
+)
+Directive = OfRun | OfUnit | Wait | Held

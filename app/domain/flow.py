@@ -1,0 +1,209 @@
+"""How steps hang together: what comes before and after, and what flows from one to the next."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from app.domain.run import Attempt, AttemptState, Run, RunState, StepBrief, StepState, Unit
+
+SEPARATOR = "\n\n---\n\n"  # between joined outputs, as in OpenFang
+# Steps whose own output is not what flows on: the artefact does.
+_PASSES_THROUGH = ("review", "gate")
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What one branch, or one step, has come to. `name` is the branch's, else the step's."""
+
+    name: str
+    step: str
+    output: str
+    ok: bool
+    attempt: Attempt | None
+
+
+def owner(step: str) -> str:
+    """The workflow's step behind the name of an attempt's step: a gate's judge has attempts of
+    its own, under `step.gate`."""
+    return step.partition(".")[0]
+
+
+def dependents(run: Run, step: str) -> frozenset[str]:
+    """Every step that comes after `step`, directly or not."""
+    found = {step}
+    needs = run.needs()
+    moved = True
+    while moved:
+        moved = False
+        for name, before in needs.items():
+            if name not in found and found & set(before):
+                found.add(name)
+                moved = True
+    return frozenset(found - {step})
+
+
+def upstream(run: Run, step: str) -> list[str]:
+    """Every step that comes before `step`, directly or not, in the order of the file."""
+    needs, found = run.needs(), set[str]()
+    todo = list(needs.get(step, ()))
+    while todo:
+        name = todo.pop()
+        if name not in found:
+            found.add(name)
+            todo += needs.get(name, ())
+    return [name for name in needs if name in found]
+
+
+def brief(run: Run, step: str) -> StepBrief:
+    """Raises KeyError for a step that the run does not have."""
+    for found in run.steps:
+        if found.name == step:
+            return found
+    raise KeyError(step)
+
+
+def standing(state: RunState, step: str, branch: str | None = None) -> Attempt | None:
+    """The newest attempt of a step or branch that has an output worth reading."""
+    for attempt in reversed(state.attempts.values()):
+        if attempt.step != step or branch not in (None, attempt.branch):
+            continue
+        if attempt.output is not None and attempt.state is not AttemptState.CANCELED:
+            return attempt
+    return None
+
+
+def results(state: RunState, step: str) -> list[Result]:
+    """Those of a fan-out's branches, or of any other step its one, in declared order."""
+    progress = state.steps.get(step)
+    if brief(state.run, step).kind != "fan_out":
+        return [_result(state, step, step, None)]
+    branches = progress.branches if progress else ()
+    return [_result(state, step, plan.name, plan.name) for plan in branches]
+
+
+def _result(state: RunState, step: str, name: str, branch: str | None) -> Result:
+    attempt = state.latest(step, branch)
+    passed = attempt is not None and attempt.state is AttemptState.PASSED
+    given = (
+        attempt is not None
+        and attempt.state is AttemptState.SKIPPED
+        and attempt.output is not None
+        and attempt.failure is None
+    )
+    output = attempt.output if attempt is not None and (passed or given) else None
+    return Result(name, step, output or "", output is not None, attempt)
+
+
+def output_of(state: RunState, step: str) -> str | None:
+    """A step's own output, None where it has none: a branch's each joined for a fan-out."""
+    kind = brief(state.run, step).kind
+    if kind in _PASSES_THROUGH:
+        return None
+    if kind == "fan_out":
+        found = [result.output for result in results(state, step) if result.ok]
+        return SEPARATOR.join(found) if found else None
+    progress = state.steps.get(step)
+    if progress is not None and progress.state in (StepState.SKIPPED, StepState.CANCELED):
+        return standing_value(state, step)
+    attempt = standing(state, step)
+    return attempt.output if attempt is not None else None
+
+
+def outputs(state: RunState, steps: Sequence[str]) -> dict[str, str]:
+    """The outputs of those of `steps` that can have one; "" for one that was skipped."""
+    kinds = {step.name: step.kind for step in state.run.steps}
+    return {n: output_of(state, n) or "" for n in steps if kinds[n] not in _PASSES_THROUGH}
+
+
+def input_of(state: RunState, step: str) -> str:
+    """What flows into a step: the outputs of the steps it needs, reviews, gates and skipped steps
+    passing on what flowed into them; the request's text at the beginning."""
+    found = list(dict.fromkeys(_sources(state, step)))
+    if not found:
+        return state.run.request.text
+    return SEPARATOR.join(output_of(state, name) or "" for name in found)
+
+
+def _sources(state: RunState, step: str) -> Iterator[str]:
+    needs = state.run.needs()
+    for name in needs.get(step, ()):
+        if brief(state.run, name).kind == "review":
+            yield from brief(state.run, name).of
+        elif output_of(state, name) is None:
+            yield from _sources(state, name)
+        else:
+            yield name
+
+
+def standing_value(state: RunState, step: str) -> str | None:
+    """What an operator gave in place of a skipped step's result."""
+    attempt = state.latest(step)
+    if attempt is None or attempt.state is not AttemptState.SKIPPED:
+        return None
+    return attempt.output
+
+
+def final_output(state: RunState) -> str:
+    """The run's result: what flows out of its last step."""
+    needs = state.run.needs()
+    needed = {name for before in needs.values() for name in before}
+    found = list[str]()
+    for name in (name for name in needs if name not in needed):
+        if brief(state.run, name).kind == "review":
+            found += brief(state.run, name).of
+        elif output_of(state, name) is None:
+            found += _sources(state, name)
+        else:
+            found.append(name)
+    return SEPARATOR.join(output_of(state, name) or "" for name in dict.fromkeys(found))
+
+
+def commits(state: RunState, steps: Sequence[str]) -> list[str]:
+    """The commits that the work of these steps left, without repeats; a step that left none
+    passes on what it came from."""
+    found: dict[str, None] = {}
+    needs = state.run.needs()
+    for name in steps:
+        progress = state.steps.get(name)
+        if progress is not None and progress.commit is not None:
+            found[progress.commit] = None
+        else:
+            found |= dict.fromkeys(commits(state, needs.get(name, ())))
+    return list(found)
+
+
+def iteration_of(state: RunState, step: str, branch: str = "") -> int:
+    """The turn of a loop that is under way or has ended last; 1 before the first."""
+    number = 1
+    while True:
+        following = state.newest(Unit(step, branch, number + 1))
+        if following is None or following.state is AttemptState.STALE:
+            return number
+        number += 1
+
+
+def items_of(text: str) -> list[object] | None:
+    """The JSON list in a step's output: all of it, or its last fenced block. None if none."""
+    for source in (text, *reversed(_fenced(text))):
+        try:
+            found = json.loads(source)
+        except (ValueError, RecursionError):
+            continue
+        return found if isinstance(found, list) else None
+    return None
+
+
+def _fenced(text: str) -> list[str]:
+    blocks, inside, ticks = list[str](), list[str](), ""
+    for line in text.splitlines():
+        bare = line.strip()
+        if not ticks and bare.startswith("```"):
+            ticks, inside = bare[: len(bare) - len(bare.lstrip("`"))], []
+        elif ticks and bare == ticks:
+            blocks.append("\n".join(inside))
+            ticks = ""
+        elif ticks:
+            inside.append(line)
+    return blocks

@@ -1,0 +1,41 @@
+"""Changing a run's state: every change makes new values and leaves the old ones alone."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from app.domain.base import ApprovalId, QuestionId, ReviewId, SessionId
+from app.domain.run import RunState, StepProgress
+
+
+def with_run(state: RunState, /, **changes: Any) -> RunState:
+    return state.model_copy(update={"run": state.run.model_copy(update=changes)})
+
+
+def with_session(state: RunState, session_id: SessionId, /, **changes: Any) -> RunState:
+    session = state.sessions[session_id].model_copy(update=changes)
+    return state.model_copy(update={"sessions": {**state.sessions, session_id: session}})
+
+
+def with_attempt(state: RunState, key: str, /, **changes: Any) -> RunState:
+    attempt = state.attempts[key].model_copy(update=changes)
+    return state.model_copy(update={"attempts": {**state.attempts, key: attempt}})
+
+
+def with_approval(state: RunState, approval_id: ApprovalId, /, **changes: Any) -> RunState:
+    approval = state.approvals[approval_id].model_copy(update=changes)
+    return state.model_copy(update={"approvals": {**state.approvals, approval_id: approval}})
+
+
+def with_review(state: RunState, review_id: ReviewId, /, **changes: Any) -> RunState:
+    review = state.reviews[review_id].model_copy(update=changes)
+    return state.model_copy(update={"reviews": {**state.reviews, review_id: review}})
+
+
+def with_question(state: RunState, question_id: QuestionId, /, **changes: Any) -> RunState:
+    question = state.questions[question_id].model_copy(update=changes)
+    return state.model_copy(update={"questions": {**state.questions, question_id: question}})
+
+
+def with_step(state: RunState, progress: StepProgress) -> RunState:
+    return state.model_copy(update={"steps": {**state.steps, progress.step: progress}})

@@ -1,0 +1,217 @@
+"""Carrying directives out: each does its work and commits what came of it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from app.domain import directives as do
+from app.domain import events as ev
+from app.domain.approval import Actor, ActorKind
+from app.domain.base import RunId
+from app.domain.errors import LongwatchError, StoreError
+from app.domain.run import Attempt, Blocked, Failure, FailureKind, StepState, Unit
+from app.domain.task_state import TaskState
+from app.engine.agent_work import AgentWork
+from app.engine.approvals import ApprovalDesk
+from app.engine.branches import Branches
+from app.engine.children import Children
+from app.engine.core import Core
+from app.engine.gate_work import GateWork
+from app.engine.merging import Merging
+from app.engine.review_work import ReviewWork
+from app.engine.sessions import SessionKeeper
+from app.engine.slots import Slots
+
+ENGINE = Actor(kind=ActorKind.SYSTEM, name="engine")
+
+
+class Carrier:
+    """Does for one run what `decide` says."""
+
+    def __init__(
+        self,
+        core: Core,
+        keeper: SessionKeeper,
+        desk: ApprovalDesk,
+        slots: Slots,
+        children: Children,
+        run_id: RunId,
+    ) -> None:
+        self.core = core
+        self._run_id = run_id
+        self._children = children
+        self._merging = Merging(core, run_id)
+        self._agents = AgentWork(core, keeper, desk, slots, self._merging, run_id)
+        self._gates = GateWork(core, desk, self._merging, run_id)
+        self._reviews = ReviewWork(core, run_id)
+        self._branches = Branches(core, self._merging, run_id)
+
+    async def _commit(self, *payloads: ev.Payload) -> None:
+        await self.core.commit(self._run_id, *payloads)
+
+    async def of_run(self, directive: do.OfRun) -> None:
+        """Raises LongwatchError when the work cannot be begun or brought together."""
+        match directive:
+            case do.Begin():
+                await self._move(TaskState.IN_PROGRESS, "started")
+            case do.PinBase():
+                project = Path(self.core.state(self._run_id).run.project)
+                commit = await self.core.workspaces.head(project)
+                await self._commit(ev.BasePinned(commit=commit))
+            case do.Stop(state=state, blocked=blocked):
+                moved = ev.RunStateChanged(
+                    state=state, reason=blocked.message, by=ENGINE, blocked=blocked
+                )
+                await self._commit(moved)
+            case do.Complete():
+                await self._complete()
+
+    async def _move(self, state: TaskState, reason: str) -> None:
+        await self._commit(ev.RunStateChanged(state=state, reason=reason, by=ENGINE))
+
+    async def _complete(self) -> None:
+        """The work of all last steps becomes one, if there are several."""
+        moved = await self._merging.of_the_run()
+        done = ev.RunStateChanged(state=TaskState.DONE, reason="all steps are done", by=ENGINE)
+        await self._commit(*moved, done)
+
+    async def carry_out(self, directive: do.OfUnit) -> None:
+        """Carry a unit's directive out. What fails on the way holds the unit, not the run."""
+        try:
+            await self._of_unit(directive)
+        except StoreError:
+            raise
+        except LongwatchError as error:
+            await self._hold(directive.unit, str(error))
+
+    async def _hold(self, unit: Unit, message: str) -> None:
+        """The unit needs a person: something about it could not be done."""
+        blocked = Blocked(kind="workspace", message=message, step=unit.step, branch=unit.branch)
+        newest = self.core.state(self._run_id).newest(unit)
+        if newest is not None and newest.state.live:
+            await self._commit(_of(ev.AttemptBlocked, newest, blocked=blocked))
+            return
+        attempt = Attempt(
+            step=unit.step,
+            branch=unit.branch,
+            iteration=unit.iteration,
+            attempt=newest.attempt + 1 if newest else 1,
+            started_at=self.core.clock.now(),
+        )
+        failed = ev.AttemptFailed(
+            step=unit.step,
+            branch=unit.branch,
+            iteration=unit.iteration,
+            attempt=attempt.attempt,
+            failure=Failure(kind=FailureKind.WORKSPACE, message=message),
+            blocked=blocked,
+        )
+        await self._commit(ev.AttemptStarted(attempt=attempt), failed)
+
+    async def _of_unit(self, directive: do.OfUnit) -> None:
+        match directive:
+            case do.StartAttempt():
+                await self._start_attempt(directive)
+            case do.RunTurn():
+                await self._agents.turn(directive)
+            case do.RunGate():
+                await self._gates.run(directive)
+            case do.PlanBranches(unit=unit):
+                await self._branches.plan(unit)
+            case do.Collect():
+                await self._branches.collect(directive)
+            case do.TakeInput():
+                await self._branches.take_input(directive)
+            case do.Ask():
+                await self._reviews.ask(directive)
+            case do.StartChild():
+                await self._children.start(self._run_id, directive)
+            case do.FinishStep():
+                await self._finish_step(directive)
+            case do.OpenReview():
+                await self._reviews.open(directive)
+            case do.Judge():
+                await self._reviews.judge(directive)
+            case do.CloseReview():
+                await self._reviews.close(directive)
+            case do.Escalate():
+                await self._reviews.escalate(directive)
+            case _:
+                await self._commit(_event_of(directive))
+
+    async def _start_attempt(self, directive: do.StartAttempt) -> None:
+        if directive.wait:
+            await self.core.clock.sleep(directive.wait)
+        attempt = Attempt(
+            step=directive.unit.step,
+            branch=directive.unit.branch,
+            iteration=directive.unit.iteration,
+            attempt=directive.attempt,
+            cause=directive.cause,
+            tries=directive.tries,
+            started_at=self.core.clock.now(),
+        )
+        await self._commit(ev.AttemptStarted(attempt=attempt))
+
+    async def _finish_step(self, directive: do.FinishStep) -> None:
+        commit = await self._merging.into_one(directive.unit.step, directive.commits)
+        finished = ev.StepFinished(
+            step=directive.unit.step,
+            attempt=directive.attempt,
+            commit=commit,
+            state=directive.state,
+            reason=directive.reason,
+        )
+        state = self.core.state(self._run_id)
+        retired: list[ev.Payload] = []
+        why = f"{directive.unit.step} has all it needs"
+        for unit in directive.retired:
+            newest = state.newest(unit)
+            if newest is not None and not newest.state.over:
+                retired.append(_of(ev.AttemptCanceled, newest, why=why))
+            if unit.branch:
+                retired.append(ev.BranchCanceled(step=unit.step, branch=unit.branch, why=why))
+            else:
+                left = ev.StepFinished(step=unit.step, state=StepState.CANCELED, reason=why)
+                retired.append(left)
+        await self._commit(*retired, finished)
+
+    async def abandon(self, unit: Unit) -> None:
+        """A unit's work was cut off for good: its agent is stopped, its questions withdrawn."""
+        await self._agents.abandon(unit)
+
+
+def _of(kind: type[ev.OfAttempt], attempt: Attempt, **fields: object) -> ev.Payload:
+    """An event about one attempt."""
+    key = {
+        "step": attempt.step,
+        "branch": attempt.branch,
+        "iteration": attempt.iteration,
+        "attempt": attempt.attempt,
+    }
+    made: ev.Payload = kind.model_validate({**key, **fields})  # type: ignore[assignment]
+    return made
+
+
+def _event_of(directive: do.OfUnit) -> ev.Payload:
+    """For directives that are nothing but a fact to be recorded."""
+    unit = directive.unit
+    match directive:
+        case do.PassAttempt(attempt=number):
+            return ev.AttemptPassed(**unit._asdict(), attempt=number)
+        case do.Block(attempt=number, blocked=blocked, fatal=fatal):
+            return ev.AttemptBlocked(**unit._asdict(), attempt=number, blocked=blocked, fatal=fatal)
+        case do.GiveUp(attempt=number, reason=reason):
+            return ev.AttemptSkipped(**unit._asdict(), attempt=number, by=ENGINE, reason=reason)
+        case do.SendBack(to_step=target, gate=gate, reasons=reasons):
+            return ev.Returned(
+                from_step=unit.step,
+                to_step=target,
+                branch=unit.branch if target == unit.step else "",
+                iteration=unit.iteration,
+                cause="gate",
+                gate=gate,
+                reasons=reasons,
+            )
+        case _:
+            raise AssertionError(f"{type(directive).__name__} is more than a fact")

@@ -1,0 +1,95 @@
+"""Sub-workflows: runs that a step of another run has started and waits for."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterator
+
+from app.domain import directives as do
+from app.domain import events as ev
+from app.domain import flow
+from app.domain.base import RunId
+from app.domain.contexts import step_context
+from app.domain.prompts import render
+from app.domain.run import Attempt, AttemptState, Blocked, Failure, FailureKind, RunState
+from app.domain.step import WorkflowStep
+from app.domain.task_state import TaskState
+from app.domain.text import clip
+from app.engine.admission import admit
+from app.engine.core import Core
+from app.store.journal import Draft
+
+_OVER = (TaskState.DONE, TaskState.FAILED, TaskState.CANCELED)
+_REQUEST_LIMIT = 256 * 1024
+
+
+class Children:
+    """Starts sub-workflows and tells their parents how they have ended."""
+
+    def __init__(self, core: Core) -> None:
+        self._core = core
+        self.wake: Callable[[RunId], None] = lambda run_id: None
+
+    async def start(self, run_id: RunId, directive: do.StartChild) -> None:
+        """The child is created and its parent knows it, in one commit."""
+        core, state = self._core, self._core.state(run_id)
+        recipe = core.recipe(run_id)
+        step = recipe.workflow.step(directive.unit.step)
+        assert isinstance(step, WorkflowStep)
+        text = render(step.request, "workflow", step_context(state, step.name), step.name)
+        request = state.run.request.model_copy(update={"text": clip(text, _REQUEST_LIMIT)})
+        found = flow.commits(state, state.run.needs().get(step.name, ()))
+        child, drafts = admit(
+            core,
+            recipe.part(step.workflow),
+            request,
+            state.run.project,
+            parent=state.run,
+            parent_step=step.name,
+            base_commit=found[0] if len(found) == 1 else state.run.base_commit,
+        )
+        started = ev.ChildStarted(
+            **directive.unit._asdict(), attempt=directive.attempt, child=child.run_id
+        )
+        await asyncio.shield(core.journal.append([*drafts, Draft(started, run=state)]))
+        core.changed(run_id).set()
+        self.wake(child.run_id)
+
+    def of(self, state: RunState) -> Iterator[RunState]:
+        """The unfinished runs that this run's steps wait for."""
+        for attempt in state.attempts.values():
+            child = self._core.journal.state(attempt.child) if attempt.child else None
+            if attempt.state is AttemptState.OPEN and child and not child.run.state.terminal:
+                yield child
+
+    async def ended(self, child: RunState) -> None:
+        """Tell the parent, if it waits for this run and does not know yet."""
+        parent_id = child.run.parent
+        parent = self._core.journal.state(parent_id) if parent_id else None
+        if parent is None or child.run.state not in _OVER or parent.run.state.terminal:
+            return
+        for attempt in parent.attempts.values():
+            if attempt.child == child.run.run_id and attempt.state is AttemptState.OPEN:
+                await self._core.commit(parent.run.run_id, self._outcome(parent, attempt, child))
+                self.wake(parent.run.run_id)
+
+    def _outcome(self, parent: RunState, attempt: Attempt, child: RunState) -> ev.Payload:
+        if child.run.state is TaskState.DONE:
+            return ev.OutputProduced(
+                step=attempt.step,
+                attempt=attempt.attempt,
+                output=flow.final_output(child),
+                commit=child.run.head_commit,
+            )
+        step = self._core.recipe(parent.run.run_id).workflow.step(attempt.step)
+        on_error = step.on_error if isinstance(step, WorkflowStep) else "block"
+        message = f"its run {child.run.run_id} is {child.run.state}: {child.run.reason}"
+        skipped = on_error == "skip"
+        return ev.AttemptFailed(
+            step=attempt.step,
+            attempt=attempt.attempt,
+            failure=Failure(kind=FailureKind.OTHER, message=message),
+            blocked=None if skipped else Blocked(kind="child", message=message, step=attempt.step),
+            fatal=on_error == "fail",
+            skipped=skipped,
+        )

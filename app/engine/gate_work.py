@@ -1,0 +1,68 @@
+"""Evaluating a gate on an attempt's result, in the worktree that holds its work."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from app.domain import directives as do
+from app.domain import events as ev
+from app.domain.base import RunId
+from app.domain.errors import LongwatchError
+from app.domain.run import Attempt, RunState
+from app.engine.approvals import ApprovalDesk
+from app.engine.core import Core
+from app.engine.gates import run_gate
+from app.engine.merging import Merging
+
+
+class GateWork:
+    """Runs the gates of one run."""
+
+    def __init__(self, core: Core, desk: ApprovalDesk, merging: Merging, run_id: RunId) -> None:
+        self._core = core
+        self._desk = desk
+        self._merging = merging
+        self._run_id = run_id
+
+    async def run(self, directive: do.RunGate) -> None:
+        """Evaluate and record one gate. Raises LongwatchError when there is nothing to check in."""
+        state = self._core.state(self._run_id)
+        attempt = state.newest(directive.unit)
+        if attempt is None:
+            raise LongwatchError(f"step {directive.unit}: there is no result to check")
+        workspace, base = await self._place(attempt, state)
+        result = await run_gate(
+            directive.gate,
+            workspace=str(workspace),
+            run=state.run,
+            step=directive.unit.step,
+            output=attempt.output or "",
+            registry=self._core.processes,
+            clock=self._core.clock,
+            base=base,
+            commit=attempt.commit,
+            project=state.run.project,
+            workspaces=self._core.workspaces,
+        )
+        result = result.model_copy(update={"log": self._desk.clean(result.log)})
+        if attempt.commit is not None:
+            # A gate checks: what it leaves in the worktree is nobody's work.
+            await self._core.workspaces.restore(workspace, attempt.commit)
+        await self._core.commit(
+            self._run_id,
+            ev.GateFinished(**directive.unit._asdict(), attempt=directive.attempt, result=result),
+        )
+
+    async def _place(self, attempt: Attempt, state: RunState) -> tuple[Path, str]:
+        """The worktree with the attempt's work, and the commit that the work began from."""
+        if attempt.session_id is not None:
+            session = state.sessions[attempt.session_id]
+            return Path(session.workspace), session.base_commit or state.run.base_commit or ""
+        base = attempt.commit or await self._merging.base_of(attempt.step)
+        if base is None:
+            raise LongwatchError(f"step {attempt.step}: there is no commit to check")
+        made = await self._core.workspaces.create(
+            Path(state.run.project), self._run_id, attempt.step, base, f"{attempt.step}-gates"
+        )
+        await self._core.workspaces.restore(made.path, base)
+        return made.path, state.run.base_commit or base

@@ -1,0 +1,114 @@
+"""Slots: how many agents may be at work at once, in the store, for a workflow, of one agent.
+
+Fair between runs: a free slot goes to the run that holds the fewest, then to who has waited
+longest. Who waits for a person holds none; going on after the answer never waits, so for that
+moment there may be more at work than the limit.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+from app.domain.base import RunId
+
+STORE = "store"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Waiting:
+    run_id: RunId
+    limits: Mapping[str, int]
+    turn: asyncio.Future[None]
+
+
+class Slot:
+    """One agent's right to be at work."""
+
+    def __init__(self, slots: Slots, run_id: RunId, keys: tuple[str, ...]) -> None:
+        self._slots = slots
+        self._run_id = run_id
+        self._keys = keys
+        self._held = True
+
+    def pause(self) -> None:
+        """It waits for a person: others may go on meanwhile."""
+        if self._held:
+            self._held = False
+            self._slots.give_back(self._run_id, self._keys)
+
+    def resume(self) -> None:
+        """The person has answered."""
+        if not self._held:
+            self._held = True
+            self._slots.take(self._run_id, self._keys)
+
+
+class Slots:
+    """Counts what is at work under each limit."""
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self._used: Counter[str] = Counter()
+        self._held: Counter[RunId] = Counter()
+        self._waiting: list[_Waiting] = []
+
+    @property
+    def waiting(self) -> int:
+        """How many wait for a slot."""
+        return len(self._waiting)
+
+    @asynccontextmanager
+    async def slot(self, run_id: RunId, limits: Mapping[str, int]) -> AsyncIterator[Slot]:
+        """Wait for a slot under every limit (0: none) and under the store's; hold it meanwhile."""
+        every = {STORE: self._limit, **limits}
+        keys = tuple(every)
+        await self._wait(run_id, every)
+        slot = Slot(self, run_id, keys)
+        try:
+            yield slot
+        finally:
+            slot.pause()
+
+    async def _wait(self, run_id: RunId, limits: Mapping[str, int]) -> None:
+        if not self._waiting and self._free(limits):
+            self.take(run_id, tuple(limits))
+            return
+        waiting = _Waiting(run_id, limits, asyncio.get_running_loop().create_future())
+        self._waiting.append(waiting)
+        self._hand_out()
+        try:
+            await waiting.turn
+        except asyncio.CancelledError:
+            if waiting in self._waiting:
+                self._waiting.remove(waiting)
+            elif waiting.turn.done() and not waiting.turn.cancelled():
+                self.give_back(run_id, tuple(limits))
+            raise
+
+    def _free(self, limits: Mapping[str, int]) -> bool:
+        return all(not limit or self._used[key] < limit for key, limit in limits.items())
+
+    def take(self, run_id: RunId, keys: tuple[str, ...]) -> None:
+        self._used.update(keys)
+        self._held[run_id] += 1
+
+    def give_back(self, run_id: RunId, keys: tuple[str, ...]) -> None:
+        self._used.subtract(keys)
+        self._held[run_id] -= 1
+        if not self._held[run_id]:
+            del self._held[run_id]
+        self._hand_out()
+
+    def _hand_out(self) -> None:
+        while True:
+            ready = [w for w in self._waiting if self._free(w.limits)]
+            if not ready:
+                return
+            following = min(ready, key=lambda w: self._held[w.run_id])
+            self._waiting.remove(following)
+            self.take(following.run_id, tuple(following.limits))
+            following.turn.set_result(None)
