@@ -5,20 +5,27 @@ from __future__ import annotations
 import asyncio
 import shutil
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 
+from app.domain.gate_changes import FileChange
 from app.domain.text import one_line, printable
 from app.engine.capture import Keep
-from app.engine.git import Git
+from app.engine.git import Git, GitError
 
 DIFF_LIMIT = 2 * 1024 * 1024
+_COUNT_LIMIT = 32 * 1024 * 1024  # some 300,000 changed files
 _ONE_ERROR_OR_ALL = (0, 1, 128)
 # All that an operator's configuration could change about a diff is said.
 _DIFF = (
     *("diff", "--no-color", "--no-ext-diff", "--no-textconv", "--no-relative", "--find-renames"),
     *("--unified=3", "--submodule=short", "--src-prefix=a/", "--dst-prefix=b/"),
+)
+# Without --unified, which would ask for the patch as well.
+_NUMSTAT = (
+    *("diff", "--numstat", "-z", "--text", "--find-renames", "--no-ext-diff", "--no-textconv"),
+    *("--no-relative", "--ignore-submodules=none"),
 )
 
 
@@ -36,6 +43,33 @@ async def commit_diff(
     command = one_line(f"git -C {folder} diff {' '.join(commits)}", 500)
     note = f"… {done.stdout.size - len(head):,} bytes left out; `{command}` shows all\n"
     return printable(head.decode("utf-8", "replace")) + note
+
+
+async def numstat(git: Git, folder: Path, base: str, commit: str) -> tuple[FileChange, ...]:
+    """Every file that differs between two commits, with its lines. Raises GitError.
+
+    Binary files count by their line feeds: neither a zero byte nor an attribute that somebody
+    sets hides a change.
+    """
+    words = (*_NUMSTAT, base, commit, "--")
+    done = await git.run(folder, *words, keep=Keep(head=_COUNT_LIMIT, tail=0))
+    if done.stdout.cut:
+        raise GitError(f"too many files differ between {base[:12]} and {commit[:12]}")
+    return tuple(_changes(done.stdout.text))
+
+
+def _changes(text: str) -> Iterator[FileChange]:
+    """Records `added TAB removed TAB path NUL`; for a new name `… TAB NUL old NUL new NUL`."""
+    fields = iter(text.split("\0"))
+    for field in fields:
+        if field:
+            added, removed, path = field.split("\t", 2)
+            paths = (path,) if path else (next(fields), next(fields))
+            yield FileChange(paths, _number(added), _number(removed))
+
+
+def _number(text: str) -> int:
+    return int(text) if text.isdecimal() else 0  # "-": git still will not count it
 
 
 async def working_diff(git: Git, worktree: Path, metadata: Path, base: str) -> str:

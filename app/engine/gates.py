@@ -1,29 +1,20 @@
-"""Gates: a command in the session's workspace decides whether a step's result passes."""
+"""Gates: a check of the kind that each declares decides whether a step's result passes."""
 
 from __future__ import annotations
 
-import asyncio
-import hashlib
-import shutil
-import signal
-import tempfile
-from pathlib import Path
-
 from app.domain.base import Clock
 from app.domain.errors import DriverError, LongwatchError
-from app.domain.gate import Gate
+from app.domain.gate import Gate, GateKind
+from app.domain.gate_check import Finding
 from app.domain.run import GateResult, Run
-from app.domain.text import one_line, printable
-from app.engine.capture import Captured, Keep, Output
-from app.engine.environment import child_environment
-from app.engine.excerpt import excerpt, size_of
+from app.engine.gate_command import run_command
+from app.engine.gate_diff import check_diff
+from app.engine.gate_log import LOG_LIMIT, Started
+from app.engine.gate_output import check_json, check_pattern
 from app.engine.processes import ProcessRegistry
 from app.engine.workspaces import Workspaces
 
-LOG_LIMIT = 64 * 1024
-# The kernel takes 128 KiB in one variable; what is larger is in the file and on stdin.
-_VARIABLE_LIMIT = 96 * 1024
-_REMARK_ROOM = 256
+__all__ = ["LOG_LIMIT", "run_gate"]
 
 
 async def run_gate(
@@ -40,137 +31,30 @@ async def run_gate(
     project: str = "",
     workspaces: Workspaces | None = None,
 ) -> GateResult:
-    """Run the gate's command on a step's output; passed means exit status 0 in time.
+    """Evaluate one gate on a step's output, or on its changes from commit `base` to `commit`.
 
-    The output is on stdin, in the file LONGWATCH_OUTPUT_FILE, and, when small enough, in
-    OPENFANG_STEP_OUTPUT. A command that cannot be started has not passed, and the log says
-    why. Ended as a tree on time-out and on cancellation. Raises LongwatchError if the output
-    cannot be handed over: that says nothing about the step.
+    What cannot be evaluated at all (no such command, a broken schema or expression, nothing to
+    compare) has not passed, has `could_start` False, and its log says why. Raises LongwatchError
+    if the output cannot be handed over, which says nothing about the step, and for a gate that
+    somebody judges: those are reviews.
     """
-    started_at = clock.now()
-    data = output.encode("utf-8", "replace")
-    purpose = f"gate {gate.name} of step {step}"
-    folder = _folder(purpose)
-    file = folder / "output"
+    started = Started(gate, clock)
     try:
-        await asyncio.to_thread(_hand_over, file, data, purpose)
-        captured = await registry.run_captured(
-            gate.command or ("/bin/sh", "-c", gate.shell),
-            cwd=workspace,
-            env=child_environment(()) | _variables(gate, run, step, file, data),
-            purpose=purpose,
-            timeout=gate.timeout_seconds,
-            run_id=run.run_id,
-            stdin=file,
-            keep=Keep(LOG_LIMIT // 2, LOG_LIMIT // 2),
-        )
+        match gate.kind:
+            case GateKind.COMMAND:
+                return await run_command(
+                    gate, workspace=workspace, run=run, step=step, output=output, registry=registry
+                )
+            case GateKind.SCHEMA:
+                found = await check_json(gate, run=run, step=step, output=output, registry=registry)
+            case GateKind.PATTERN:
+                found = await check_pattern(gate, output)
+            case GateKind.DIFF:
+                found = await check_diff(
+                    gate, base=base, commit=commit, project=project, workspaces=workspaces
+                )
+            case _:
+                raise LongwatchError(f"gate {gate.name} of step {step}: it is judged, not run")
     except DriverError as error:
-        log = printable(str(error))
-        return GateResult(
-            gate=gate.name,
-            passed=False,
-            exit_code=None,
-            log=log,
-            log_sha256=hashlib.sha256(log.encode()).hexdigest(),
-            log_bytes=len(log.encode()),
-            could_start=False,
-            started_at=started_at,
-            ended_at=clock.now(),
-        )
-    finally:
-        # Two unlinks, and they must happen in a cancelled task too: not worth a thread.
-        shutil.rmtree(folder, ignore_errors=True)
-    return _result(gate, captured)
-
-
-def _folder(purpose: str) -> Path:
-    """A new folder for the output. Not in a thread: were that cancelled, who would remove it?"""
-    try:
-        return Path(tempfile.mkdtemp(prefix="longwatch-gate-"))
-    except OSError as error:
-        raise _not_handed_over(purpose, error) from error
-
-
-def _hand_over(file: Path, data: bytes, purpose: str) -> None:
-    """The output in a file that only this user can read."""
-    try:
-        file.touch(mode=0o600)
-        file.write_bytes(data)
-    except OSError as error:
-        raise _not_handed_over(purpose, error) from error
-
-
-def _not_handed_over(purpose: str, error: OSError) -> LongwatchError:
-    what = f"{purpose}: the step's output cannot be written to a temporary file for it"
-    why = one_line(f"{error.strerror}, {error.filename}", 300)
-    return LongwatchError(f"{what} ({why}): make room or set TMPDIR, then retry the run")
-
-
-def _variables(gate: Gate, run: Run, step: str, file: Path, data: bytes) -> dict[str, str]:
-    """Our names, and those that gates written for OpenFang read."""
-    found = {
-        "LONGWATCH_RUN_ID": run.run_id,
-        "LONGWATCH_STEP": step,
-        "LONGWATCH_OUTPUT_FILE": str(file),
-        "OPENFANG_WORKFLOW_ID": run.workflow,
-        "OPENFANG_WORKFLOW_RUN_ID": run.run_id,
-        "OPENFANG_STEP_NAME": step,
-    }
-    criteria = gate.criteria.encode("utf-8", "replace")
-    if _fits(criteria):
-        found["LONGWATCH_CRITERIA"] = found["OPENFANG_ACCEPTANCE_CRITERIA"] = criteria.decode()
-    if _fits(data):
-        found["OPENFANG_STEP_OUTPUT"] = data.decode()
-    return found
-
-
-def _fits(data: bytes) -> bool:
-    return len(data) < _VARIABLE_LIMIT and b"\0" not in data
-
-
-def _result(gate: Gate, captured: Captured) -> GateResult:
-    code = captured.returncode
-    normal = code >= 0 and not captured.timed_out
-    return GateResult(
-        gate=gate.name,
-        passed=normal and code == 0,
-        exit_code=code if normal else None,
-        log=_log(gate, captured),
-        log_sha256=_digest(captured.stdout, captured.stderr),
-        log_bytes=captured.stdout.size + captured.stderr.size,
-        timed_out=captured.timed_out,
-        started_at=captured.started_at,
-        ended_at=captured.ended_at,
-    )
-
-
-def _digest(stdout: Output, stderr: Output) -> str:
-    """SHA-256 over all of the only stream that has output; over both digests when both have."""
-    if stdout.size and stderr.size:
-        return hashlib.sha256(stdout.digest + stderr.digest).hexdigest()
-    return (stdout if stdout.size else stderr).digest.hex()
-
-
-def _log(gate: Gate, captured: Captured) -> str:
-    """Trimmed stdout, or stderr, or both under headings; then how it ended, if oddly."""
-    room = LOG_LIMIT - _REMARK_ROOM
-    out, err = excerpt(captured.stdout, room), excerpt(captured.stderr, room)
-    if out and err:
-        err = excerpt(captured.stderr, max(room // 2, room - size_of(out)))
-        out = excerpt(captured.stdout, room - size_of(err))
-        text = f"stdout:\n{out}\n\nstderr:\n{err}"
-    else:
-        text = out or err
-    return "\n\n".join(part for part in (text, _ending(gate, captured)) if part)
-
-
-def _ending(gate: Gate, captured: Captured) -> str:
-    if captured.timed_out:
-        return f"[ended by Longwatch: it took more than {gate.timeout_seconds:g} s]"
-    if captured.returncode < 0:
-        try:
-            name = signal.Signals(-captured.returncode).name
-        except ValueError:
-            name = str(-captured.returncode)
-        return f"[ended by signal {name}]"
-    return ""
+        found = Finding(False, str(error), usable=False)
+    return started.result(found)

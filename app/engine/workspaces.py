@@ -11,6 +11,7 @@ from pathlib import Path
 
 from app.domain.base import RunId
 from app.domain.errors import LongwatchError
+from app.domain.gate_changes import FileChange
 from app.domain.text import one_line
 from app.engine import diffs, merges, worktrees
 from app.engine.git import Git, GitError
@@ -255,6 +256,10 @@ class Workspaces:
     async def diff(self, project: Path, base: str, commit: str) -> str:
         """Unified diff between two commits, printable, at most 2 MiB and a note."""
         return await diffs.commit_diff(self._git, project, base, commit)
+
+    async def numstat(self, project: Path, base: str, commit: str) -> tuple[FileChange, ...]:
+        """Every file that differs between two commits, with the lines added and removed."""
+        return await diffs.numstat(self._git, project, base, commit)
 
     async def working_diff(self, path: Path, base: str) -> str:
         """The same from a commit to the worktree as it is now, untracked files included."""

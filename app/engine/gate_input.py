@@ -1,0 +1,50 @@
+"""Handing a step's output to a gate's process: a file of its own, gone afterwards."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+import tempfile
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from app.domain.errors import LongwatchError
+from app.domain.text import one_line
+
+
+@asynccontextmanager
+async def handed_over(data: bytes, purpose: str) -> AsyncIterator[Path]:
+    """A file with `data` that only this user can read. Raises LongwatchError, which says nothing
+    about the step but that the disk is at fault."""
+    folder = _folder(purpose)
+    file = folder / "output"
+    try:
+        await asyncio.to_thread(_hand_over, file, data, purpose)
+        yield file
+    finally:
+        # Two unlinks, and they must happen in a cancelled task too: not worth a thread.
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _folder(purpose: str) -> Path:
+    """A new folder for the output. Not in a thread: were that cancelled, who would remove it?"""
+    try:
+        return Path(tempfile.mkdtemp(prefix="longwatch-gate-"))
+    except OSError as error:
+        raise _not_handed_over(purpose, error) from error
+
+
+def _hand_over(file: Path, data: bytes, purpose: str) -> None:
+    """The output in a file that only this user can read."""
+    try:
+        file.touch(mode=0o600)
+        file.write_bytes(data)
+    except OSError as error:
+        raise _not_handed_over(purpose, error) from error
+
+
+def _not_handed_over(purpose: str, error: OSError) -> LongwatchError:
+    what = f"{purpose}: the step's output cannot be written to a temporary file for it"
+    why = one_line(f"{error.strerror}, {error.filename}", 300)
+    return LongwatchError(f"{what} ({why}): make room or set TMPDIR, then retry the run")
