@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 import click
 
 from app.cli.options import chosen_store, json_option, operator, store_option
@@ -24,21 +26,26 @@ def cancel_command(run_id: str, reason: str, as_json: bool) -> None:
         run = (await find_run(client, run_id)).run
         return await client.execute(CancelRun(run_id=run.run_id, reason=reason, by=operator()))
 
-    _report(ask(chosen_store(), work), as_json)
+    report(ask(chosen_store(), work), as_json)
 
 
 @click.command("retry", short_help="Take a blocked or failed run up again.")
 @click.argument("run_id", metavar="RUN")
+@click.option("--step", default="", help="Only this step; without it, all that stands still.")
+@click.option("--branch", default="", help="Only this branch of the step.")
+@click.option("--prompt", default="", help="Ask the step's agent this instead ('-': read stdin).")
 @json_option
 @store_option
-def retry_command(run_id: str, as_json: bool) -> None:
+def retry_command(run_id: str, step: str, branch: str, prompt: str, as_json: bool) -> None:
     """Take the blocked or failed RUN up again where it stopped."""
+    text = sys.stdin.read() if prompt == "-" else prompt
 
     async def work(client: AnyClient) -> Done:
         run = (await find_run(client, run_id)).run
-        return await client.execute(RetryRun(run_id=run.run_id, by=operator()))
+        command = RetryRun(run_id=run.run_id, step=step, branch=branch, prompt=text, by=operator())
+        return await client.execute(command)
 
-    _report(ask(chosen_store(), work), as_json)
+    report(ask(chosen_store(), work), as_json)
 
 
 @click.group("rules", invoke_without_command=True, short_help="List or remove learnt rules.")
@@ -74,7 +81,7 @@ def remove_command(rule_id: str, as_json: bool) -> None:
         )
         return await client.execute(RemoveRule(rule_id=rule.rule_id, by=operator()))
 
-    _report(ask(chosen_store(), work), as_json)
+    report(ask(chosen_store(), work), as_json)
 
 
 def conditions(match: RuleMatch) -> str:
@@ -82,7 +89,8 @@ def conditions(match: RuleMatch) -> str:
     return " ".join(f"{key}={value}" for key, value in match if value is not None) or "anything"
 
 
-def _report(done: Done, as_json: bool) -> None:
+def report(done: Done, as_json: bool) -> None:
+    """Say what was done."""
     if as_json:
         emit(done)
     else:

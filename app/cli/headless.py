@@ -12,7 +12,7 @@ from app.cli.reach import AnyClient
 from app.cli.waiting import answer, waiting
 from app.domain.approval import Approval
 from app.domain.attention import AttentionItem, AttentionKind
-from app.domain.base import ApprovalId, RunId
+from app.domain.base import ApprovalId, QuestionId, RunId
 from app.domain.commands import Command
 from app.domain.errors import Refused
 from app.domain.events import Event
@@ -100,6 +100,8 @@ class Headless:
     def _command_for(self, state: RunState, item: AttentionItem) -> Command | None:
         if self._answers is None:
             return None
+        if item.kind is AttentionKind.QUESTION:
+            return None
         if item.kind is AttentionKind.REVIEW:
             review = next(r for r in state.reviews.values() if r.review_id == item.item_id)
             return self._answers.answer_review(review, state)
@@ -109,6 +111,8 @@ class Headless:
 def _revision(state: RunState, item: AttentionItem) -> int:
     if item.kind is AttentionKind.REVIEW:
         return next(r.revision for r in state.reviews.values() if r.review_id == item.item_id)
+    if item.kind is AttentionKind.QUESTION:
+        return state.questions[QuestionId(item.item_id)].revision
     return state.approvals[ApprovalId(item.item_id)].revision
 
 

@@ -10,8 +10,9 @@ from app.domain.run import RunState
 _HOW = {
     AttentionKind.APPROVAL: "longwatch approve {0} | longwatch deny {0} --reason …",
     AttentionKind.UNCERTAIN: "longwatch settle {0} run-again|treat-as-done|abort",
+    AttentionKind.QUESTION: "longwatch answer {0} TEXT",
     AttentionKind.REVIEW: "longwatch accept {0} | longwatch reject {0} --reason …",
-    AttentionKind.BLOCKED: "longwatch retry {0} | longwatch cancel {0}",
+    AttentionKind.BLOCKED: "longwatch retry {0} | longwatch skip {0} STEP | longwatch cancel {0}",
 }
 
 

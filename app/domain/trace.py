@@ -13,9 +13,19 @@ from enum import StrEnum
 
 from app.domain import events as ev
 from app.domain.approval import Action, ActorKind, Approval, Decision
-from app.domain.base import ApprovalId, Model, ReviewId, SessionId
+from app.domain.base import ApprovalId, Model, QuestionId, ReviewId, SessionId
 from app.domain.events import Event, Payload
-from app.domain.run import Attempt, Cause, Failure, FailureKind, GateResult, Review, RunState
+from app.domain.flow import owner
+from app.domain.run import (
+    Attempt,
+    Cause,
+    Failure,
+    FailureKind,
+    GateResult,
+    Review,
+    RunState,
+    StepState,
+)
 from app.domain.task_state import TaskState
 from app.domain.text import one_line
 
@@ -98,6 +108,7 @@ def _said(payload: Payload, before: RunState | None) -> _Said:
         _of_run(payload, before)
         or _of_session(payload, before)
         or _of_attempt(payload, before)
+        or _of_flow(payload, before)
         or _of_approval(payload, before)
         or _of_review(payload, before)
     )
@@ -124,6 +135,8 @@ def _of_run(payload: Payload, before: RunState) -> _Said | None:
 
 
 def _asked_in(item: str, key: str, before: RunState) -> str:
+    if item == "question":
+        return before.questions[QuestionId(key)].step
     if item == "approval":
         return before.approvals[ApprovalId(key)].step
     return _review(key, before).step
@@ -173,20 +186,67 @@ def _of_attempt(payload: Payload, before: RunState) -> _Said | None:
             return _work(step, before), "failed", step, what
         case ev.GateFinished(step=step, attempt=number, result=result):
             return _EXECUTION, _gate(result), step, f"attempt {number}, {_gate_end(result)}"
-        case ev.StepFinished(step=step, attempt=number):
-            return _work(step, before), "ok", step, f"attempt {number}" if number else ""
     return None
+
+
+def _of_flow(payload: Payload, before: RunState) -> _Said | None:
+    """How the workflow goes: steps, branches, loops, sub-workflows."""
+    match payload:
+        case ev.StepFinished():
+            return _step_finished(payload, before)
+        case ev.AttemptPassed():
+            return _EXECUTION, "ok", payload.step, f"{payload.unit}, attempt {payload.attempt}"
+        case ev.AttemptBlocked(blocked=blocked):
+            return _DECISION, "attempt_blocked", payload.step, f"{payload.unit}: {blocked.message}"
+        case ev.AttemptReleased(by=by, prompt=prompt):
+            how = "with another prompt" if prompt else "as it was"
+            return _DECISION, "attempt_released", payload.step, f"{by}: {payload.unit} {how}"
+        case ev.AttemptSkipped(by=by, output=output, reason=reason):
+            how = "given a value" if output is not None else "skipped"
+            what = _with(f"{by}: {payload.unit} {how}", reason)
+            return _EXECUTION, "skipped", payload.step, what
+        case ev.AttemptCanceled(why=why):
+            return _EXECUTION, "canceled", payload.step, f"{payload.unit}: {why}"
+        case ev.BranchesPlanned(step=step, branches=branches):
+            names = ", ".join(plan.name for plan in branches)
+            return _DECISION, "parallel_dispatch", step, f"{len(branches)} branches: {names}"
+        case ev.BranchCanceled(step=step, branch=branch, why=why):
+            return _DECISION, "branch_canceled", step, f"{branch}: {why}"
+        case ev.ChildStarted(child=child):
+            return _DISPATCH, "child_started", payload.step, child
+        case ev.HeadMoved(commit=commit):
+            return _DECISION, "merged", "", f"the work is at commit {commit[:12]}"
+        case ev.PrefixTaken(source=source, steps=steps):
+            taken = ", ".join(progress.step for progress in steps) or "nothing"
+            return _DECISION, "forked", "", f"from {source}: {taken}"
+        case ev.QuestionAsked(question=question):
+            return _DECISION, "question_asked", question.step, question.text
+        case ev.QuestionAnswered(question_id=key, answer=answer, by=by):
+            return _DECISION, "question_answered", before.questions[key].step, f"{by}: {answer}"
+    return None
+
+
+def _step_finished(payload: ev.StepFinished, before: RunState) -> _Said:
+    kind = next((brief.kind for brief in before.run.steps if brief.name == payload.step), "")
+    if payload.state is not StepState.DONE:
+        return _DECISION, payload.state, payload.step, payload.reason
+    if payload.reason in ("until_met", "max_iterations_reached"):
+        return _DECISION, payload.reason, payload.step, ""
+    outcome = "aggregated" if kind == "collect" else "ok"
+    number = f"attempt {payload.attempt}" if payload.attempt else ""
+    return _work(payload.step, before), outcome, payload.step, number
 
 
 def _started(attempt: Attempt) -> str:
     tries = f", automatic try {attempt.tries}" if attempt.tries else ""
-    return f"attempt {attempt.attempt}{tries}"
+    part = f"{attempt.unit}, " if attempt.branch or attempt.iteration else ""
+    return f"{part}attempt {attempt.attempt}{tries}"
 
 
 def _work(step: str, before: RunState) -> TraceCategory:
     """Work of a review step is of the category review."""
     kinds = {brief.name: brief.kind for brief in before.run.steps}
-    return _REVIEW if kinds[step] == "review" else _EXECUTION
+    return _REVIEW if kinds.get(owner(step)) == "review" else _EXECUTION
 
 
 def _gate(result: GateResult) -> str:

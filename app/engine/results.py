@@ -13,7 +13,9 @@ from app.engine.core import Core
 _log = logging.getLogger(__name__)
 
 
-async def run_diff(core: Core, state: RunState, step: str = "", attempt: int = 0) -> str:
+async def run_diff(
+    core: Core, state: RunState, step: str = "", attempt: int = 0, branch: str = ""
+) -> str:
     """Unified diff of the whole run's work so far, or of what one attempt changed.
 
     Work that is not committed to its branch yet is included. Raises NotFound.
@@ -28,6 +30,8 @@ async def run_diff(core: Core, state: RunState, step: str = "", attempt: int = 0
     found = [a for a in state.attempts.values() if a.step == step]
     if attempt:
         found = [a for a in found if a.attempt == attempt]
+    if branch:
+        found = [a for a in found if a.branch == branch]
     if not found:
         raise NotFound(f"run {run.run_id} has no attempt {attempt or ''} of step {step}".strip())
     wanted = found[-1]

@@ -245,9 +245,9 @@ class Supervisor:
             raise OwnershipError(f"session {session_id} does not belong to run {run_id}")
         return await self._journal.reader.chunks(session_id, before, limit)
 
-    async def diff(self, run_id: RunId, step: str = "", attempt: int = 0) -> str:
+    async def diff(self, run_id: RunId, step: str = "", attempt: int = 0, branch: str = "") -> str:
         """Unified diff of the run's work, or of what one attempt changed."""
-        return await run_diff(self._core, await self.run(run_id), step, attempt)
+        return await run_diff(self._core, await self.run(run_id), step, attempt, branch)
 
     async def metrics(self) -> Metrics:
         """Counted at this moment from the journal. Raises StoreError."""

@@ -11,7 +11,7 @@ from app.domain.commands import Command, Done
 from app.domain.events import Event
 from app.domain.feed import FeedItem, Status, VerifyReport
 from app.domain.metrics import Metrics
-from app.domain.run import Review, Run, RunState
+from app.domain.run import Question, Review, Run, RunState
 from app.domain.session import Chunk
 from app.domain.workflow import Recipe
 
@@ -44,6 +44,8 @@ class Client(Protocol):
 
     async def reviews(self, open_only: bool = True) -> Sequence[Review]: ...
 
+    async def questions(self, open_only: bool = True) -> Sequence[Question]: ...
+
     async def rules(self) -> Sequence[StoredRule]: ...
 
     async def transcript(
@@ -52,7 +54,7 @@ class Client(Protocol):
         """A page of transcript, oldest first, ending before ordinal `before` (None: the newest).
         Raises OwnershipError when the session is not that run's."""
 
-    async def diff(self, run_id: RunId, step: str = "", attempt: int = 0) -> str:
+    async def diff(self, run_id: RunId, step: str = "", attempt: int = 0, branch: str = "") -> str:
         """Unified diff: of the whole run's work (no step), or of what one attempt changed."""
 
     async def metrics(self) -> Metrics:

@@ -13,7 +13,7 @@ from app.domain.commands import Command, Done
 from app.domain.events import Event
 from app.domain.feed import FeedItem, Status, VerifyReport
 from app.domain.metrics import Metrics
-from app.domain.run import Review, Run, RunState
+from app.domain.run import Question, Review, Run, RunState
 from app.domain.session import Chunk
 from app.domain.workflow import Recipe
 from app.link.client import Client
@@ -116,6 +116,9 @@ class LocalClient:
     async def reviews(self, open_only: bool = True) -> Sequence[Review]:
         return await self._supervisor.reviews(open_only)
 
+    async def questions(self, open_only: bool = True) -> Sequence[Question]:
+        return await self._supervisor.questions(open_only)
+
     async def rules(self) -> Sequence[StoredRule]:
         return await self._supervisor.rules()
 
@@ -124,8 +127,8 @@ class LocalClient:
     ) -> Sequence[Chunk]:
         return await self._supervisor.transcript(run_id, session_id, before, limit)
 
-    async def diff(self, run_id: RunId, step: str = "", attempt: int = 0) -> str:
-        return await self._supervisor.diff(run_id, step, attempt)
+    async def diff(self, run_id: RunId, step: str = "", attempt: int = 0, branch: str = "") -> str:
+        return await self._supervisor.diff(run_id, step, attempt, branch)
 
     async def metrics(self) -> Metrics:
         return await self._supervisor.metrics()

@@ -18,7 +18,7 @@ from app.domain.errors import StoreError
 from app.domain.events import Event
 from app.domain.feed import Ended, FeedItem, Status, VerifyReport
 from app.domain.metrics import Metrics
-from app.domain.run import Review, Run, RunState
+from app.domain.run import Question, Review, Run, RunState
 from app.domain.session import Chunk
 from app.domain.workflow import Recipe
 from app.link import wire
@@ -148,6 +148,9 @@ class SocketClient:
     async def reviews(self, open_only: bool = True) -> Sequence[Review]:
         return await self._call(wire.REVIEWS, wire.OpenOnly(open_only=open_only))
 
+    async def questions(self, open_only: bool = True) -> Sequence[Question]:
+        return await self._call(wire.QUESTIONS, wire.OpenOnly(open_only=open_only))
+
     async def rules(self) -> Sequence[StoredRule]:
         return await self._call(wire.RULES, wire.Nothing())
 
@@ -159,8 +162,9 @@ class SocketClient:
             wire.ReadTranscript(run_id=run_id, session_id=session_id, before=before, limit=limit),
         )
 
-    async def diff(self, run_id: RunId, step: str = "", attempt: int = 0) -> str:
-        return await self._call(wire.DIFF, wire.ReadDiff(run_id=run_id, step=step, attempt=attempt))
+    async def diff(self, run_id: RunId, step: str = "", attempt: int = 0, branch: str = "") -> str:
+        params = wire.ReadDiff(run_id=run_id, step=step, attempt=attempt, branch=branch)
+        return await self._call(wire.DIFF, params)
 
     async def metrics(self) -> Metrics:
         return await self._call(wire.METRICS, wire.Nothing())

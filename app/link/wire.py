@@ -20,7 +20,7 @@ from app.domain.commands import Command, Done
 from app.domain.events import Event
 from app.domain.feed import FeedItem, Status, VerifyReport
 from app.domain.metrics import Metrics
-from app.domain.run import Review, Run, RunState
+from app.domain.run import Question, Review, Run, RunState
 from app.domain.session import Chunk
 from app.domain.workflow import Recipe
 from app.link.client import Client
@@ -111,6 +111,7 @@ class ReadDiff(Model):
     run_id: RunId
     step: str = ""
     attempt: int = 0
+    branch: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,6 +141,9 @@ APPROVALS = Call(
 REVIEWS = Call(
     "reviews", OpenOnly, TypeAdapter(Sequence[Review]), lambda c, p: c.reviews(p.open_only)
 )
+QUESTIONS = Call(
+    "questions", OpenOnly, TypeAdapter(Sequence[Question]), lambda c, p: c.questions(p.open_only)
+)
 RULES = Call("rules", Nothing, TypeAdapter(Sequence[StoredRule]), lambda c, _: c.rules())
 TRANSCRIPT = Call(
     "transcript",
@@ -147,7 +151,12 @@ TRANSCRIPT = Call(
     TypeAdapter(Sequence[Chunk]),
     lambda c, p: c.transcript(p.run_id, p.session_id, p.before, p.limit),
 )
-DIFF = Call("diff", ReadDiff, TypeAdapter(str), lambda c, p: c.diff(p.run_id, p.step, p.attempt))
+DIFF = Call(
+    "diff",
+    ReadDiff,
+    TypeAdapter(str),
+    lambda c, p: c.diff(p.run_id, p.step, p.attempt, p.branch),
+)
 METRICS = Call("metrics", Nothing, TypeAdapter(Metrics), lambda c, _: c.metrics())
 VERIFY = Call("verify", Nothing, TypeAdapter(VerifyReport), lambda c, _: c.verify())
 SHUTDOWN = Call("shutdown", Nothing, TypeAdapter(None), lambda c, _: c.shutdown())
@@ -163,6 +172,7 @@ CALLS: dict[str, Call[Any, Any]] = {
         EVENTS,
         APPROVALS,
         REVIEWS,
+        QUESTIONS,
         RULES,
         TRANSCRIPT,
         DIFF,

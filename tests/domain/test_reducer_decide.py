@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import pytest
 
-from app.domain import decide as do
+from app.domain import directives as do
 from app.domain import events as ev
 from app.domain.approval import Actor, ActorKind, ApprovalState, Settlement
 from app.domain.attention import AttentionKind, attention
+from app.domain.decide import decide
 from app.domain.errors import Refused
 from app.domain.events import Event
 from app.domain.reducer import reduce
-from app.domain.run import AttemptState, Cause, GateResult, ReviewState, RunState
+from app.domain.run import AttemptState, Cause, GateResult, ReviewState, RunState, Unit
 from app.domain.session import SessionState
 from app.domain.task_state import TaskState
 from tests.support.story import (
@@ -41,6 +42,12 @@ def play(*payloads: ev.Payload, state: RunState | None = None) -> RunState:
     return state
 
 
+def following(state: RunState) -> do.Directive:
+    """The only thing to do next: this workflow is one line."""
+    (directive,) = decide(RECIPE, state)
+    return directive
+
+
 def begun() -> RunState:
     return play(*story()[:4])
 
@@ -67,12 +74,12 @@ def given(decision: str, *reasons: str, by: Actor = REVIEWER) -> ev.VerdictGiven
 def test_a_story_ends_with_the_plan_sent_back() -> None:
     state = play(*story())
     assert state.run.state is TaskState.IN_PROGRESS
-    assert state.run.cursor == 0
+    assert state.run.current_step == "plan"
     assert state.rejects == {"plan-review": 1}
     assert state.attempts["plan//0/1"].state is AttemptState.REJECTED
     assert state.seq == len(story())
-    again = do.decide(RECIPE, state)
-    assert again == do.StartAttempt("plan", 2, Cause.REJECTED)
+    again = following(state)
+    assert again == do.StartAttempt(Unit("plan"), 2, Cause.REJECTED)
 
 
 def test_the_session_waits_while_an_approval_is_pending_and_works_after_it() -> None:
@@ -92,28 +99,28 @@ def test_events_that_do_not_fit_are_refused() -> None:
 
 def test_first_things_first() -> None:
     state = play(ev.RunCreated(run=a_run()))
-    assert do.decide(RECIPE, state) == do.Begin()
+    assert following(state) == do.Begin()
     state = play(moved(TaskState.IN_PROGRESS), state=state)
-    assert do.decide(RECIPE, state) == do.PinBase()
+    assert following(state) == do.PinBase()
     state = play(ev.BasePinned(commit="0" * 40), state=state)
-    assert do.decide(RECIPE, state) == do.StartAttempt("plan", 1, Cause.FIRST)
+    assert following(state) == do.StartAttempt(Unit("plan"), 1, Cause.FIRST)
     state = play(started("plan", 1), state=state)
-    assert do.decide(RECIPE, state) == do.RunTurn("plan", 1, "planner")
-    assert do.decide(RECIPE, produced(state, "plan", 1)) == do.FinishStep("plan", 1)
+    assert following(state) == do.RunTurn(Unit("plan"), 1, "planner")
+    assert following(produced(state, "plan", 1)) == do.FinishStep(Unit("plan"), 1)
 
 
 def test_a_review_asks_the_agent_first_then_the_operator() -> None:
-    assert do.decide(RECIPE, reviewed()) == do.StartAttempt("plan-review", 1, Cause.FIRST)
+    assert following(reviewed()) == do.StartAttempt(Unit("plan-review"), 1, Cause.FIRST)
     state = reviewed(given("approve"))
-    assert isinstance(do.decide(RECIPE, state), do.Wait)
+    assert isinstance(following(state), do.Wait)
     assert [i.kind for i in attention(state, START)] == [AttentionKind.REVIEW]
     done = play(given("approve", by=ADA), state=state)
-    closing = do.decide(RECIPE, done)
+    closing = following(done)
     assert isinstance(closing, do.CloseReview) and closing.approved
 
 
 def test_a_reject_goes_back_with_its_reasons() -> None:
-    closing = do.decide(RECIPE, reviewed(given("reject", "no tests", "no back-off")))
+    closing = following(reviewed(given("reject", "no tests", "no back-off")))
     assert isinstance(closing, do.CloseReview)
     assert (closing.approved, closing.return_to) == (False, "plan")
     assert closing.reasons == ("no tests", "no back-off")
@@ -125,25 +132,25 @@ def test_a_rejected_artefact_is_not_put_to_the_operator() -> None:
 
 def test_an_unparsable_verdict_goes_to_the_operator_and_never_approves() -> None:
     state = reviewed(given("unparsable"))
-    escalation = do.decide(RECIPE, state)
-    assert isinstance(escalation, do.Escalate) and not escalation.block
+    escalation = following(state)
+    assert isinstance(escalation, do.Escalate) and not escalation.at_limit
     state = play(
         ev.ReviewEscalated(review_id=a_review().review_id, why=escalation.why), state=state
     )
-    assert isinstance(do.decide(RECIPE, state), do.Wait)
+    assert isinstance(following(state), do.Wait)
     assert attention(state, START)[0].kind is AttentionKind.REVIEW
 
 
 def test_at_the_reject_limit_the_run_blocks_and_the_operator_decides() -> None:
     state = reviewed(given("reject", "first"))
     state = state.model_copy(update={"rejects": {"plan-review": 1}})
-    escalation = do.decide(RECIPE, state)
-    assert isinstance(escalation, do.Escalate) and escalation.block
+    escalation = following(state)
+    assert isinstance(escalation, do.Escalate) and escalation.at_limit
     state = play(
         ev.ReviewEscalated(review_id=a_review().review_id, why=escalation.why), state=state
     )
     for decision, approved in (("approve", True), ("reject", False)):
-        closing = do.decide(RECIPE, play(given(decision, "x", by=ADA), state=state))
+        closing = following(play(given(decision, "x", by=ADA), state=state))
         assert isinstance(closing, do.CloseReview) and closing.approved is approved
 
 
@@ -175,36 +182,38 @@ def implementing() -> RunState:
 
 def test_a_gate_runs_before_a_step_is_finished() -> None:
     state = implementing()
-    directive = do.decide(RECIPE, state)
+    directive = following(state)
     assert isinstance(directive, do.RunGate) and directive.gate.name == "tests"
-    assert do.decide(RECIPE, play(gate(True), state=state)) == do.FinishStep("implement", 1)
+    assert following(play(gate(True), state=state)) == do.FinishStep(Unit("implement"), 1)
 
 
 def test_a_failed_gate_sends_back_until_its_limit_then_blocks() -> None:
     state = play(gate(False), state=implementing())
-    assert do.decide(RECIPE, state) == do.SendBack("implement", "tests")
+    assert following(state) == do.SendBack(Unit("implement"), "implement", "tests")
     back = ev.Returned(from_step="implement", to_step="implement", cause="gate", gate="tests")
     again = play(back, state=state)
-    assert do.decide(RECIPE, again) == do.StartAttempt("implement", 2, Cause.GATE)
+    assert following(again) == do.StartAttempt(Unit("implement"), 2, Cause.GATE)
     limit = state.model_copy(update={"returns": {"implement/tests": 1}})
-    stop = do.decide(RECIPE, limit)
-    assert isinstance(stop, do.Stop) and stop.state is TaskState.BLOCKED
-    assert "gate tests failed" in stop.blocked.message
+    block = following(limit)
+    assert isinstance(block, do.Block) and not block.fatal
+    assert "gate tests failed" in block.blocked.message
+    held = ev.AttemptBlocked(step="implement", attempt=1, blocked=block.blocked)
+    assert following(play(held, state=limit)) == do.Stop(TaskState.BLOCKED, block.blocked)
 
 
 def test_nothing_runs_on_while_a_tool_call_is_uncertain() -> None:
     state = play(*story()[:8])
     approval_id = an_approval().approval_id
     state = play(ev.ApprovalUncertain(approval_id=approval_id, why="gone"), state=state)
-    assert isinstance(do.decide(RECIPE, state), do.Wait)
+    assert isinstance(following(state), do.Wait)
     assert attention(state, START)[0].kind is AttentionKind.UNCERTAIN
     settled = ev.ApprovalSettled(
         approval_id=approval_id, settlement=Settlement.TREAT_AS_DONE, by=ADA
     )
-    assert do.decide(RECIPE, play(settled, state=state)) == do.RunTurn("plan", 1, "planner")
+    assert following(play(settled, state=state)) == do.RunTurn(Unit("plan"), 1, "planner")
 
 
 def test_the_end_of_the_steps_completes_the_run() -> None:
     state = play(gate(True), state=implementing())
     state = play(ev.StepFinished(step="implement", attempt=1), state=state)
-    assert do.decide(RECIPE, state) == do.Complete()
+    assert following(state) == do.Complete()

@@ -8,10 +8,20 @@ import pytest
 
 from app.domain import events as ev
 from app.domain.approval import Action, Actor, ActorKind, Decision, Settlement
-from app.domain.base import ReviewId, RunId
+from app.domain.base import QuestionId, ReviewId, RunId
 from app.domain.events import Event
 from app.domain.reducer import reduce
-from app.domain.run import Attempt, Blocked, Cause, Failure, FailureKind, GateResult, RunState
+from app.domain.run import (
+    Attempt,
+    Blocked,
+    BranchPlan,
+    Cause,
+    Failure,
+    FailureKind,
+    GateResult,
+    Question,
+    RunState,
+)
 from app.domain.session import Continuity, Usage
 from app.domain.task_state import TaskState
 from app.domain.toolcall import ToolOutcome
@@ -266,6 +276,33 @@ def test_what_an_agent_says_and_uses_is_left_out() -> None:
     assert entry_of(stopped, None) is None
 
 
+def _flow() -> list[ev.Payload]:
+    blocked = Blocked(kind="gate", message="no", step="plan")
+    asked = Question(
+        question_id=QuestionId("q-1"),
+        run_id=RunId("r-1"),
+        step="plan",
+        attempt=1,
+        text="which?",
+        asked_at=START,
+    )
+    plan = BranchPlan(name="a", agent="coder")
+    return [
+        ev.AttemptBlocked(step="plan", attempt=1, blocked=blocked),
+        ev.AttemptReleased(step="plan", attempt=1, by=ADA),
+        ev.AttemptSkipped(step="plan", attempt=1, by=ADA, output="this"),
+        ev.AttemptPassed(step="plan", attempt=1),
+        ev.AttemptCanceled(step="plan", attempt=1, why="late"),
+        ev.BranchesPlanned(step="implement", branches=(plan,)),
+        ev.BranchCanceled(step="implement", branch="a", why="late"),
+        ev.ChildStarted(step="plan", attempt=1, child=RunId("r-2")),
+        ev.HeadMoved(commit="0" * 40),
+        ev.QuestionAsked(question=asked),
+        ev.QuestionAnswered(question_id=asked.question_id, answer="that", by=ADA),
+        ev.PrefixTaken(source=RunId("r-0"), attempts=(), steps=()),
+    ]
+
+
 def test_every_kind_of_event_is_either_told_or_named_as_left_out() -> None:
     """A new kind of event must not go missing from traces unnoticed."""
     key, review = an_approval("r-1", 2).approval_id, ReviewId("rv-r-1-1")
@@ -284,6 +321,7 @@ def test_every_kind_of_event_is_either_told_or_named_as_left_out() -> None:
         ev.ApprovalWithdrawn(approval_id=key, why="gone"),
         ev.ReviewEscalated(review_id=review, why="unreadable"),
         ev.Snoozed(item="review", item_id=review, until=START, by=ADA),
+        *_flow(),
     ]
     kinds = set(get_args(get_args(ev.Payload)[0]))
     assert {type(payload) for payload in everything} == kinds - set(NOT_TRACED)

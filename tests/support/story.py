@@ -83,6 +83,7 @@ def a_run(run_id: str = "r-1") -> Run:
         project="/repo",
         workflow="change",
         recipe=RECIPE.digest,
+        current_step="plan",
         steps=tuple(StepBrief(name=s.name, kind=s.kind) for s in RECIPE.workflow.steps),
         created_at=START,
         updated_at=START,

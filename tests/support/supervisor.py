@@ -17,7 +17,7 @@ from app.domain.feed import Committed, Ended, FeedItem, Snapshot, Status, Verify
 from app.domain.gate import Gate
 from app.domain.metrics import Counts, Metrics
 from app.domain.request import Request, Risk
-from app.domain.run import Review, Run, RunState, StepBrief
+from app.domain.run import Question, Review, Run, RunState, StepBrief
 from app.domain.session import Chunk, ChunkKind
 from app.domain.step import AgentStep
 from app.domain.task_state import TaskState
@@ -40,6 +40,7 @@ def a_run(run_id: str = RUN) -> Run:
         project="/work/project",
         workflow="change",
         recipe="0" * 64,
+        current_step="plan",
         steps=(StepBrief(name="plan", kind="agent"),),
         state=TaskState.IN_PROGRESS,
         created_at=NOW,
@@ -177,7 +178,12 @@ class FakeSupervisor:
         kind = ChunkKind.MESSAGE
         return [Chunk(session_id=SESSION, ordinal=1, kind=kind, text="häl[/lo]", at=NOW)]
 
-    async def diff(self, run_id: RunId, step: str = "", attempt: int = 0) -> str:
+    async def questions(self, open_only: bool = True) -> Sequence[Question]:
+        return []
+
+    async def diff(
+        self, run_id: RunId, step: str = "", attempt: int = 0, branch: str = ""
+    ) -> str:
         if step == "boom":
             raise ValueError("a defect")
         return f"diff of {run_id} {step} {attempt}\n"

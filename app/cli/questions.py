@@ -1,0 +1,69 @@
+"""`longwatch questions | answer`: what the workflows ask their operator."""
+
+from __future__ import annotations
+
+import sys
+
+import click
+
+from app.cli.control import report
+from app.cli.options import chosen_store, json_option, operator, store_option
+from app.cli.output import ago, emit, say, table
+from app.cli.prefix import pick
+from app.cli.reach import AnyClient, ask
+from app.domain.commands import AnswerQuestion, Done
+from app.domain.text import one_line
+
+
+@click.command("questions", short_help="List questions that wait for an answer.")
+@click.option("--all", "everything", is_flag=True, help="Answered ones as well.")
+@json_option
+@store_option
+def questions_command(everything: bool, as_json: bool) -> None:
+    """List the questions that wait for an answer."""
+    found = ask(chosen_store(), lambda c: c.questions(open_only=not everything))
+    if as_json:
+        return emit(found)
+    if not found:
+        return say("no question waits for an answer")
+    rows = [
+        (
+            q.question_id,
+            q.state,
+            q.run_id,
+            ago(q.asked_at),
+            one_line(q.text, 200),
+            " | ".join(q.choices) or one_line(q.answer, 100),
+        )
+        for q in found
+    ]
+    return table(("question", "state", "run", "asked", "text", "choices or answer"), rows)
+
+
+@click.command("answer", short_help="Answer a question of a workflow.")
+@click.argument("question_id", metavar="ID")
+@click.argument("text")
+@json_option
+@store_option
+def answer_command(question_id: str, text: str, as_json: bool) -> None:
+    """Answer question ID with TEXT ('-': read stdin); the run goes on."""
+    given = sys.stdin.read() if text == "-" else text
+
+    async def work(client: AnyClient) -> Done:
+        question = pick(
+            question_id,
+            await client.questions(),
+            lambda q: q.question_id,
+            "open question",
+            see="longwatch questions --all",
+        )
+        return await client.execute(
+            AnswerQuestion(
+                question_id=question.question_id,
+                revision=question.revision,
+                answer=given,
+                by=operator(),
+            )
+        )
+
+    report(ask(chosen_store(), work), as_json)

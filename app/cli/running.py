@@ -1,0 +1,74 @@
+"""`longwatch pause | resume | skip | fork`: a run as a whole, and parts of it that stand still."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+
+import click
+
+from app.cli.control import report
+from app.cli.options import chosen_store, json_option, operator, store_option
+from app.cli.prefix import find_run
+from app.cli.reach import AnyClient, ask
+from app.domain.base import RunId
+from app.domain.commands import Command, Done, ForkRun, PauseRun, ResumeRun, SkipStep
+
+
+@click.command("pause", short_help="Stop a run's agents for a while.")
+@click.argument("run_id", metavar="RUN")
+@click.option("--reason", default="", help="Why; shown on its page.")
+@json_option
+@store_option
+def pause_command(run_id: str, reason: str, as_json: bool) -> None:
+    """Stop RUN's agents until it is resumed. A turn that is cut off is taken up again then."""
+    _tell(run_id, lambda run: PauseRun(run_id=run, reason=reason, by=operator()), as_json)
+
+
+@click.command("resume", short_help="Let a paused run go on.")
+@click.argument("run_id", metavar="RUN")
+@json_option
+@store_option
+def resume_command(run_id: str, as_json: bool) -> None:
+    """Let the paused RUN go on."""
+    _tell(run_id, lambda run: ResumeRun(run_id=run, by=operator()), as_json)
+
+
+@click.command("skip", short_help="Go on without a step that stands still.")
+@click.argument("run_id", metavar="RUN")
+@click.argument("step")
+@click.option("--branch", default="", help="Only this branch of the step.")
+@click.option("--value", default=None, help="What counts as its result ('-': read stdin).")
+@click.option("--reason", default="", help="Why; kept in the journal.")
+@json_option
+@store_option
+def skip_command(
+    run_id: str, step: str, branch: str, value: str | None, reason: str, as_json: bool
+) -> None:
+    """Go on without the result of STEP, or with a value in its place."""
+    given = sys.stdin.read() if value == "-" else value
+    _tell(
+        run_id,
+        lambda run: SkipStep(
+            run_id=run, step=step, branch=branch, value=given, reason=reason, by=operator()
+        ),
+        as_json,
+    )
+
+
+@click.command("fork", short_help="Make a run again from one of its steps.")
+@click.argument("run_id", metavar="RUN")
+@click.argument("step")
+@json_option
+@store_option
+def fork_command(run_id: str, step: str, as_json: bool) -> None:
+    """Start a new run that takes over what RUN did before STEP, and makes the rest anew."""
+    _tell(run_id, lambda run: ForkRun(run_id=run, step=step, by=operator()), as_json)
+
+
+def _tell(given: str, command: Callable[[RunId], Command], as_json: bool) -> None:
+    async def work(client: AnyClient) -> Done:
+        run = (await find_run(client, given)).run
+        return await client.execute(command(run.run_id))
+
+    report(ask(chosen_store(), work), as_json)
