@@ -27,8 +27,8 @@ from app.engine.approvals import ApprovalDesk
 from app.engine.broadcast import Broadcast
 from app.engine.core import Core
 from app.engine.drivers import default_drivers
+from app.engine.machine import MACHINE, Machine
 from app.engine.operator import Operator
-from app.engine.processes import ProcessRegistry
 from app.engine.recovery import recover
 from app.engine.redaction import Redaction
 from app.engine.results import run_diff
@@ -36,7 +36,6 @@ from app.engine.runs import Runs
 from app.engine.sessions import SessionKeeper
 from app.engine.slots import Slots
 from app.engine.system import RandomIds, SystemClock
-from app.engine.workspaces import Workspaces
 from app.store.counts import count
 from app.store.journal import Draft, Journal
 from app.store.lock import StoreLock
@@ -77,6 +76,7 @@ class Supervisor:
         clock: Clock | None = None,
         ids: IdSource | None = None,
         drivers: Mapping[str, Driver] | None = None,
+        machine: Machine = MACHINE,
     ) -> Supervisor:
         """Take the store and, with `run`, everything unfinished in it up again.
 
@@ -89,11 +89,12 @@ class Supervisor:
         await asyncio.to_thread(lock.acquire)
         clock, ids = clock or SystemClock(), ids or RandomIds()
         try:
-            journal = await Journal.open(paths, clock)
+            journal = await machine.journal(paths, clock)
         except BaseException:
             lock.release()
             raise
-        core = _core(journal, paths, clock, ids, default_drivers() if drivers is None else drivers)
+        drivers = default_drivers() if drivers is None else drivers
+        core = _core(journal, paths, clock, ids, drivers, machine)
         supervisor = cls(core, lock, run=run, max_parallel=max_parallel)
         try:
             if run:
@@ -285,12 +286,13 @@ def _core(
     clock: Clock,
     ids: IdSource,
     drivers: Mapping[str, Driver],
+    machine: Machine,
 ) -> Core:
     epoch = journal.projection.epoch + 1
 
     async def record(payload: ev.Payload) -> None:
         await asyncio.shield(journal.append([Draft(payload)]))
 
-    processes = ProcessRegistry(record, clock, ids, epoch, store_id=paths.store_id)
-    workspaces = Workspaces(paths.workspaces, processes)
+    processes = machine.processes(record, clock, ids, epoch, store_id=paths.store_id)
+    workspaces = machine.workspaces(paths.workspaces, processes)
     return Core(journal, paths, clock, ids, epoch, drivers, processes, workspaces)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from app.domain.base import Clock, RunId
 from app.domain.errors import StoreDamaged, StoreError
@@ -42,7 +43,9 @@ Listener = Callable[[Sequence[Event], Sequence[Chunk]], None]
 class Journal:
     """Append-only, hash-chained; the only way to change anything in a store."""
 
-    def __init__(self, paths: StorePaths, clock: Clock) -> None:
+    def __init__(
+        self, paths: StorePaths, clock: Clock, reader: Callable[[Path], Reader] = Reader
+    ) -> None:
         self._paths = paths
         self._clock = clock
         self._loop = asyncio.get_running_loop()
@@ -54,15 +57,25 @@ class Journal:
         self._writer: Writer | None = None
         self._on_problem: Callable[[str], None] = lambda text: None
         self.projection = Projection()
-        self.reader = Reader(paths.database)
+        self.reader = reader(paths.database)
         self.committed_seq = 0
         self.problem = ""
 
     @classmethod
-    async def open(cls, paths: StorePaths, clock: Clock) -> Journal:
-        """Open for writing; the caller holds the store's lock. Raises StoreError."""
+    async def open(
+        cls,
+        paths: StorePaths,
+        clock: Clock,
+        *,
+        reader: Callable[[Path], Reader] = Reader,
+        writer: Callable[..., Writer] = Writer,
+    ) -> Journal:
+        """Open for writing; the caller holds the store's lock. Raises StoreError.
+
+        `reader` and `writer` say how reading and writing get off the loop.
+        """
         await asyncio.to_thread(_refuse_emptied, paths)
-        journal = cls(paths, clock)
+        journal = cls(paths, clock, reader)
         connection = await asyncio.to_thread(open_for_writing, paths.database)
         try:
             await journal._load()
@@ -71,7 +84,7 @@ class Journal:
             await journal.reader.close()
             raise
         head = journal._head
-        journal._writer = Writer(
+        journal._writer = writer(
             connection,
             HeadFile(paths.head),
             head,

@@ -19,7 +19,7 @@ from app.domain.session import Chunk
 from app.store.head import Head, HeadFile
 from app.store.projection import TABLES, Row
 
-_RETRY_SECONDS = 1.0
+RETRY_SECONDS = 1.0
 # Not INSERT OR REPLACE: that would give the row a new rowid, which is the order of creation.
 _UPSERT = (
     "INSERT INTO {table} VALUES (?,?,?,?) ON CONFLICT(id) DO UPDATE SET "
@@ -98,23 +98,27 @@ class Writer:
         return batch, False
 
     def _write_until_done(self, batch: Sequence[Write]) -> bool:
-        failed = False
-        while True:
-            try:
-                entries, head = self._chain(batch)
-                if not (failed and self._is_there(head)):
-                    self._commit(batch, entries)
-            except sqlite3.Error as error:
-                failed = True
-                self._problem(f"the store cannot be written: {error}; runs are paused")
-                self._rollback()
-                if self._stop.wait(_RETRY_SECONDS):
-                    return False
-                continue
-            self._remember(head)
-            if failed:
-                self._problem("")
-            return True
+        again = False
+        while not self._attempt(batch, again):
+            again = True
+            if self._stop.wait(RETRY_SECONDS):
+                return False
+        return True
+
+    def _attempt(self, batch: Sequence[Write], again: bool) -> bool:
+        """Try once to commit a batch; `again`: it has been tried before, and failed."""
+        try:
+            entries, head = self._chain(batch)
+            if not (again and entries and self._is_there(head)):
+                self._commit(batch, entries)
+        except sqlite3.Error as error:
+            self._problem(f"the store cannot be written: {error}; runs are paused")
+            self._rollback()
+            return False
+        self._remember(head)
+        if again:
+            self._problem("")
+        return True
 
     def _is_there(self, head: Head) -> bool:
         """Whether a commit that reported an error has reached the database after all."""
