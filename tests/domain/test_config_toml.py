@@ -36,27 +36,26 @@ BROKEN = [
     (
         'name = "w"\ndescripton = "d"\n' + STEP,
         'f.toml:2: descripton: unknown key; did you mean "description"? '
-        "Allowed: description, name, step",
+        "Allowed: description, enabled, enforce, max_parallel, name, step, timeout_seconds",
     ),
     (
         'name = "w"\n' + STEP + 'promt = "p"\n',
         'f.toml:6: step[0].promt: unknown key; did you mean "prompt"? '
-        "Allowed: agent, gate, kind, name, prompt, retry, timeout_seconds",
+        "Allowed: agent, gate, kind, loop, name, needs",
     ),
     (
         'name = "w"\n' + STEP + "zzz = 1\n",
-        "f.toml:6: step[0].zzz: unknown key. "
-        "Allowed: agent, gate, kind, name, prompt, retry, timeout_seconds",
+        "f.toml:6: step[0].zzz: unknown key. Allowed: agent, gate, kind, loop, name, needs",
     ),
     (
         'name = "w"\n' + STEP + 'kind = "reviw"\n',
         'f.toml:6: step[0].kind: "reviw" is not allowed; did you mean "review"? '
-        "Allowed: agent, review",
+        "Allowed: agent, fan_out, collect, review, gate, question, workflow",
     ),
     (
         'name = "w"\n' + STEP + 'kind = ["review"]\n',
         'f.toml:6: step[0].kind: a list is not allowed; did you mean "review"? '
-        "Allowed: agent, review",
+        "Allowed: agent, fan_out, collect, review, gate, question, workflow",
     ),
     (
         'name = "w"\n' + STEP + "timeout_seconds = 0\n",

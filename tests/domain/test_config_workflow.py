@@ -82,7 +82,7 @@ BROKEN = [
     (
         PLAN + REVIEW + 'prompt = "{{ previous }}"\n',
         'f.toml:12: step[1].prompt: template line 1: unknown variable "previous". '
-        "Allowed: request, outputs, reasons, attempt, artefact, diff",
+        "Allowed: request, input, outputs, reasons, attempt, artefact, diff",
     ),
 ]
 

@@ -80,7 +80,7 @@ def test_nothing_is_escaped() -> None:
             "{{ reqest.text }}",
             'template line 1: unknown variable "reqest"; did you mean "request"?',
         ),
-        ("a\n{{ input }}", 'template line 2: unknown variable "input". Allowed: request, outputs,'),
+        ("a\n{{ text }}", 'template line 2: unknown variable "text". Allowed: request, input,'),
         ("{{ request.txt }}", 'template line 1: request has no "txt"; did you mean "text"?'),
         ("{{ gate['lgo'] }}", 'template line 1: gate has no "lgo"; did you mean "log"?'),
         ("{{ outputs.code }}", 'template line 1: outputs has no "code". Allowed: plan'),
