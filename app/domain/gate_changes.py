@@ -19,10 +19,11 @@ class FileChange:
     paths: tuple[str, ...]
     added: int
     removed: int
+    binary: bool = False  # has no lines
 
     @property
     def lines(self) -> int:
-        """A change without lines (of a mode, of a name) is a change all the same: one."""
+        """A change without lines (of a mode, a name, bytes) is a change all the same: one."""
         return max(self.added + self.removed, 1)
 
 
@@ -56,7 +57,8 @@ def _count(number: int, one: str, many: str) -> str:
 
 
 def _file(change: FileChange) -> str:
-    return f"  +{change.added} -{change.removed} {one_line(' -> '.join(change.paths), _WIDTH)}"
+    lines = "binary" if change.binary else f"+{change.added} -{change.removed}"
+    return f"  {lines} {one_line(' -> '.join(change.paths), _WIDTH)}"
 
 
 def within(path: str, globs: Sequence[str]) -> bool:

@@ -24,7 +24,7 @@ _DIFF = (
 )
 # Without --unified, which would ask for the patch as well.
 _NUMSTAT = (
-    *("diff", "--numstat", "-z", "--text", "--find-renames", "--no-ext-diff", "--no-textconv"),
+    *("diff", "--numstat", "-z", "--find-renames", "--no-ext-diff", "--no-textconv"),
     *("--no-relative", "--ignore-submodules=none"),
 )
 
@@ -48,8 +48,8 @@ async def commit_diff(
 async def numstat(git: Git, folder: Path, base: str, commit: str) -> tuple[FileChange, ...]:
     """Every file that differs between two commits, with its lines. Raises GitError.
 
-    Binary files count by their line feeds: neither a zero byte nor an attribute that somebody
-    sets hides a change.
+    `folder` is the project and not the worktree: which files are binary is said by attributes
+    in its files, and an agent could write those of the worktree.
     """
     words = (*_NUMSTAT, base, commit, "--")
     done = await git.run(folder, *words, keep=Keep(head=_COUNT_LIMIT, tail=0))
@@ -65,11 +65,9 @@ def _changes(text: str) -> Iterator[FileChange]:
         if field:
             added, removed, path = field.split("\t", 2)
             paths = (path,) if path else (next(fields), next(fields))
-            yield FileChange(paths, _number(added), _number(removed))
-
-
-def _number(text: str) -> int:
-    return int(text) if text.isdecimal() else 0  # "-": git still will not count it
+            binary = added == "-"
+            lines = (0, 0) if binary else (int(added), int(removed))
+            yield FileChange(paths, *lines, binary)
 
 
 async def working_diff(git: Git, worktree: Path, metadata: Path, base: str) -> str:
@@ -82,7 +80,8 @@ async def working_diff(git: Git, worktree: Path, metadata: Path, base: str) -> s
     try:
         # On a copy of the index, so that the agent's own staging is left alone.
         with suppress(FileNotFoundError):
-            await asyncio.to_thread(shutil.copyfile, metadata / "index", folder / "index")
+            # With its time, by which git knows which files may have changed since unseen.
+            await asyncio.to_thread(shutil.copy2, metadata / "index", folder / "index")
         environment = {"GIT_INDEX_FILE": str(folder / "index")}
         # What cannot be added (an unreadable file, an empty repository within) is left out.
         words = ("add", "--intent-to-add", "--ignore-errors", "--", ".")
