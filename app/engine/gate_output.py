@@ -11,7 +11,7 @@ from pathlib import Path
 from app.domain.gate import Gate
 from app.domain.gate_check import Finding, check_patterns
 from app.domain.run import Run
-from app.engine import gate_worker
+from app.engine import gate_schema_worker
 from app.engine.capture import Captured, Keep
 from app.engine.environment import child_environment
 from app.engine.gate_input import handed_over
@@ -21,8 +21,8 @@ from app.engine.processes import ProcessRegistry
 # Far more than a check takes; a gate's own limit is for commands, and much longer by default.
 SCHEMA_SECONDS = 30.0
 PATTERN_SECONDS = 5.0
-_WORKER = str(Path(gate_worker.__file__).resolve())
-_ENDINGS = (gate_worker.FITS, gate_worker.DOES_NOT_FIT, gate_worker.NOT_USABLE)
+_WORKER = str(Path(gate_schema_worker.__file__).resolve())
+_ENDINGS = (gate_schema_worker.FITS, gate_schema_worker.DOES_NOT_FIT, gate_schema_worker.NOT_USABLE)
 
 
 async def check_pattern(gate: Gate, output: str) -> Finding:
@@ -70,5 +70,7 @@ def _finding(captured: Captured, seconds: float) -> Finding:
         why = f"the check against the JSON schema broke off (exit {code}): {last}"
         return Finding(False, why, usable=False)
     return Finding(
-        code == gate_worker.FITS, captured.stdout.text, usable=code != gate_worker.NOT_USABLE
+        code == gate_schema_worker.FITS,
+        captured.stdout.text,
+        usable=code != gate_schema_worker.NOT_USABLE,
     )
