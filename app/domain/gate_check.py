@@ -46,6 +46,17 @@ def score(log: str) -> float | None:
     return value if math.isfinite(value) else None
 
 
+def pattern_problem(expression: str) -> str:
+    """Why an expression cannot be used, in a few words; "" when it can."""
+    import regex
+
+    try:
+        regex.compile(expression, regex.MULTILINE)
+    except regex.error as error:
+        return str(error)
+    return ""
+
+
 def check_patterns(pattern: str, forbid: str, output: str, seconds: float) -> Finding:
     """Look for one expression that must be there and one that must not; "" is not looked for.
 
@@ -55,10 +66,10 @@ def check_patterns(pattern: str, forbid: str, output: str, seconds: float) -> Fi
     import regex
 
     text = output.replace("\r\n", "\n")
-    try:
-        wanted, unwanted = (regex.compile(x, regex.MULTILINE) for x in (pattern, forbid))
-    except regex.error as error:
-        return Finding(False, f"the gate's expression cannot be used: {error}", usable=False)
+    problem = pattern_problem(pattern) or pattern_problem(forbid)
+    if problem:
+        return Finding(False, f"the gate's expression cannot be used: {problem}", usable=False)
+    wanted, unwanted = (regex.compile(x, regex.MULTILINE) for x in (pattern, forbid))
     try:
         if wanted.search(text, timeout=seconds) is None:
             shown = one_line(pattern, _WIDTH)

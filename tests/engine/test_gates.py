@@ -5,39 +5,23 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import tempfile
-from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.domain.base import RunId
 from app.domain.errors import LongwatchError
 from app.domain.gate import Gate
-from app.domain.request import Request
-from app.domain.run import GateResult, Run, StepBrief
+from app.domain.run import GateResult
 from app.domain.text import printable
 from app.engine.capture import Output
 from app.engine.excerpt import excerpt, size_of
-from app.engine.gates import LOG_LIMIT, run_gate
+from app.engine.gates import LOG_LIMIT
 from app.engine.processes import ProcessRegistry
-from app.engine.system import SystemClock
 from tests.support.children import DAEMON, PYTHON, Journal, orphans
+from tests.support.gate_runs import gate_on
 from tests.support.waiting import until
-
-NOW = datetime(2026, 1, 2, tzinfo=UTC)
-RUN = Run(
-    run_id=RunId("run-1"),
-    trace_id="t",
-    request=Request(text="do it", user="ada"),
-    project="/",
-    workflow="change",
-    recipe="0" * 64,
-    steps=(StepBrief(name="plan", kind="agent"),),
-    created_at=NOW,
-    updated_at=NOW,
-)
 
 
 @pytest.fixture(autouse=True)
@@ -49,15 +33,7 @@ def _own_temp(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 async def check(
     processes: ProcessRegistry, folder: Path | str, gate: Gate, output: str = "the plan"
 ) -> GateResult:
-    return await run_gate(
-        gate,
-        workspace=str(folder),
-        run=RUN,
-        step="plan",
-        output=output,
-        registry=processes,
-        clock=SystemClock(),
-    )
+    return await gate_on(processes, gate, output, workspace=folder)
 
 
 def shell(line: str, timeout: float = 30) -> Gate:
