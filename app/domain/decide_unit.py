@@ -114,11 +114,18 @@ def _plan(step: FanOutStep, state: RunState) -> do.Directive:
     return do.PlanBranches(unit)
 
 
-def _fan_in(step: FanOutStep, state: RunState, plans: list[BranchPlan]) -> do.FinishStep:
+def _fan_in(step: FanOutStep, state: RunState, plans: list[BranchPlan]) -> do.Directive:
+    """An attempt without a branch is there only when the branches' work could not be merged;
+    skipped, it stays on their own branches."""
     unit = Unit(step.name)
+    merging = state.newest(unit)
+    if merging is not None and merging.blocked is not None:
+        return do.Held(unit, merging.blocked)
+    apart = merging is not None and merging.state is AttemptState.SKIPPED
     attempts = [state.newest(Unit(step.name, plan.name)) for plan in plans]
     found = [a.commit for a in attempts if a and a.commit and a.state is AttemptState.PASSED]
-    return do.FinishStep(unit, commits=tuple(dict.fromkeys(found)) if step.merge else ())
+    merged = step.merge and not apart
+    return do.FinishStep(unit, commits=tuple(dict.fromkeys(found)) if merged else ())
 
 
 def _at_most(limit: int, found: list[do.Directive], state: RunState) -> list[do.Directive]:

@@ -51,7 +51,7 @@ def _agent_step(
 def _gate(at: KeyPath, gate: Gate) -> Found:
     if gate.command and gate.shell.strip():
         yield (*at, "shell"), "give either command (a list of words) or shell (a line), not both"
-    elif not gate.command and not gate.shell.strip():
+    elif not gate.kinds or (not gate.command and gate.shell and not gate.shell.strip()):
         yield at, 'give either command = ["word", …] or shell = "a line for /bin/sh"'
 
 

@@ -9,9 +9,9 @@ from pathlib import Path
 
 from app.domain.config import Config, check_routes, parse_config
 from app.domain.errors import ConfigError, NotFound, Refused
+from app.domain.recipes import agents_of, parts_of
 from app.domain.request import Request
 from app.domain.routing import RouteChoice, RuleReport, choose, explain
-from app.domain.step import OPERATOR, AgentStep, ReviewStep
 from app.domain.toml_lines import KeyPath
 from app.domain.toml_messages import not_among
 from app.domain.toml_source import refuse
@@ -35,12 +35,10 @@ class Project:
         found = self.workflows.get(workflow)
         if found is None:
             raise NotFound(not_among(f'no workflow "{workflow}"', workflow, self.workflows))
-        used = set(_agents_of(found))
-        return Recipe(
-            workflow=found,
-            agents=tuple(agent for agent in self.config.agent if agent.name in used),
-            rules=self.config.rules,
-        )
+        parts = parts_of(found, self.workflows)
+        used = {name for each in (found, *parts) for name in agents_of(each)}
+        agents = tuple(agent for agent in self.config.agent if agent.name in used)
+        return Recipe(workflow=found, agents=agents, rules=self.config.rules, parts=parts)
 
     def route(self, request: Request) -> RouteChoice:
         """The workflow for a request, and why. Raises Refused when nothing matches."""
@@ -107,11 +105,3 @@ def _with_script(root: Path, agent: AgentConfig) -> AgentConfig:
     if not agent.script:
         return agent
     return agent.model_copy(update={"script": str((root / agent.script).resolve())})
-
-
-def _agents_of(workflow: Workflow) -> Iterator[str]:
-    for step in workflow.steps:
-        if isinstance(step, AgentStep):
-            yield step.agent
-        elif isinstance(step, ReviewStep):
-            yield from (name for name in step.by if name != OPERATOR)
