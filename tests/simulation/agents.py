@@ -8,6 +8,7 @@ import re
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from random import Random
+from typing import Any
 
 from app.agents.protocol import (
     AgentEvent,
@@ -191,7 +192,8 @@ class SimAgent:
 
     async def _wait_for(self, answered: asyncio.Future[Answer]) -> Answer:
         assert self._end is not None
-        await asyncio.wait({answered, self._end}, return_when=asyncio.FIRST_COMPLETED)
+        first: set[asyncio.Future[Any]] = {answered, self._end}
+        await asyncio.wait(first, return_when=asyncio.FIRST_COMPLETED)
         if self._end.done():
             raise _Over
         return answered.result()

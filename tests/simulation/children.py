@@ -16,6 +16,7 @@ from app.engine.capture import Captured, Keep, Output
 from app.engine.processes import ProcessRegistry
 from tests.simulation.world import World
 
+_KEEP = Keep()
 _SCORES = ("", "3", "7.5", "score: 12")
 
 
@@ -37,7 +38,7 @@ class SimProcesses(ProcessRegistry):
         timeout: float,
         run_id: RunId | None = None,
         stdin: Path | None = None,
-        keep: Keep = Keep(),
+        keep: Keep = _KEEP,
         recorded: bool = True,
     ) -> Captured:
         if self._closing:

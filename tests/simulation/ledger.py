@@ -13,7 +13,7 @@ from app.domain.approval import Action, ActorKind, Approval, Settlement
 from app.domain.events import Event
 from app.domain.flow import dependents, owner
 from app.domain.request import Risk
-from app.domain.run import Attempt, Review, Run, Verdict
+from app.domain.run import Attempt, Review, Run, StepState, Verdict
 from app.domain.step import AgentStep, ReviewStep
 from app.domain.task_state import TaskState
 from app.domain.toolcall import ToolCall
@@ -173,7 +173,7 @@ class Ledger:
     def _step_finished(self, run: KnownRun, p: ev.StepFinished) -> None:
         self._demand(p.step not in run.finished, f"step {p.step} finishes twice")
         missing = set(run.run.needs()[p.step]) - run.finished
-        if p.state == "done" and not self._joins(run, p.step):
+        if p.state is StepState.DONE and not self._joins(run, p.step):
             self._demand(not missing, f"step {p.step} finishes before {missing}")
         run.finished.add(p.step)
 

@@ -27,6 +27,11 @@ class Runaway(AssertionError):
 class SimLoop(asyncio.BaseEventLoop):
     """`disorder` is the part of callbacks, 0 to 1, that run out of the order they came in."""
 
+    # Of asyncio's own loop, not in its stubs; the same from Python 3.8 to 3.14.
+    _ready: deque[asyncio.Handle]
+    _scheduled: list[asyncio.TimerHandle]
+    _stopping: bool
+
     def __init__(self, chance: Random, disorder: float, now: float = 0.0) -> None:
         super().__init__()
         self._chance = chance
@@ -45,7 +50,7 @@ class SimLoop(asyncio.BaseEventLoop):
     def _write_to_self(self) -> None:
         """Nobody sleeps in a selector that would have to be woken."""
 
-    def call_soon_threadsafe(
+    def call_soon_threadsafe(  # type: ignore[override]
         self, callback: Callable[..., Any], *args: Any, context: Any = None
     ) -> asyncio.Handle:
         """What comes from outside keeps its order, whatever it is mixed with."""
@@ -59,7 +64,7 @@ class SimLoop(asyncio.BaseEventLoop):
         if not handle.cancelled():
             handle._run()
 
-    def run_in_executor(
+    def run_in_executor(  # type: ignore[override]
         self, executor: Any, func: Callable[..., Any], *args: Any
     ) -> asyncio.Future[Any]:
         """Call `func` in the loop after a while. As in a pool, what has been taken up runs to its
@@ -84,26 +89,26 @@ class SimLoop(asyncio.BaseEventLoop):
         self.steps += 1
         if self.steps > MAX_STEPS:
             raise Runaway(f"more than {MAX_STEPS} callbacks by second {self._now:.1f}")
+        self.before_step()
+        if self._stopping:
+            return
         self._advance()
         handle = self._take()
-        if handle.cancelled():
-            return
-        self.before_step()
-        if not self._stopping:
+        if not handle.cancelled():
             handle._run()
 
     def _advance(self) -> None:
         """Let time go to the next timer when there is nothing else to do."""
         timers = self._scheduled
         while timers and timers[0].cancelled():
-            heapq.heappop(timers)._scheduled = False
+            heapq.heappop(timers)._scheduled = False  # type: ignore[attr-defined]
         if not self._ready:
             if not timers:
                 raise StandStill(f"nothing is left to happen at second {self._now:.1f}")
             self._now = max(self._now, timers[0].when())
         while timers and timers[0].when() <= self._now:
             timer = heapq.heappop(timers)
-            timer._scheduled = False
+            timer._scheduled = False  # type: ignore[attr-defined]
             self._ready.append(timer)
 
     def _take(self) -> asyncio.Handle:

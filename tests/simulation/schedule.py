@@ -138,8 +138,9 @@ class Schedule:
             world.violate(f"{type(error).__name__}: {error}")
             task = None
         if task is not None and task.done() and world.alive:
-            if not task.cancelled() and (error := task.exception()) is not None:
-                world.violate(f"the supervisor ends with {type(error).__name__}: {error}")
+            raised = None if task.cancelled() else task.exception()
+            if raised is not None:
+                world.violate(f"the supervisor ends with {type(raised).__name__}: {raised}")
             self._nothing_left(loop)
         image = self.disk.torn_image or self.disk.image()
         self.disk.torn_image = None

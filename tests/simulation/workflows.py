@@ -12,6 +12,7 @@ from app.domain.workflow import AgentConfig, Recipe, Workflow
 AGENTS = ("ada", "bob", "cleo", "judge")
 _PROMPT = "sim:work\n{{ request.text }}\n{{ input }}"
 _LIST = "sim:list\n{{ request.text }}"
+_CONDITIONS = ("'DONE' in input", "attempt == 1", "input | length > 9")
 Fields = dict[str, Any]
 
 

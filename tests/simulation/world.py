@@ -48,7 +48,7 @@ class World:
     _chances: dict[str, Random] = field(default_factory=dict)
 
     def chance(self, name: str) -> Random:
-        """A stream of chance of its own for each use and life, so that one does not move another."""
+        """A stream of its own for each use and life, so that one does not move another."""
         key = f"{self.seed}/{self.life}/{name}"
         if key not in self._chances:
             self._chances[key] = Random(key)
