@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol
 
 from app.domain.approval import Action, Scope
 from app.domain.run import Failure
@@ -105,12 +105,15 @@ class SettledCall:
 @dataclass(frozen=True, slots=True)
 class Prompt:
     """One turn. `turn` counts the session's turns from 1 and stays the same after a crash;
-    `again` says that this turn was already begun once, `settled` what of it is known."""
+    `again` says that this turn was already begun once, `settled` what of it is known.
+    `output_schema` is a JSON Schema of the final message, for drivers whose agents can be held
+    to one; the text asks for the same in words."""
 
     text: str
     turn: int
     again: bool = False
     settled: tuple[SettledCall, ...] = ()
+    output_schema: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True, slots=True)

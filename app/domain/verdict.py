@@ -12,6 +12,16 @@ from pydantic import ValidationError
 
 from app.domain.base import Model
 
+# What a verdict is, for agents that can be held to a schema.
+VERDICT_SCHEMA: dict[str, Any] = {
+    "type": "object",
+    "properties": {
+        "verdict": {"type": "string", "enum": ["approve", "reject"]},
+        "reasons": {"type": "array", "items": {"type": "string"}},
+    },
+    "required": ["verdict", "reasons"],
+    "additionalProperties": False,
+}
 _FENCE = re.compile(r"^ {0,3}(?P<ticks>`{3,})[ \t]*(?P<language>[^\s`]*)[^`]*$")
 _BARE = re.compile(r"^[ \t]*(?=\{\s*\"(?:verdict|reasons)\")", re.MULTILINE)
 

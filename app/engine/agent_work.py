@@ -13,6 +13,7 @@ from app.domain.flow import owner
 from app.domain.run import Blocked, Failure, FailureKind, RunState, Unit
 from app.domain.session import ChunkKind, Session
 from app.domain.step import AgentStep, FanOutStep, OnError, Retry, ReviewStep
+from app.domain.verdict import VERDICT_SCHEMA
 from app.domain.workflow import Recipe
 from app.engine.approvals import ApprovalDesk
 from app.engine.core import Core
@@ -109,6 +110,7 @@ class AgentWork:
             settled=settled,
             timeout_seconds=seconds,
             limit=limit,
+            output_schema=VERDICT_SCHEMA if _gives_verdict(self._recipe, directive.unit) else None,
         )
         result = await Turn(self._core, self._desk, spec).run()
         await self._turn_done(directive, spec, result)
@@ -265,6 +267,13 @@ def _timeouts(recipe: Recipe, unit: Unit) -> tuple[float, float | None]:
     if isinstance(step, AgentStep | FanOutStep | ReviewStep):
         return step.timeout_seconds, step.step_timeout_seconds
     raise AssertionError(f"step {step.name} has no agent")
+
+
+def _gives_verdict(recipe: Recipe, unit: Unit) -> bool:
+    """Whether the turn's answer is to be a structured verdict."""
+    step = recipe.workflow.step(owner(unit.step))
+    judge = owner(unit.step) != unit.step
+    return judge or (isinstance(step, ReviewStep) and not step.reject_if_contains)
 
 
 def _retry(recipe: Recipe, unit: Unit) -> Retry:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass
+from typing import Any
 
 from app.agents.protocol import (
     AgentEvent,
@@ -52,6 +53,7 @@ class TurnSpec:
     settled: tuple[SettledCall, ...]
     timeout_seconds: float
     limit: str = "timeout_seconds"  # the key that says so
+    output_schema: Mapping[str, Any] | None = None  # of the final message
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +91,13 @@ class Turn:
         await self._core.commit(live.run_id, started)
         live.transcript.say(ChunkKind.PROMPT, spec.text)
         begun = self._core.clock.monotonic()
-        prompt = Prompt(spec.text, spec.turn, again=spec.again, settled=spec.settled)
+        prompt = Prompt(
+            spec.text,
+            spec.turn,
+            again=spec.again,
+            settled=spec.settled,
+            output_schema=spec.output_schema,
+        )
         done = await self._follow(live.agent.prompt(prompt))
         live.transcript.flush(end=True)
         worked = self._core.clock.monotonic() - begun - self._waited

@@ -35,9 +35,9 @@ class World:
         self.project = folder / "project"
         self.supervisor: Supervisor | None = None
 
-    async def open(self, **options: int) -> Supervisor:
+    async def open(self, max_parallel: int = 32) -> Supervisor:
         self.supervisor = await Supervisor.open(
-            self._folder / "store", drivers={"scripted": self.stage}, **options
+            self._folder / "store", drivers={"scripted": self.stage}, max_parallel=max_parallel
         )
         return self.supervisor
 

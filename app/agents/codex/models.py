@@ -6,7 +6,7 @@ the protocol grows; the fields named here are checked.
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
@@ -58,9 +58,12 @@ class TextInput(Wire):
 class TurnStartParams(Wire):
     thread_id: str
     input: tuple[TextInput, ...]
+    output_schema: dict[str, Any] | None = None  # of the final message
 
 
-class TurnSteerParams(TurnStartParams):
+class TurnSteerParams(Wire):
+    thread_id: str
+    input: tuple[TextInput, ...]
     expected_turn_id: str
 
 

@@ -106,7 +106,9 @@ class CodexSession:
             return self._gone
         text = "\n\n".join([*self._untold, prompt.text])
         params = models.TurnStartParams(
-            thread_id=self.native_id, input=(models.TextInput(text=text),)
+            thread_id=self.native_id,
+            input=(models.TextInput(text=text),),
+            output_schema=dict(prompt.output_schema) if prompt.output_schema else None,
         )
         try:
             result = await self._peer.request("turn/start", params, within=_REQUEST_SECONDS)
