@@ -77,13 +77,17 @@ class SimLoop(asyncio.BaseEventLoop):
         if future.cancelled() and self._chance.random() < 0.5:
             return
         try:
-            result = func(*args)
+            self.call_soon_threadsafe(self._deliver, future, func(*args), None)
         except Exception as error:
-            if not future.cancelled():
-                future.set_exception(error)
+            self.call_soon_threadsafe(self._deliver, future, None, error)
+
+    def _deliver(self, future: asyncio.Future[Any], result: Any, error: Exception | None) -> None:
+        if future.cancelled():
+            return
+        if error is not None:
+            future.set_exception(error)
         else:
-            if not future.cancelled():
-                future.set_result(result)
+            future.set_result(result)
 
     def _run_once(self) -> None:
         self.steps += 1

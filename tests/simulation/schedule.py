@@ -18,12 +18,13 @@ from typing import Any
 from unittest.mock import patch
 
 from app.domain.errors import StoreError
-from app.domain.feed import Committed, Snapshot
+from app.domain.feed import Committed, FeedItem, Snapshot
 from app.domain.task_state import TaskState
 from app.domain.workflow import Recipe
 from app.engine.machine import Machine
 from app.engine.supervisor import Supervisor
 from app.store.paths import StorePaths
+from app.store.verify import _verify
 from tests.simulation.agents import SimDriver
 from tests.simulation.children import SimProcesses
 from tests.simulation.disk import Disk
@@ -74,6 +75,7 @@ class Schedule:
         self.driver = SimDriver(self.world, self.ledger, self.repository)
         self.recipe = random_recipe(Random(f"{seed}/workflow"))
         self.steps = 0
+        self.seen = 0  # the newest event that the feed has shown
         self.supervisor: Supervisor | None = None
         self.processes: SimProcesses | None = None
 
@@ -88,6 +90,7 @@ class Schedule:
             self._at_the_end()
         world = self.world
         text = "\n".join(event.model_dump_json() for event in self.disk.submitted)
+        text = text.replace(str(self.disk.paths.root), "store")
         return Outcome(
             seed=world.seed,
             lives=lives + 1,
@@ -127,7 +130,6 @@ class Schedule:
             self._run(loop, self._peace() if trouble is None else self._troubled())
         finally:
             asyncio.set_event_loop(None)
-        self.steps += loop.steps
         world.now = loop.time() + 1
 
     def _run(self, loop: SimLoop, main: Any) -> None:
@@ -142,6 +144,7 @@ class Schedule:
             if raised is not None:
                 world.violate(f"the supervisor ends with {type(raised).__name__}: {raised}")
             self._nothing_left(loop)
+        self.steps += loop.steps
         image = self.disk.torn_image or self.disk.image()
         self.disk.torn_image = None
         world.alive = False
@@ -241,21 +244,26 @@ class Schedule:
 
     async def _watch(self, supervisor: Supervisor) -> None:
         """A screen: a snapshot, then every event after it, none before it is on the disk."""
-        seq = None
-        async for item in supervisor.feed():
-            if isinstance(item, Snapshot):
-                seq = item.seq
-            elif isinstance(item, Committed):
-                for event in item.events:
-                    if seq is None or event.seq != seq + 1:
-                        self.world.violate(f"the feed has event {event.seq} after {seq}")
-                    seq = event.seq
-            if seq is not None and seq > self.disk.committed:
-                self.world.violate(f"the feed shows event {seq}, {self.disk.committed} is on disk")
+        try:
+            async for item in supervisor.feed():
+                self._see(item)
+        except StoreError as error:
+            if not (self.world.faults.store or supervisor._closed):
+                self.world.violate(f"the feed breaks: {error}")
+
+    def _see(self, item: FeedItem) -> None:
+        if isinstance(item, Snapshot):
+            self.seen = item.seq
+        elif isinstance(item, Committed):
+            for event in item.events:
+                if event.seq != self.seen + 1:
+                    self.world.violate(f"the feed has event {event.seq} after {self.seen}")
+                self.seen = event.seq
+        if self.seen > self.disk.committed:
+            on_disk = self.disk.committed
+            self.world.violate(f"the feed shows event {self.seen}, {on_disk} is on disk")
 
     def _at_the_end(self) -> None:
-        from app.store.verify import _verify
-
         world = self.world
         report = _verify(self.disk.paths)
         if not report.ok:
@@ -287,7 +295,10 @@ def _quiet(recipe: Recipe) -> Iterator[None]:
     gc.disable()
     logging.disable(logging.CRITICAL)
     try:
-        with patch("app.engine.run_control.load_project", lambda root: _Project(recipe)):
+        with (
+            patch("app.engine.run_control.load_project", lambda root: _Project(recipe)),
+            patch("app.engine.supervisor.os.getpid", lambda: 1),
+        ):
             yield
     finally:
         logging.disable(logging.NOTSET)
