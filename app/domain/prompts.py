@@ -137,6 +137,9 @@ def check_template(template: str, use: Use, earlier: Sequence[str]) -> list[str]
 
 def check_expression(expression: str, use: Use, earlier: Sequence[str]) -> list[str]:
     """What is wrong with a condition (`when`, `until`), a sentence each."""
+    problem = templates.expression_problem(expression)
+    if problem:
+        return [problem]
     wrapped = "{% if (" + expression + "\n) %}{% endif %}"
     return check_template(wrapped, use, earlier)
 

@@ -82,6 +82,19 @@ def evaluate(expression: str, values: Mapping[str, Any]) -> bool:
     return bool(_expression(expression)(**values))
 
 
+def expression_problem(expression: str) -> str:
+    """Why a text is no expression; "" when it is one."""
+    from jinja2 import TemplateSyntaxError
+
+    try:
+        environment().compile_expression(expression)
+    except TemplateSyntaxError as error:
+        return f"`{expression}` is no expression: {error.message}"
+    except RecursionError:
+        return "the expression is nested too deep"
+    return ""
+
+
 @lru_cache(maxsize=256)
 def _expression(expression: str) -> TemplateExpression:
     return environment().compile_expression(expression, undefined_to_none=False)

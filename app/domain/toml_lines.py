@@ -30,6 +30,8 @@ class _Lines:
     table: KeyPath = ()
 
     def header(self, keys: list[str], line: int, *, array: bool) -> None:
+        if not keys:
+            return  # no TOML: the parser says so
         path: KeyPath = ()
         for key in keys[:-1]:
             path = self._inside((*path, key))

@@ -10,7 +10,7 @@ from pydantic import AliasChoices, Field
 from app.domain.approval import ApprovalRule
 from app.domain.base import Model
 from app.domain.gate import Name, Seconds, Text
-from app.domain.step import AnyStep, Step
+from app.domain.step import AnyStep, CollectStep, Step
 
 
 class Workflow(Model):
@@ -35,11 +35,13 @@ class Workflow(Model):
         raise KeyError(name)
 
     def needs(self) -> dict[str, tuple[str, ...]]:
-        """What each step waits for: as declared, else the step before it in the file."""
+        """What each step waits for: as declared, else what a collect joins, else the step before
+        it in the file."""
         found: dict[str, tuple[str, ...]] = {}
         before: tuple[str, ...] = ()
         for step in self.steps:
-            found[step.name] = before if step.needs is None else step.needs
+            implied = step.of if isinstance(step, CollectStep) else before
+            found[step.name] = implied if step.needs is None else step.needs
             before = (step.name,)
         return found
 

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Mapping, Sequence
 
 from app.domain.config import Found, repeated
-from app.domain.gate import Gate
-from app.domain.prompts import check_template
-from app.domain.step import OPERATOR, AgentStep, ReviewStep
-from app.domain.toml_lines import KeyPath
+from app.domain.step import AgentStep, CollectStep, FanOutStep, WorkflowStep
+from app.domain.step_check import Surroundings, step_problems
 from app.domain.toml_messages import not_among
 from app.domain.toml_source import load_toml, refuse
 from app.domain.workflow import Workflow
@@ -18,70 +16,66 @@ def parse_workflow(text: str, source: str, agents: Sequence[str] | None = None) 
     """Read and check a workflow; `source` names the file in errors, `agents` the agents there are
     (None: agents are not checked). Raises ConfigError."""
     workflow = load_toml(text, source, Workflow)
-    refuse(text, source, _problems(workflow, agents))
+    refuse(text, source, workflow_problems(workflow, agents))
     return workflow
 
 
-def _problems(workflow: Workflow, agents: Sequence[str] | None) -> Found:
+def workflow_problems(workflow: Workflow, agents: Sequence[str] | None) -> Found:
+    """All that is wrong with a workflow by itself, each with its place in the file."""
     for i, name in repeated([step.name for step in workflow.steps]):
         yield ("step", i, "name"), f'there is a step "{name}" already'
+    found = list(_needs(workflow))
+    yield from found
+    if found:
+        return  # what comes before what is not known
+    around = Surroundings(workflow, agents)
     for i, step in enumerate(workflow.steps):
-        earlier = [s.name for s in workflow.steps[:i] if isinstance(s, AgentStep)]
-        if isinstance(step, AgentStep):
-            yield from _agent_step(("step", i), step, earlier, agents)
-        elif isinstance(step, ReviewStep):
-            yield from _review_step(("step", i), step, earlier, agents)
+        yield from step_problems(("step", i), step, around)
+    if workflow.enforce:
+        yield from _unguarded(workflow)
 
 
-def _agent_step(
-    at: KeyPath, step: AgentStep, earlier: list[str], agents: Sequence[str] | None
-) -> Found:
-    if step.agent == OPERATOR:
-        yield (*at, "agent"), 'a person cannot be a step\'s agent; see kind = "review"'
-    else:
-        yield from _known((*at, "agent"), step.agent, agents)
-    for problem in check_template(step.prompt, "agent", earlier):
-        yield (*at, "prompt"), problem
-    for i, name in repeated([gate.name for gate in step.gates]):
-        yield (*at, "gate", i, "name"), f'this step has a gate "{name}" already'
-    for i, gate in enumerate(step.gates):
-        yield from _gate((*at, "gate", i), gate)
+def _needs(workflow: Workflow) -> Found:
+    """Only steps earlier in the file may be needed, so that there is no circle."""
+    for i, step in enumerate(workflow.steps):
+        earlier = [s.name for s in workflow.steps[:i]]
+        for k, name in enumerate(step.needs or ()):
+            if name not in earlier:
+                what = f'"{name}" is not a step before this one'
+                yield ("step", i, "needs", k), not_among(what, name, earlier)
+        for k, name in repeated(step.needs or ()):
+            yield ("step", i, "needs", k), f'"{name}" is named twice'
 
 
-def _gate(at: KeyPath, gate: Gate) -> Found:
-    if gate.command and gate.shell.strip():
-        yield (*at, "shell"), "give either command (a list of words) or shell (a line), not both"
-    elif not gate.kinds or (not gate.command and gate.shell and not gate.shell.strip()):
-        yield at, 'give either command = ["word", …] or shell = "a line for /bin/sh"'
+def _unguarded(workflow: Workflow) -> Found:
+    for i, step in enumerate(workflow.steps):
+        if isinstance(step, AgentStep | FanOutStep | CollectStep) and not step.gates:
+            what = "enforce = true wants a gate on every step that produces something; "
+            yield ("step", i), f"{what}add [[step.gate]] to {step.name}"
 
 
-def _review_step(
-    at: KeyPath, step: ReviewStep, earlier: list[str], agents: Sequence[str] | None
-) -> Found:
-    for key, name in (("of", step.of), ("return_to", step.return_to)):
-        if name not in earlier:
-            what = f'"{name}" is not an agent step before this one'
-            yield (*at, key), not_among(what, name, earlier)
-    if {step.of, step.return_to} <= set(earlier) and _after(step.return_to, step.of, earlier):
-        allowed = earlier[: earlier.index(step.of) + 1]
-        what = f'"{step.return_to}" comes after "{step.of}", which would then not be made again'
-        yield (*at, "return_to"), not_among(what, step.return_to, allowed)
-    for i, name in repeated(step.by):
-        yield (*at, "by", i), f'"{name}" is named twice'
-    for i, name in enumerate(step.by):
-        if name != OPERATOR:
-            yield from _known((*at, "by", i), name, agents, OPERATOR)
-    if step.prompt:
-        for problem in check_template(step.prompt, "review", earlier):
-            yield (*at, "prompt"), problem
+def sub_workflow_problems(workflow: Workflow, known: Mapping[str, Workflow]) -> Found:
+    """Sub-workflows that do not exist, are switched off, or would start themselves."""
+    for i, step in enumerate(workflow.steps):
+        if not isinstance(step, WorkflowStep):
+            continue
+        at = ("step", i, "workflow")
+        if step.workflow not in known:
+            yield at, not_among(f'no workflow "{step.workflow}"', step.workflow, known)
+        elif not known[step.workflow].enabled:
+            yield at, f'workflow "{step.workflow}" is switched off (enabled = false in its file)'
+        elif workflow.name in _started(step.workflow, known):
+            yield at, f'workflow "{step.workflow}" starts "{workflow.name}" again, without end'
 
 
-def _after(name: str, other: str, names: list[str]) -> bool:
-    return names.index(name) > names.index(other)
-
-
-def _known(
-    at: KeyPath, agent: str, agents: Sequence[str] | None, *more: str
-) -> Iterator[tuple[KeyPath, str]]:
-    if agents is not None and agent not in agents:
-        yield at, not_among(f'no agent "{agent}" in longwatch.toml', agent, [*agents, *more])
+def _started(name: str, known: Mapping[str, Workflow]) -> set[str]:
+    """The workflows that one starts, itself included, and those that these start."""
+    found, todo = set[str](), [name]
+    while todo:
+        current = todo.pop()
+        if current in found or current not in known:
+            continue
+        found.add(current)
+        steps = known[current].steps
+        todo += [step.workflow for step in steps if isinstance(step, WorkflowStep)]
+    return found

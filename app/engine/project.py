@@ -16,7 +16,7 @@ from app.domain.toml_lines import KeyPath
 from app.domain.toml_messages import not_among
 from app.domain.toml_source import refuse
 from app.domain.workflow import AgentConfig, Recipe, Workflow
-from app.domain.workflow_check import parse_workflow
+from app.domain.workflow_check import parse_workflow, sub_workflow_problems
 
 CONFIG_FILE = "longwatch.toml"
 WORKFLOW_FOLDER = ".longwatch/workflows"
@@ -35,6 +35,10 @@ class Project:
         found = self.workflows.get(workflow)
         if found is None:
             raise NotFound(not_among(f'no workflow "{workflow}"', workflow, self.workflows))
+        if not found.enabled:
+            raise Refused(
+                f"workflow {workflow} is switched off: set enabled = true in its file to use it"
+            )
         parts = parts_of(found, self.workflows)
         used = {name for each in (found, *parts) for name in agents_of(each)}
         agents = tuple(agent for agent in self.config.agent if agent.name in used)
@@ -42,7 +46,7 @@ class Project:
 
     def route(self, request: Request) -> RouteChoice:
         """The workflow for a request, and why. Raises Refused when nothing matches."""
-        choice = choose(request, self.config.route, self.workflows, self.config.default_workflow)
+        choice = choose(request, self.config.route, self.enabled, self.config.default_workflow)
         if choice is None:
             raise Refused(
                 f"no route in {CONFIG_FILE} matches this request (user {request.user}, channel"
@@ -53,7 +57,12 @@ class Project:
 
     def explain(self, request: Request) -> tuple[RuleReport, ...]:
         """How every route fares with a request, field by field."""
-        return explain(request, self.config.route, self.workflows)
+        return explain(request, self.config.route, self.enabled)
+
+    @property
+    def enabled(self) -> tuple[str, ...]:
+        """The workflows that are not switched off; a route to another one falls through."""
+        return tuple(name for name, workflow in self.workflows.items() if workflow.enabled)
 
 
 def load_project(root: Path) -> Project:
@@ -62,23 +71,28 @@ def load_project(root: Path) -> Project:
     text = _read(root, CONFIG_FILE)
     config = parse_config(text, CONFIG_FILE)
     workflows = _workflows(root, config)
-    refuse(text, CONFIG_FILE, [*check_routes(config, list(workflows)), *_bad_scripts(root, config)])
+    refuse(
+        text, CONFIG_FILE, [*check_routes(config, tuple(workflows)), *_bad_scripts(root, config)]
+    )
     agents = tuple(_with_script(root, agent) for agent in config.agent)
     return Project(root, config.model_copy(update={"agent": agents}), workflows)
 
 
 def _workflows(root: Path, config: Config) -> dict[str, Workflow]:
-    found, files = dict[str, Workflow](), dict[str, str]()
+    found, files = dict[str, Workflow](), dict[str, tuple[str, str]]()
     for path in sorted((root / WORKFLOW_FOLDER).glob("*.toml")):
         source = f"{WORKFLOW_FOLDER}/{path.name}"
         text = _read(root, source)
         workflow = parse_workflow(text, source, config.agent_names)
         if workflow.name in found:
-            what = f'{files[workflow.name]} has a workflow "{workflow.name}" already'
+            what = f'{files[workflow.name][0]} has a workflow "{workflow.name}" already'
             refuse(text, source, [(("name",), what)])
-        found[workflow.name], files[workflow.name] = workflow, source
+        found[workflow.name], files[workflow.name] = workflow, (source, text)
     if not found:
         raise ConfigError(f"no workflow (*.toml) in {root / WORKFLOW_FOLDER}; run `longwatch init`")
+    for name, workflow in found.items():
+        source, text = files[name]
+        refuse(text, source, sub_workflow_problems(workflow, found))
     return found
 
 

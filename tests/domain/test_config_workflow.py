@@ -16,6 +16,9 @@ REVIEW = (
 GATE = '[[step.gate]]\nname = "g"\n'
 AGENTS = ("coder", "critic")
 
+FAN_OUT = '[[step]]\nname = "all"\nkind = "fan_out"\n'
+COLLECT = '[[step]]\nname = "sum"\nkind = "collect"\nof = ["plan"]\n'
+
 BROKEN = [
     (PLAN + PLAN, 'f.toml:7: step[1].name: there is a step "plan" already'),
     (
@@ -30,7 +33,8 @@ BROKEN = [
     (
         PLAN + GATE,
         'f.toml:6: step[0].gate[0]: give either command = ["word", …] or shell = '
-        '"a line for /bin/sh"',
+        '"a line for /bin/sh"; or else json_schema, pattern, forbid, max_diff_lines, allow_paths, '
+        "judge or person",
     ),
     (
         PLAN + GATE + 'command = ["true"]\nshell = "true"\n',
@@ -53,17 +57,18 @@ BROKEN = [
     ),
     (
         PLAN + REVIEW.replace('of = "plan"', 'of = "plna"'),
-        'f.toml:9: step[1].of: "plna" is not an agent step before this one; '
+        'f.toml:9: step[1].of: "plna" is not a step before this one that has an output; '
         'did you mean "plan"? Allowed: plan',
     ),
     (
         REVIEW + PLAN,
-        'f.toml:5: step[0].of: "plan" is not an agent step before this one. Allowed: none '
+        'f.toml:5: step[0].of: "plan" is not a step before this one that has an output. '
+        "Allowed: none "
         "(and 1 more problem in this file)",
     ),
     (
         PLAN + CODE + REVIEW.replace('return_to = "plan"', 'return_to = "code"'),
-        'f.toml:15: step[2].return_to: "code" comes after "plan", which would then not be made '
+        'f.toml:15: step[2].return_to: "plan" does not come after "code" and would not be made '
         "again. Allowed: plan",
     ),
     (
@@ -84,7 +89,76 @@ BROKEN = [
         'f.toml:12: step[1].prompt: template line 1: unknown variable "previous". '
         "Allowed: request, input, outputs, reasons, attempt, artefact, diff",
     ),
+    (
+        PLAN + CODE + 'needs = ["plna"]\n',
+        'f.toml:10: step[1].needs[0]: "plna" is not a step before this one; did you mean "plan"? '
+        "Allowed: plan",
+    ),
+    (
+        CODE.replace("{{ outputs.plan }}", "x") + 'needs = ["code"]\n',
+        'f.toml:6: step[0].needs[0]: "code" is not a step before this one. Allowed: none',
+    ),
+    (
+        PLAN.replace("[[step]]", "[[step]]\nneeds = []") + CODE + "needs = []\n",
+        'f.toml:10: step[1].prompt: template line 1: outputs has no "plan". Allowed: none',
+    ),
+    (
+        PLAN + 'when = "inptu"\n',
+        'f.toml:6: step[0].when: template line 1: unknown variable "inptu"; did you mean "input"? '
+        "Allowed: request, input, outputs, reasons, attempt",
+    ),
+    (
+        PLAN + '[step.loop]\nuntil = "output =="\n',
+        "f.toml:7: step[0].loop.until: `output ==` is no expression: unexpected 'end of template'",
+    ),
+    (
+        FAN_OUT,
+        'f.toml:2: step[0]: give either branches ([[step.branch]]) or for_each = "the step with '
+        'the list"',
+    ),
+    (
+        FAN_OUT + '[[step.branch]]\nname = "a"\nagent = "critic"\n',
+        "f.toml:5: step[0].branch[0]: neither the branch nor its step has `prompt`",
+    ),
+    (
+        PLAN + COLLECT.replace('["plan"]', '["plna"]'),
+        'f.toml:9: step[1].of[0]: "plna" is not a step before this one that has an output; did you '
+        'mean "plan"? Allowed: plan',
+    ),
+    (
+        PLAN + COLLECT + 'take = "quorum"\nquorum = 2\n',
+        "f.toml:11: step[1].quorum: there are only 1 results to come",
+    ),
+    (
+        PLAN + COLLECT + 'take = "best"\nbest_by = "tests"\n',
+        'f.toml:11: step[1].best_by: step plan has no gate "tests". Allowed: none',
+    ),
+    (
+        PLAN + '[[step]]\nname = "check"\nkind = "gate"\n',
+        "f.toml:6: step[1]: a gate step needs at least one [[step.gate]]",
+    ),
+    (
+        PLAN + GATE + 'pattern = "("\n',
+        "f.toml:8: step[0].gate[0].pattern: missing ) at position 1",
+    ),
+    (
+        PLAN + GATE + 'judge = "critic"\n',
+        "f.toml:6: step[0].gate[0]: a judge needs criteria to judge by, or a prompt of its own",
+    ),
+    (
+        PLAN + GATE + 'pattern = "x"\nperson = true\n',
+        "f.toml:6: step[0].gate[0]: pattern and person are checks of different kinds: make a gate "
+        "of each",
+    ),
 ]
+
+
+def test_enforced_gates_are_asked_of_every_producing_step() -> None:
+    guarded = PLAN + GATE + 'pattern = "x"\n'
+    assert parse_workflow(HEAD + "enforce = true\n" + guarded, "f.toml", AGENTS).enforce
+    with pytest.raises(ConfigError) as caught:
+        parse_workflow(HEAD + "enforce = true\n" + guarded + CODE, "f.toml", AGENTS)
+    assert "add [[step.gate]] to code" in str(caught.value)
 
 
 @pytest.mark.parametrize(("text", "sentence"), BROKEN, ids=[s[:60] for _, s in BROKEN])

@@ -12,7 +12,7 @@ from app.domain.errors import LongwatchError, NotFound
 from app.domain.events import Event
 from app.domain.feed import FeedItem, Snapshot, Status, VerifyReport
 from app.domain.metrics import Counts, Metrics
-from app.domain.run import Review, ReviewState, Run, RunState
+from app.domain.run import Question, QuestionState, Review, ReviewState, Run, RunState
 from app.domain.session import Chunk
 from app.domain.workflow import Recipe
 from tests.ui.parts import DIFF, RECIPE, make_status
@@ -93,6 +93,10 @@ class FakeClient:
         found = [r for state in self.states.values() for r in state.reviews.values()]
         return [r for r in found if r.state is ReviewState.OPEN or not open_only]
 
+    async def questions(self, open_only: bool = True) -> Sequence[Question]:
+        found = [q for state in self.states.values() for q in state.questions.values()]
+        return [q for q in found if q.state is QuestionState.OPEN or not open_only]
+
     async def rules(self) -> Sequence[StoredRule]:
         return self.known_rules
 
@@ -105,7 +109,7 @@ class FakeClient:
             found = [c for c in found if c.ordinal < before]
         return found[-limit:]
 
-    async def diff(self, run_id: RunId, step: str = "", attempt: int = 0) -> str:
+    async def diff(self, run_id: RunId, step: str = "", attempt: int = 0, branch: str = "") -> str:
         return self.diffs.get((step, attempt), "")
 
     async def metrics(self) -> Metrics:

@@ -88,7 +88,7 @@ def make_run(
         recipe="5f" * 32,
         steps=STEPS,
         state=state,
-        cursor=cursor,
+        current_step=cursor,
         blocked=blocked,
         reason=reason,
         base_commit="a1b2c3d4" * 5,

@@ -51,11 +51,11 @@ class Journal(FakeClient):
             raise self.fails
         return [e for e in self.journal if e.seq > after and e.run_id == run_id][:limit]
 
-    async def diff(self, run_id: RunId, step: str = "", attempt: int = 0) -> str:
+    async def diff(self, run_id: RunId, step: str = "", attempt: int = 0, branch: str = "") -> str:
         self.diffed.append((step, attempt))
         if self.fails is not None:
             raise self.fails
-        return await super().diff(run_id, step, attempt)
+        return await super().diff(run_id, step, attempt, branch)
 
 
 def state_changed(state: TaskState, reason: str = "") -> ev.RunStateChanged:
