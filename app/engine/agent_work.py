@@ -10,6 +10,7 @@ from app.domain.approval import ApprovalState
 from app.domain.base import RunId
 from app.domain.errors import LongwatchError, StoreError
 from app.domain.flow import owner
+from app.domain.overtaken import Overtaken
 from app.domain.run import Blocked, Failure, FailureKind, RunState, Unit
 from app.domain.session import ChunkKind, Session
 from app.domain.step import AgentStep, FanOutStep, OnError, Retry, ReviewStep
@@ -180,7 +181,7 @@ class AgentWork:
             commit=commit,
             worked_seconds=result.worked_seconds,
         )
-        await self._commit(*result.events, produced)
+        await self._commit_result(result, produced)
 
     async def _failed(
         self, directive: do.RunTurn, failure: Failure, result: TurnResult | None = None
@@ -207,7 +208,15 @@ class AgentWork:
             fatal=blocked is not None and on_error == "fail",
             skipped=skipped,
         )
-        await self._commit(*(result.events if result else ()), failed)
+        await self._commit_result(result, failed)
+
+    async def _commit_result(self, result: TurnResult | None, outcome: ev.Payload) -> None:
+        """The end of the turn and what came of it; when nobody wants that any more, its end."""
+        ended = result.events if result else ()
+        try:
+            await self._commit(*ended, outcome)
+        except Overtaken:
+            await self._commit(*ended)
 
     def _retry_in(self, directive: do.RunTurn, failure: Failure) -> float | None:
         """Seconds until the unit tries again by itself; None when a person has to look."""

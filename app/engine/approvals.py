@@ -72,8 +72,7 @@ class ApprovalDesk:
             session=asker.session.session_id,
             workspace=asker.session.workspace,
         )
-        if self._was_executed(asker, call) and assessment.risk.rank >= Risk.HIGH.rank:
-            why = "the same call was carried out in this turn before the restart"
+        if why := self._happened_before(asker, call, assessment.risk):
             answer = PolicyAnswer(action=Action.ASK, rule="after a restart", reason=why)
         approval = self._approval(asker, asked, call, assessment, answer)
         asker.waiting.add(approval.approval_id)
@@ -172,6 +171,7 @@ class ApprovalDesk:
             )
             if (
                 open_still
+                and approval.settlement is not Settlement.ABORT  # a new question, then
                 and approval.session_id == asker.session.session_id
                 and approval.turn == asker.turn
                 and approval.approval_id not in asker.waiting
@@ -207,16 +207,23 @@ class ApprovalDesk:
             )
         return Answer(action=Action.ALLOW)
 
-    def _was_executed(self, asker: Asker, call: ToolCall) -> bool:
+    def _happened_before(self, asker: Asker, call: ToolCall, risk: Risk) -> str:
+        """Why no rule may allow a call that this turn has made before its agent was restarted."""
         if not asker.again:
-            return False
-        return any(
-            approval.state in (ApprovalState.EXECUTED, ApprovalState.FAILED)
-            and approval.session_id == asker.session.session_id
-            and approval.turn == asker.turn
-            and approval.call.fingerprint == call.fingerprint
-            for approval in self._core.state(asker.session.run_id).approvals.values()
-        )
+            return ""
+        for approval in self._core.state(asker.session.run_id).approvals.values():
+            if (
+                approval.session_id != asker.session.session_id
+                or approval.turn != asker.turn
+                or approval.call.fingerprint != call.fingerprint
+            ):
+                continue
+            if approval.settlement is Settlement.ABORT:
+                return "nobody knows whether the same call was carried out before"
+            done = approval.state in (ApprovalState.EXECUTED, ApprovalState.FAILED)
+            if done and risk.rank >= Risk.HIGH.rank:
+                return "the same call was carried out in this turn before the restart"
+        return ""
 
 
 def too_many_denials(state: RunState, approval: Approval) -> bool:

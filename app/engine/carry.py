@@ -8,7 +8,9 @@ from app.domain import directives as do
 from app.domain import events as ev
 from app.domain.approval import Actor, ActorKind
 from app.domain.base import RunId
+from app.domain.decide import decide
 from app.domain.errors import LongwatchError, StoreError
+from app.domain.overtaken import Overtaken
 from app.domain.run import Attempt, Blocked, Failure, FailureKind, StepState, Unit
 from app.domain.task_state import TaskState
 from app.engine.agent_work import AgentWork
@@ -78,11 +80,14 @@ class Carrier:
     async def carry_out(self, directive: do.OfUnit) -> None:
         """Carry a unit's directive out. What fails on the way holds the unit, not the run."""
         try:
-            await self._of_unit(directive)
-        except StoreError:
-            raise
-        except LongwatchError as error:
-            await self._hold(directive.unit, str(error))
+            try:
+                await self._of_unit(directive)
+            except (StoreError, Overtaken):
+                raise
+            except LongwatchError as error:
+                await self._hold(directive.unit, str(error))
+        except Overtaken:
+            return  # the run has moved on: what is to be done now is decided anew
 
     async def _hold(self, unit: Unit, message: str) -> None:
         """The unit needs a person: something about it could not be done."""
@@ -154,7 +159,9 @@ class Carrier:
         await self._commit(ev.AttemptStarted(attempt=attempt))
 
     async def _finish_step(self, directive: do.FinishStep) -> None:
+        seq = self.core.state(self._run_id).seq
         commit = await self._merging.into_one(directive.unit.step, directive.commits)
+        self._check_wanted(directive, seq)
         finished = ev.StepFinished(
             step=directive.unit.step,
             attempt=directive.attempt,
@@ -175,6 +182,12 @@ class Carrier:
                 left = ev.StepFinished(step=unit.step, state=StepState.CANCELED, reason=why)
                 retired.append(left)
         await self._commit(*retired, finished)
+
+    def _check_wanted(self, directive: do.OfUnit, seq: int) -> None:
+        """Raises Overtaken when the run has moved since event `seq` and wants something else."""
+        state = self.core.state(self._run_id)
+        if state.seq != seq and directive not in decide(self.core.recipe(self._run_id), state):
+            raise Overtaken(f"run {self._run_id}: {directive.unit} is decided otherwise by now")
 
     async def abandon(self, unit: Unit) -> None:
         """A unit's work was cut off for good: its agent is stopped, its questions withdrawn."""

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 
 from app.domain import directives as do
 from app.domain import events as ev
 from app.domain import flow
 from app.domain.base import RunId
 from app.domain.contexts import step_context
+from app.domain.errors import LongwatchError
+from app.domain.overtaken import Overtaken, check_current
 from app.domain.prompts import render
 from app.domain.run import Attempt, AttemptState, Blocked, Failure, FailureKind, RunState
 from app.domain.step import WorkflowStep
@@ -31,12 +34,15 @@ class Children:
         self.wake: Callable[[RunId], None] = lambda run_id: None
 
     async def start(self, run_id: RunId, directive: do.StartChild) -> None:
-        """The child is created and its parent knows it, in one commit."""
+        """The child is created and its parent knows it, in one commit. Raises LongwatchError
+        when there is nothing to ask of it, Overtaken when nobody wants it any more."""
         core, state = self._core, self._core.state(run_id)
         recipe = core.recipe(run_id)
         step = recipe.workflow.step(directive.unit.step)
         assert isinstance(step, WorkflowStep)
         text = render(step.request, "workflow", step_context(state, step.name), step.name)
+        if not text.strip():
+            raise LongwatchError(f"step {step.name}: its request for {step.workflow} is empty")
         request = state.run.request.model_copy(update={"text": clip(text, _REQUEST_LIMIT)})
         found = flow.commits(state, state.run.needs().get(step.name, ()))
         child, drafts = admit(
@@ -51,6 +57,7 @@ class Children:
         started = ev.ChildStarted(
             **directive.unit._asdict(), attempt=directive.attempt, child=child.run_id
         )
+        check_current(core.state(run_id), (started,))
         await asyncio.shield(core.journal.append([*drafts, Draft(started, run=state)]))
         core.changed(run_id).set()
         self.wake(child.run_id)
@@ -70,7 +77,9 @@ class Children:
             return
         for attempt in parent.attempts.values():
             if attempt.child == child.run.run_id and attempt.state is AttemptState.OPEN:
-                await self._core.commit(parent.run.run_id, self._outcome(parent, attempt, child))
+                with suppress(Overtaken):  # it does not wait any more
+                    outcome = self._outcome(parent, attempt, child)
+                    await self._core.commit(parent.run.run_id, outcome)
                 self.wake(parent.run.run_id)
 
     def _outcome(self, parent: RunState, attempt: Attempt, child: RunState) -> ev.Payload:

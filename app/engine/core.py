@@ -10,6 +10,7 @@ from app.agents.protocol import Driver
 from app.domain.base import Clock, IdSource, RunId
 from app.domain.errors import NotFound
 from app.domain.events import Payload
+from app.domain.overtaken import check_current
 from app.domain.run import RunState
 from app.domain.workflow import Recipe
 from app.engine.processes import ProcessRegistry
@@ -43,15 +44,19 @@ class Core:
         return self.journal.projection.recipes[self.state(run_id).run.recipe]
 
     def append(self, run_id: RunId, *payloads: Payload) -> asyncio.Future[None]:
-        """Apply events to a run at once; the future is done when they are on disk."""
+        """Apply events to a run at once; the future is done when they are on disk.
+
+        Raises Overtaken when the run has moved so that they are not the case any more.
+        """
         state = self.state(run_id)
+        check_current(state, payloads)
         future = self.journal.append([Draft(payload, run=state) for payload in payloads])
         if run_id in self._changed:
             self._changed[run_id].set()
         return future
 
     async def commit(self, run_id: RunId, *payloads: Payload) -> None:
-        """Apply events to a run and wait until they are on disk.
+        """Apply events to a run and wait until they are on disk. Raises Overtaken.
 
         A cancelled caller does not undo them: the write goes on.
         """

@@ -9,6 +9,7 @@ from app.domain import directives as do
 from app.domain.base import RunId
 from app.domain.decide import decide
 from app.domain.errors import LongwatchError, StoreError
+from app.domain.overtaken import Overtaken
 from app.domain.run import AttemptState, Blocked, RunState, Unit
 from app.domain.task_state import TaskState
 from app.engine.carry import Carrier
@@ -82,6 +83,8 @@ class Runner:
             await self._carrier.of_run(directive)
         except StoreError:
             raise
+        except Overtaken:
+            return  # somebody has decided otherwise meanwhile
         except LongwatchError as error:
             step = self._core.state(self._run_id).run.current_step
             blocked = Blocked(kind="workspace", message=str(error), step=step)

@@ -46,6 +46,7 @@ class SessionKeeper:
         self._core = core
         self._clean = clean
         self._live: dict[SessionId, LiveSession] = {}
+        self._ending: set[asyncio.Task[None]] = set()  # agents that are being closed
 
     def find(self, run_id: RunId, session_id: SessionId) -> LiveSession | None:
         """The live session, None if its agent does not run. Raises OwnershipError."""
@@ -136,7 +137,7 @@ class SessionKeeper:
             await self._core.commit(run.run_id, bound)
             transcript = await self._transcript(session.session_id)
         except BaseException:
-            await opened.close()
+            await self._end(opened)
             raise
         live = LiveSession(session.session_id, run.run_id, opened, transcript)
         self._live[session.session_id] = live
@@ -161,9 +162,18 @@ class SessionKeeper:
         self._live.pop(live.session_id, None)
         live.waiting.clear()
         live.transcript.say(ChunkKind.NOTICE, why)
-        await live.agent.close()
-        lost = ev.SessionLost(session_id=live.session_id, why=why)
-        await self._core.commit(live.run_id, lost)
+        try:
+            await self._end(live.agent)
+        finally:
+            lost = ev.SessionLost(session_id=live.session_id, why=why)
+            await self._core.commit(live.run_id, lost)
+
+    async def _end(self, agent: AgentSession) -> None:
+        """Close an agent, to the end even if who asks for it is canceled meanwhile."""
+        ending = asyncio.create_task(agent.close(), name="close an agent")
+        self._ending.add(ending)
+        ending.add_done_callback(self._ending.discard)
+        await asyncio.shield(ending)
 
     async def close_run(self, run_id: RunId, why: str, *, final: bool) -> None:
         """End all agents of a run; `final` closes the sessions for good."""
@@ -183,3 +193,5 @@ class SessionKeeper:
         """End every agent: the supervisor stops. Sessions stay resumable."""
         lives = list(self._live.values())
         await asyncio.gather(*(self.lose(live, "the supervisor stops") for live in lives))
+        if self._ending:
+            await asyncio.wait(self._ending)

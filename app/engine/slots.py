@@ -105,7 +105,9 @@ class Slots:
 
     def _hand_out(self) -> None:
         while True:
-            ready = [w for w in self._waiting if self._free(w.limits)]
+            # One that was canceled this instant is still in the list, but will not take its turn.
+            waiting = [w for w in self._waiting if not w.turn.done()]
+            ready = [w for w in waiting if self._free(w.limits)]
             if not ready:
                 return
             following = min(ready, key=lambda w: self._held[w.run_id])
