@@ -10,8 +10,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from app.domain.openfang_fields import Findings
 from app.domain.openfang_names import slug
-from app.domain.openfang_read import FangWorkflow, Findings, read_fang
+from app.domain.openfang_read import FangWorkflow, read_fang
 from app.domain.openfang_steps import Conversion, convert, names_kept
 from app.domain.workflow import Workflow
 from app.domain.workflow_check import workflow_problems

@@ -6,7 +6,8 @@ import re
 import unicodedata
 from collections.abc import Sequence
 
-from app.domain.openfang_read import FangStep, Findings
+from app.domain.openfang_fields import Findings
+from app.domain.openfang_read import FangStep
 from app.domain.step import OPERATOR
 from app.domain.toml_messages import not_among
 

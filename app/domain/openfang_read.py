@@ -6,14 +6,15 @@ Both ways of writing it are read: as OpenFang stores a workflow (tagged modes, `
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
+from app.domain import openfang_fields as fields
+from app.domain.json_source import json_lines, load_json
+from app.domain.openfang_fields import Findings
 from app.domain.toml_lines import KeyPath
 from app.domain.toml_messages import not_among, shown
-from app.domain.toml_source import FileErrors, Problem, key_text
 
 Mode = Literal["sequential", "fan_out", "collect", "conditional", "loop", "review"]
 ErrorMode = Literal["fail", "skip", "retry"]
@@ -67,110 +68,53 @@ class FangWorkflow:
     steps: tuple[FangStep, ...]
 
 
-@dataclass(slots=True)
-class Findings:
-    """What is wrong with a file, and what its reader should know about it."""
-
-    source: str
-    problems: list[Problem] = field(default_factory=list)
-    notes: list[str] = field(default_factory=list)
-
-    def wrong(self, at: KeyPath, what: str) -> None:
-        self.problems.append(Problem(what, key_text(at)))
-
-    def note(self, at: KeyPath, what: str) -> None:
-        place = key_text(at)
-        self.notes.append(f"{place}: {what}" if place else what)
-
-    def settle(self) -> None:
-        """Raises FileErrors if anything is wrong."""
-        if self.problems:
-            raise FileErrors(self.source, tuple(self.problems))
-
-
 def read_fang(text: str, found: Findings) -> FangWorkflow:
     """Read the JSON. Raises FileErrors with everything that is wrong."""
-    data = _parsed(text, found.source)
+    data = load_json(text, found.source)
+    found.lines = json_lines(text)
     if not isinstance(data, dict):
         found.wrong((), 'must be one workflow: an object with "name" and "steps"')
         found.settle()
-    _unknown((), data, _WORKFLOW_KEYS, found)
+    fields.unknown((), data, _WORKFLOW_KEYS, found)
     listed = data.get("steps")
     if not isinstance(listed, list) or not listed:
         found.wrong(("steps",), "must be a list with at least one step")
         listed = []
     steps = [_step(("steps", i), step, found) for i, step in enumerate(listed)]
-    name = _text((), data, "name", found, default="workflow")
+    name = fields.text((), data, "name", found, default="workflow")
     if "name" not in data:
         found.wrong(("name",), "this key is missing")
     read = FangWorkflow(
-        id=_text((), data, "id", found),
+        id=fields.text((), data, "id", found),
         name=name,
-        description=_text((), data, "description", found),
-        created_at=_text((), data, "created_at", found),
+        description=fields.text((), data, "description", found),
+        created_at=fields.text((), data, "created_at", found),
         steps=tuple(step for step in steps if step is not None),
     )
     found.settle()
     return read
 
 
-def _parsed(text: str, source: str) -> Any:
-    try:
-        data = json.loads(text, object_pairs_hook=_object, parse_constant=_no_number)
-        # A half of a surrogate pair is no character: it cannot be written to any file.
-        json.dumps(data, ensure_ascii=False).encode()
-    except json.JSONDecodeError as error:
-        what = f"not valid JSON: {error.msg} (column {error.colno})"
-        raise FileErrors(source, (Problem(what, line=error.lineno),)) from None
-    except UnicodeEncodeError:
-        what = "not valid JSON: half of a surrogate pair (\\ud800 to \\udfff) stands alone"
-        raise FileErrors(source, (Problem(what),)) from None
-    except RecursionError:
-        raise FileErrors(source, (Problem("objects or lists are nested too deep"),)) from None
-    except ValueError as error:
-        raise FileErrors(source, (Problem(f"not valid JSON: {error}"),)) from None
-    return data
-
-
-def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict[str, Any]()
-    for key, value in pairs:
-        if key in found:
-            raise ValueError(f'the key "{key}" stands twice in one object')
-        found[key] = value
-    return found
-
-
-def _no_number(word: str) -> Any:
-    raise ValueError(f"{word} is no number")
-
-
-def _unknown(at: KeyPath, data: Mapping[str, Any], known: tuple[str, ...], found: Findings) -> None:
-    for key in data:
-        if key not in known:
-            found.note((*at, key), "is no key of an OpenFang workflow; left out")
-
-
 def _step(at: KeyPath, data: Any, found: Findings) -> FangStep | None:
     if not isinstance(data, dict):
         found.wrong(at, f"must be an object, not {shown(data)}")
         return None
-    _unknown(at, data, _STEP_KEYS, found)
+    fields.unknown(at, data, _STEP_KEYS, found)
     mode, place, settings = _mode(at, data, found)
     error_mode, retries = _error_mode(at, data, found)
     number = at[-1]
     assert isinstance(number, int)
-    name = _text(at, data, "name", found, default=f"step {number + 1}")
+    name = fields.text(at, data, "name", found, default=f"step {number + 1}")
     common = FangStep(
         at=at,
         name=name,
         agent=_agent(at, data, found, needed=mode != "collect"),
         prompt=_prompt(at, data, found, needed=mode != "collect"),
         mode=mode,
-        timeout_secs=_number(at, data, "timeout_secs", found, TIMEOUT, least=1, most=_MOST),
+        timeout_secs=fields.number(at, data, "timeout_secs", found, TIMEOUT, least=1, most=_MOST),
         error_mode=error_mode,
         max_retries=retries,
-        output_var=_text(at, data, "output_var", found),
+        output_var=fields.text(at, data, "output_var", found),
     )
     return _with_mode(common, place, settings, found)
 
@@ -192,7 +136,7 @@ def _mode(at: KeyPath, data: Mapping[str, Any], found: Findings) -> tuple[Mode, 
         settings = {}
     own = _SETTINGS.get(mode, ())
     if tagged:
-        _unknown(place, settings, own, found)
+        fields.unknown(place, settings, own, found)
     for key in _FLAT:
         if key in data and data[key] is not None and (tagged or key not in own):
             found.note((*at, key), f"has no meaning in mode {mode}; left out")
@@ -201,16 +145,16 @@ def _mode(at: KeyPath, data: Mapping[str, Any], found: Findings) -> tuple[Mode, 
 
 def _with_mode(step: FangStep, at: KeyPath, data: Any, found: Findings) -> FangStep:
     if step.mode == "conditional":
-        return replace(step, condition=_needed(at, data, "condition", found))
+        return replace(step, condition=fields.needed(at, data, "condition", found))
     if step.mode == "loop":
-        times = _number(at, data, "max_iterations", found, ITERATIONS, most=1000)
-        return replace(step, until=_text(at, data, "until", found), max_iterations=times)
+        times = fields.number(at, data, "max_iterations", found, ITERATIONS, most=1000)
+        return replace(step, until=fields.text(at, data, "until", found), max_iterations=times)
     if step.mode == "review":
         return replace(
             step,
-            reject_if_contains=_needed(at, data, "reject_if_contains", found),
-            return_to=_needed(at, data, "return_to_step", found),
-            max_rejects=_number(at, data, "max_rejects", found, REJECTS, most=100),
+            reject_if_contains=fields.needed(at, data, "reject_if_contains", found),
+            return_to=fields.needed(at, data, "return_to_step", found),
+            max_rejects=fields.number(at, data, "max_rejects", found, REJECTS, most=100),
         )
     return step
 
@@ -233,27 +177,27 @@ def _error_mode(at: KeyPath, data: Mapping[str, Any], found: Findings) -> tuple[
         found.wrong(where, f"must be an object, not {shown(settings)}")
         return mode, 0
     if tagged:
-        _unknown(where, settings, ("max_retries",), found)
+        fields.unknown(where, settings, ("max_retries",), found)
     if data.get("max_retries") is not None and (tagged or mode != "retry"):
         found.note((*at, "max_retries"), "has no meaning beside this error_mode; left out")
     if mode != "retry":
         return mode, 0
-    return mode, _number(where, settings, "max_retries", found, RETRIES, most=100)
+    return mode, fields.number(where, settings, "max_retries", found, RETRIES, most=100)
 
 
 def _agent(at: KeyPath, data: Mapping[str, Any], found: Findings, *, needed: bool) -> str:
     """The agent's name or, where there is only that, its id."""
     value, place = data.get("agent"), (*at, "agent")
     if isinstance(value, dict):
-        _unknown(place, value, ("id", "name"), found)
-        names = [_text(place, value, key, found) for key in ("name", "id")]
+        fields.unknown(place, value, ("id", "name"), found)
+        names = [fields.text(place, value, key, found) for key in ("name", "id")]
     elif isinstance(value, str):
         names = [value]
     else:
         if value is not None:
             found.wrong(place, f"must be an object, not {shown(value)}")
         names = []
-    names += [_text(at, data, key, found) for key in ("agent_name", "agent_id")]
+    names += [fields.text(at, data, key, found) for key in ("agent_name", "agent_id")]
     given = [name for name in names if name]
     if needed and not given:
         found.wrong(place, 'this key is missing: {"name": "the agent"}')
@@ -264,7 +208,7 @@ def _agent(at: KeyPath, data: Mapping[str, Any], found: Findings, *, needed: boo
 
 def _prompt(at: KeyPath, data: Mapping[str, Any], found: Findings, *, needed: bool) -> str:
     prompts = [
-        (key, _text(at, data, key, found))
+        (key, fields.text(at, data, key, found))
         for key in ("prompt_template", "prompt")
         if data.get(key) is not None
     ]
@@ -276,46 +220,3 @@ def _prompt(at: KeyPath, data: Mapping[str, Any], found: Findings, *, needed: bo
     if needed and not text.strip():
         found.wrong((*at, key), "must not be empty")
     return text
-
-
-def _needed(at: KeyPath, data: Mapping[str, Any], key: str, found: Findings) -> str:
-    if data.get(key) is None:
-        found.wrong((*at, key), "this key is missing")
-        return ""
-    return _text(at, data, key, found)
-
-
-def _text(
-    at: KeyPath, data: Mapping[str, Any], key: str, found: Findings, default: str = ""
-) -> str:
-    value = data.get(key)
-    if value is None:
-        return default
-    if not isinstance(value, str):
-        found.wrong((*at, key), f"must be a string, not {shown(value)}")
-        return default
-    return value
-
-
-def _number(
-    at: KeyPath,
-    data: Mapping[str, Any],
-    key: str,
-    found: Findings,
-    default: int,
-    *,
-    least: int = 0,
-    most: int,
-) -> int:
-    """A whole number; more than `most` is taken as that much, and told."""
-    value = data.get(key)
-    if value is None:
-        return default
-    if isinstance(value, bool) or not isinstance(value, int):
-        found.wrong((*at, key), f"must be a whole number, not {shown(value)}")
-        return default
-    if value < least:
-        found.wrong((*at, key), f"must be at least {least}, not {shown(value)}")
-    if value > most:
-        found.note((*at, key), f"{most} is the most there can be; taken as that")
-    return max(least, min(value, most))

@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 from itertools import groupby
 
 from app.domain import openfang_flow as flow
+from app.domain.openfang_fields import Findings
 from app.domain.openfang_names import Names, agent_of
-from app.domain.openfang_read import FangStep, FangWorkflow, Findings
+from app.domain.openfang_read import FangStep, FangWorkflow
 from app.domain.step import AgentStep, AnyStep, CollectStep, Loop, OnError, Retry, ReviewStep
 from app.domain.toml_lines import KeyPath
 from app.domain.toml_messages import not_among
@@ -31,6 +32,7 @@ class Conversion:
     _frontier: tuple[str, ...] = ()  # what the next step needs
     _group: tuple[str, ...] = ()  # the fan-out that a collect now would join
     _all: tuple[str, ...] = ()  # what it would join without one
+    _unsure: set[str] = field(default_factory=set)  # steps that may be skipped
     _variables: dict[str, str] = field(default_factory=dict)
     _targets: dict[str, str] = field(default_factory=dict)  # first steps of a name -> ours
     _feedback: tuple[str, ...] = ()  # the variables that reviews set
@@ -57,24 +59,18 @@ class Conversion:
             return self._review(step)
         name = self._name(step)
         self._add(step.at, self._agent(step, name))
-        skippable = _may_be_skipped(step)
-        before = self._flow
-        self._flow = before.after(name, skippable=skippable, native=True)
-        self._frontier, self._all = (name,), (*self._all, name)
-        return self._set(step, name)
+        self._flows_from(step, name, native=True)
+        self._frontier = (name,)
+        return None
 
     def _fan_out(self, steps: list[FangStep]) -> None:
         names = [self._name(step) for step in steps]
-        converted = [self._agent(step, name) for step, name in zip(steps, names, strict=True)]
-        alone = len(steps) == 1
-        for step, made in zip(steps, converted, strict=True):
-            self._add(step.at, made)
         for step, name in zip(steps, names, strict=True):
-            skippable = _may_be_skipped(step)
-            self._flow = self._flow.after(name, skippable=skippable, native=alone)
-            self._set(step, name)
+            self._add(step.at, self._agent(step, name))
+        alone = len(steps) == 1
+        for step, name in zip(steps, names, strict=True):
+            self._flows_from(step, name, native=alone)
         self._frontier = self._group = tuple(names)
-        self._all = (*self._all, *names)
 
     def _collect(self, step: FangStep) -> None:
         of = self._group or self._all
@@ -84,10 +80,24 @@ class Conversion:
             if step.output_var:
                 self._variables[step.output_var] = self._flow.value
             return
-        name = self._name(step)
-        self._add(step.at, CollectStep(name=name, kind="collect", of=of, on_error=_on_error(step)))
-        self._flow = flow.Flow((name,), certain=True)
+        name, unsure = self._name(step), set(of) <= self._unsure
+        needs = None if of == self._frontier else self._frontier
+        on_error: OnError = "skip" if unsure else _on_error(step)
+        made = CollectStep(name=name, kind="collect", of=of, needs=needs, on_error=on_error)
+        self._add(step.at, made)
+        if unsure:
+            self.found.note(step.at, "is passed over when all that it would join was skipped")
+            self._unsure.add(name)
+        self._flow = self._flow.after(name, skippable=unsure, native=True)
         self._frontier, self._all, self._group = (name,), (name,), ()
+        self._set(step, name)
+
+    def _flows_from(self, step: FangStep, name: str, *, native: bool) -> None:
+        """What a step in which an agent works leaves to those after it."""
+        if _may_be_skipped(step):
+            self._unsure.add(name)
+        self._flow = self._flow.after(name, skippable=name in self._unsure, native=native)
+        self._all = (*self._all, name)
         self._set(step, name)
 
     def _review(self, step: FangStep) -> None:
@@ -214,7 +224,7 @@ class Conversion:
         variable = step.output_var
         if not variable:
             return
-        if not _may_be_skipped(step) or step.mode == "collect":
+        if name not in self._unsure:
             self._variables[variable] = flow.output(name)
             return
         before = self._variables.get(variable, flow.literal(flow.placeholder(variable)))

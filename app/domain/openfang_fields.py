@@ -1,0 +1,81 @@
+"""Single values of a JSON file, each wrong one told by its place."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from app.domain.toml_lines import KeyPath, line_of
+from app.domain.toml_messages import shown
+from app.domain.toml_source import FileErrors, Problem, key_text
+
+
+@dataclass(slots=True)
+class Findings:
+    """What is wrong with a file, and what its reader should know about it."""
+
+    source: str
+    lines: dict[KeyPath, int] = field(default_factory=dict)
+    problems: list[Problem] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+    def wrong(self, at: KeyPath, what: str) -> None:
+        self.problems.append(Problem(what, key_text(at), line_of(self.lines, at)))
+
+    def note(self, at: KeyPath, what: str) -> None:
+        place = key_text(at)
+        self.notes.append(f"{place}: {what}" if place else what)
+
+    def settle(self) -> None:
+        """Raises FileErrors if anything is wrong."""
+        if self.problems:
+            found = sorted(self.problems, key=lambda problem: problem.line or 0)
+            raise FileErrors(self.source, tuple(found))
+
+
+def unknown(at: KeyPath, data: Mapping[str, Any], known: tuple[str, ...], found: Findings) -> None:
+    for key in data:
+        if key not in known:
+            found.note((*at, key), "is no key of an OpenFang workflow; left out")
+
+
+def needed(at: KeyPath, data: Mapping[str, Any], key: str, found: Findings) -> str:
+    if data.get(key) is None:
+        found.wrong((*at, key), "this key is missing")
+        return ""
+    return text(at, data, key, found)
+
+
+def text(at: KeyPath, data: Mapping[str, Any], key: str, found: Findings, default: str = "") -> str:
+    value = data.get(key)
+    if value is None:
+        return default
+    if not isinstance(value, str):
+        found.wrong((*at, key), f"must be a string, not {shown(value)}")
+        return default
+    return value
+
+
+def number(
+    at: KeyPath,
+    data: Mapping[str, Any],
+    key: str,
+    found: Findings,
+    default: int,
+    *,
+    least: int = 0,
+    most: int,
+) -> int:
+    """A whole number; more than `most` is taken as that much, and told."""
+    value = data.get(key)
+    if value is None:
+        return default
+    if isinstance(value, bool) or not isinstance(value, int):
+        found.wrong((*at, key), f"must be a whole number, not {shown(value)}")
+        return default
+    if value < least:
+        found.wrong((*at, key), f"must be at least {least}, not {shown(value)}")
+    if value > most:
+        found.note((*at, key), f"{most} is the most there can be; taken as that")
+    return max(least, min(value, most))
