@@ -7,11 +7,12 @@ from datetime import datetime
 
 from app.domain import events as ev
 from app.domain.events import Event
+from app.domain.run import StepState
 from app.domain.text import one_line
 from app.ui.page import Row, row
 
 _HIDDEN = (ev.ItemFinished, ev.UsageUpdated)  # many, and in the transcript
-_BAD = (ev.AttemptFailed, ev.SessionLost, ev.ApprovalUncertain)
+_BAD = (ev.AttemptFailed, ev.AttemptBlocked, ev.SessionLost, ev.ApprovalUncertain)
 
 
 def event_rows(events: Iterable[Event], step: str = "", attempt: int = 0) -> list[Row]:
@@ -57,24 +58,29 @@ def describe(payload: ev.Payload) -> tuple[str, str]:
         case ev.SessionLost(why=why) | ev.SessionClosed(why=why):
             return name, why
         case ev.AttemptStarted(attempt=attempt):
-            return name, f"{attempt.step} {attempt.attempt}, {attempt.cause}"
-        case ev.TurnStarted():
-            again = ", again after a restart" if payload.again else ""
-            return name, f"{payload.step} {payload.attempt}, turn {payload.turn}{again}"
+            return name, f"{attempt.unit} {attempt.attempt}, {attempt.cause}"
         case ev.TurnEnded():
             why = f": {payload.failure.message}" if payload.failure else ""
             return name, f"turn {payload.turn} {payload.status}{why}"
-        case ev.OutputProduced():
-            return name, f"{payload.step} {payload.attempt}, {len(payload.output):,} characters"
-        case ev.AttemptFailed():
-            return name, f"{payload.step} {payload.attempt}: {payload.failure.message}"
-        case ev.GateFinished(result=result):
-            end = "passed" if result.passed else "failed"
-            return f"gate {end}", f"{result.gate} of {payload.step} {payload.attempt}"
+        case ev.OfAttempt():
+            return _of_attempt(payload, name)
         case ev.StepFinished():
-            return name, payload.step
+            ended = "finished" if payload.state is StepState.DONE else payload.state
+            return f"step {ended}", _with(payload.step, payload.reason)
+        case ev.BranchesPlanned(branches=branches):
+            return name, f"{payload.step}: {len(branches)} branches"
+        case ev.BranchCanceled(why=why):
+            return name, f"{payload.step}/{payload.branch}: {why}"
+        case ev.HeadMoved(commit=commit):
+            return "work merged", commit[:12]
+        case ev.PrefixTaken(source=source, steps=steps):
+            return "forked", f"from {source}, with {len(steps)} steps"
         case ev.Returned():
             return name, f"{payload.from_step} → {payload.to_step}, {payload.cause}"
+        case ev.QuestionAsked(question=question):
+            return name, f"{question.step}: {question.text}"
+        case ev.QuestionAnswered():
+            return name, f"{payload.answer} (by {payload.by})"
         case ev.ApprovalRequested(approval=approval):
             return name, f"{approval.risk}: {approval.call.title}"
         case ev.ApprovalDecided(decision=decision):
@@ -97,6 +103,38 @@ def describe(payload: ev.Payload) -> tuple[str, str]:
         case ev.Snoozed():
             return "put off" if payload.until else "brought back", f"{payload.item} by {payload.by}"
     return name, ""
+
+
+def _of_attempt(payload: ev.OfAttempt, name: str) -> tuple[str, str]:
+    """An event about one attempt of a step, a branch or a turn of a loop."""
+    which = f"{payload.unit} {payload.attempt}"
+    match payload:
+        case ev.TurnStarted():
+            again = ", again after a restart" if payload.again else ""
+            return name, f"{which}, turn {payload.turn}{again}"
+        case ev.OutputProduced():
+            return name, f"{which}, {len(payload.output):,} characters"
+        case ev.AttemptFailed(failure=failure, retry_in=retry_in):
+            again = "" if retry_in is None else f"; again in {retry_in:.0f} s"
+            return name, f"{which}: {failure.message}{again}"
+        case ev.GateFinished(result=result):
+            return f"gate {'passed' if result.passed else 'failed'}", f"{result.gate} of {which}"
+        case ev.AttemptBlocked(blocked=blocked):
+            return name, f"{which}: {blocked.message}"
+        case ev.AttemptReleased(by=by, prompt=prompt):
+            return "tried again", f"{which}{', with a new prompt' if prompt else ''} (by {by})"
+        case ev.AttemptSkipped(by=by, output=output, reason=reason):
+            value = ", with a value" if output is not None else ""
+            return "skipped", _with(f"{which}{value} (by {by})", reason)
+        case ev.AttemptCanceled(why=why):
+            return name, f"{which}: {why}"
+        case ev.ChildStarted(child=child):
+            return name, f"{which}: {child}"
+    return name, which
+
+
+def _with(what: str, reason: str) -> str:
+    return f"{what}: {reason}" if reason else what
 
 
 def history(events: Iterable[Event], created: datetime) -> Iterator[str]:

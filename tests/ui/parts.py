@@ -88,7 +88,7 @@ def make_run(
         recipe="5f" * 32,
         steps=STEPS,
         state=state,
-        current_step=cursor,
+        current_step=STEPS[cursor].name if cursor < len(STEPS) else "",
         blocked=blocked,
         reason=reason,
         base_commit="a1b2c3d4" * 5,
