@@ -1,4 +1,4 @@
-"""`longwatch route | policy | workflow`: why this workflow, why this answer, is this right."""
+"""`longwatch route | policy`: why this workflow, why this answer."""
 
 from __future__ import annotations
 
@@ -7,12 +7,11 @@ from pathlib import Path
 import click
 
 from app.cli.options import chosen_store, json_option, store_option, user_name
-from app.cli.output import complain, emit, say, table
+from app.cli.output import emit, say, table
 from app.cli.project import project_root
 from app.cli.reach import AnyClient, ask
 from app.domain.approval import Action, ApprovalRule, StoredRule
 from app.domain.base import Model, SessionId
-from app.domain.errors import ConfigError
 from app.domain.request import Request, Risk
 from app.domain.routing import RouteChoice, RuleReport
 from app.domain.toolcall import ToolCall, ToolKind
@@ -39,13 +38,6 @@ class PolicyExplained(Model):
     action: Action
     rule: str
     reason: str
-
-
-class FileChecked(Model):
-    """One file that was read. `problems` is empty when it is right."""
-
-    file: str
-    problems: tuple[str, ...]
 
 
 @click.group("route", short_help="Explain routing.")
@@ -144,63 +136,3 @@ def _stored_rules(root: Path) -> list[ApprovalRule]:
         return list(await client.rules())
 
     return [stored.rule for stored in ask(chosen_store(), read) if stored.project == str(root)]
-
-
-@click.group("workflow", short_help="Check workflow files.")
-def workflow_command() -> None:
-    """Declared programs of steps."""
-
-
-@workflow_command.command("check")
-@click.argument("files", nargs=-1, type=click.Path(path_type=Path))
-@project_option
-@json_option
-def workflow_check_command(files: tuple[Path, ...], project: Path | None, as_json: bool) -> int:
-    """Read FILES, or all of the project's configuration; exit 1 when anything is wrong."""
-    checked = [_checked_file(f) for f in files] if files else [_checked_project(project)]
-    if as_json:
-        emit(checked)
-    for one in checked:
-        for problem in one.problems:
-            complain(problem)
-        if not one.problems and not as_json:
-            say(f"{one.file}: right")
-    return 1 if any(one.problems for one in checked) else 0
-
-
-def _checked_project(project: Path | None) -> FileChecked:
-    from app.engine.project import load_project
-
-    root = project_root(project)
-    try:
-        load_project(root)
-    except ConfigError as error:
-        return FileChecked(file=str(root), problems=_problems(error))
-    return FileChecked(file=str(root), problems=())
-
-
-def _checked_file(file: Path) -> FileChecked:
-    """A workflow by itself: whether its agents exist is the project's to say."""
-    from app.domain.workflow_check import parse_workflow
-
-    try:
-        parse_workflow(file.read_text("utf-8-sig"), str(file))
-    except ConfigError as error:
-        return FileChecked(file=str(file), problems=_problems(error))
-    except OSError as error:
-        return FileChecked(file=str(file), problems=(f"{file}: cannot be read: {error.strerror}",))
-    except UnicodeDecodeError:
-        return FileChecked(file=str(file), problems=(f"{file}: is not UTF-8 text",))
-    return FileChecked(file=str(file), problems=())
-
-
-def _problems(error: ConfigError) -> tuple[str, ...]:
-    """All that is wrong with a file, a sentence each."""
-    from app.domain.toml_source import FileErrors
-
-    if not isinstance(error, FileErrors):
-        return (str(error),)
-    return tuple(
-        str(ConfigError(p.message, source=error.source, line=p.line, key=p.key))
-        for p in error.problems
-    )

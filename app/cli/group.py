@@ -45,7 +45,7 @@ _COMMANDS = {
     "doctor": "doctor",
     "route": "explain",
     "policy": "explain",
-    "workflow": "explain",
+    "workflow": "workflow",
 }
 
 

@@ -11,13 +11,14 @@ from app.domain.workflow import Workflow
 def agents_of(workflow: Workflow) -> Iterator[str]:
     """The agents that its own steps name: those that work, review and judge."""
     for step in workflow.steps:
-        yield from _workers(step)
+        yield from workers(step)
         for gate in getattr(step, "gates", ()):
             if gate.judge:
                 yield gate.judge
 
 
-def _workers(step: AnyStep) -> Iterator[str]:
+def workers(step: AnyStep) -> Iterator[str]:
+    """The agents that work in a step, once for each branch."""
     match step:
         case AgentStep():
             yield step.agent

@@ -66,9 +66,15 @@ def load_toml(text: str, source: str, model: type[M]) -> M:
         raise
 
 
-def refuse(text: str, source: str, found: Iterable[tuple[KeyPath, str]]) -> None:
-    """Raise FileErrors if there are any problems, each with its line in `text`."""
-    lines = key_lines(text)
+def refuse(
+    text: str,
+    source: str,
+    found: Iterable[tuple[KeyPath, str]],
+    lines: dict[KeyPath, int] | None = None,
+) -> None:
+    """Raise FileErrors if there are any problems, each with its line in `text`: where `lines`
+    says, else where the key stands in TOML."""
+    lines = key_lines(text) if lines is None else lines
     problems = [Problem(what, key_text(path), line_of(lines, path)) for path, what in found]
     if problems:
         raise FileErrors(source, tuple(sorted(problems, key=lambda p: p.line or 0)))

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from app.domain.config import Config, check_routes, parse_config
 from app.domain.errors import ConfigError, NotFound, Refused
+from app.domain.json_source import json_lines
+from app.domain.openfang import import_openfang
 from app.domain.recipes import agents_of, parts_of
 from app.domain.request import Request
 from app.domain.routing import RouteChoice, RuleReport, choose, explain
@@ -24,7 +26,8 @@ WORKFLOW_FOLDER = ".longwatch/workflows"
 
 @dataclass(frozen=True, slots=True)
 class Project:
-    """What `longwatch.toml` and `.longwatch/workflows/*.toml` say, checked against each other."""
+    """What `longwatch.toml` and the files in `.longwatch/workflows` say, checked against each
+    other."""
 
     root: Path
     config: Config  # scripts of scripted agents are absolute paths here
@@ -79,33 +82,73 @@ def load_project(root: Path) -> Project:
 
 
 def _workflows(root: Path, config: Config) -> dict[str, Workflow]:
-    found, files = dict[str, Workflow](), dict[str, tuple[str, str]]()
-    for path in sorted((root / WORKFLOW_FOLDER).glob("*.toml")):
-        source = f"{WORKFLOW_FOLDER}/{path.name}"
-        text = _read(root, source)
-        workflow = parse_workflow(text, source, config.agent_names)
+    found, files = dict[str, Workflow](), dict[str, WorkflowFile]()
+    for file in workflow_files(root, config.agent_names):
+        workflow = file.workflow
         if workflow.name in found:
-            what = f'{files[workflow.name][0]} has a workflow "{workflow.name}" already'
-            refuse(text, source, [(("name",), what)])
-        found[workflow.name], files[workflow.name] = workflow, (source, text)
+            what = f'{files[workflow.name].source} has a workflow "{workflow.name}" already'
+            file.refuse([(("name",), what)])
+        found[workflow.name], files[workflow.name] = workflow, file
     if not found:
         raise ConfigError(f"no workflow (*.toml) in {root / WORKFLOW_FOLDER}; run `longwatch init`")
     for name, workflow in found.items():
-        source, text = files[name]
-        refuse(text, source, sub_workflow_problems(workflow, found))
+        files[name].refuse(sub_workflow_problems(workflow, found))
     return found
 
 
-def _read(root: Path, source: str) -> str:
+@dataclass(frozen=True, slots=True)
+class WorkflowFile:
+    """A workflow that was read, and from where: `source` is relative to the project's root."""
+
+    source: str
+    text: str
+    workflow: Workflow
+    notes: tuple[str, ...] = ()  # on how a workflow of OpenFang's was taken
+
+    def refuse(self, found: Iterable[tuple[KeyPath, str]]) -> None:
+        """Raise ConfigError if there are any problems, with their places in the file."""
+        lines = json_lines(self.text) if self.source.endswith(".json") else None
+        refuse(self.text, self.source, found, lines)
+
+
+def read_workflow(text: str, source: str, agents: Sequence[str] | None) -> WorkflowFile:
+    """A workflow file's content: OpenFang's JSON where `source` ends so, else TOML. Raises
+    ConfigError."""
+    if not source.endswith(".json"):
+        return WorkflowFile(source, text, parse_workflow(text, source, agents))
+    imported = import_openfang(text, source, agents)
+    return WorkflowFile(source, text, imported.workflow, imported.notes)
+
+
+def workflow_files(root: Path, agents: Sequence[str] | None) -> Iterator[WorkflowFile]:
+    """The project's workflows, in the order of their files' names (blocking). Raises
+    ConfigError."""
+    folder = root / WORKFLOW_FOLDER
+    for path in sorted([*folder.glob("*.toml"), *folder.glob("*.json")]):
+        source = f"{WORKFLOW_FOLDER}/{path.name}"
+        yield read_workflow(_read(root, source), source, agents)
+
+
+def load_config(root: Path) -> Config:
+    """`longwatch.toml` alone (blocking). Raises ConfigError, as `load_project` does."""
+    return parse_config(_read(root, CONFIG_FILE), CONFIG_FILE)
+
+
+def read_file(path: Path, source: str) -> str:
+    """A file's text (blocking). Raises ConfigError, which calls it `source`."""
     try:
-        return (root / source).read_text("utf-8-sig")
-    except FileNotFoundError:
-        raise ConfigError(f"no {source} in {root}; run `longwatch init` there") from None
+        return path.read_text("utf-8-sig")
     except OSError as error:
         raise ConfigError(f"cannot be read: {error.strerror}", source=source) from error
     except UnicodeDecodeError as error:
         line = error.object[: error.start].count(b"\n") + 1
         raise ConfigError("is not UTF-8 text; save it as UTF-8", source=source, line=line) from None
+
+
+def _read(root: Path, source: str) -> str:
+    if not (root / source).exists():
+        raise ConfigError(f"no {source} in {root}; run `longwatch init` there")
+    return read_file(root / source, source)
 
 
 def _bad_scripts(root: Path, config: Config) -> Iterator[tuple[KeyPath, str]]:
