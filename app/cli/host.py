@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import os
 from pathlib import Path
 
 import click
@@ -33,11 +34,21 @@ class Hosting(Model):
 
 @click.command("up", short_help="Host the supervisor without a screen.")
 @click.option("--detach", is_flag=True, help="In the background; returns once it listens.")
+@click.option(
+    "--max-parallel",
+    type=click.IntRange(1, 10_000),
+    metavar="N",
+    help="How many agents may be at work at once (default: LONGWATCH_MAX_PARALLEL, or 32).",
+)
 @json_option
 @store_option
-def up_command(detach: bool, as_json: bool) -> None:
+def up_command(detach: bool, max_parallel: int | None, as_json: bool) -> None:
     """Host the supervisor, so that runs outlive the terminal; Ctrl-C or `down` stops it."""
     store = chosen_store()
+    if max_parallel is not None:
+        from app.engine.slots import LIMIT_VARIABLE
+
+        os.environ[LIMIT_VARIABLE] = str(max_parallel)  # a background process inherits it
     if detach:
         asyncio.run(_up_in_background(store, as_json))
         return

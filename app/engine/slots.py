@@ -8,14 +8,34 @@ moment there may be more at work than the limit.
 from __future__ import annotations
 
 import asyncio
+import os
 from collections import Counter
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 from app.domain.base import RunId
+from app.domain.errors import ConfigError
 
 STORE = "store"
+LIMIT_VARIABLE = "LONGWATCH_MAX_PARALLEL"
+_DEFAULT_LIMIT = 32
+
+
+def limit_of_the_store() -> int:
+    """How many agents may be at work at once in one store; the environment may say otherwise.
+
+    Raises ConfigError for a value that is no such number.
+    """
+    named = os.environ.get(LIMIT_VARIABLE, "").strip()
+    if not named:
+        return _DEFAULT_LIMIT
+    if not named.isdecimal() or not 1 <= int(named) <= 10_000:
+        raise ConfigError(
+            f"{LIMIT_VARIABLE} = {named!r}: how many agents may be at work at once is a whole "
+            "number from 1 to 10000"
+        )
+    return int(named)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

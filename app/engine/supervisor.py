@@ -34,7 +34,7 @@ from app.engine.redaction import Redaction
 from app.engine.results import run_diff
 from app.engine.runs import Runs
 from app.engine.sessions import SessionKeeper
-from app.engine.slots import Slots
+from app.engine.slots import Slots, limit_of_the_store
 from app.engine.system import RandomIds, SystemClock
 from app.store.counts import count
 from app.store.journal import Draft, Journal
@@ -44,7 +44,6 @@ from app.store.traces import runs_of_trace
 from app.store.verify import verify
 from app.version import VERSION
 
-MAX_PARALLEL = 32  # agents at work at once in one store, unless the host says otherwise
 _TAIL_CHUNKS = 200  # of each live session in a snapshot; older text is paged
 
 
@@ -72,7 +71,7 @@ class Supervisor:
         store: Path,
         *,
         run: bool = True,
-        max_parallel: int = MAX_PARALLEL,
+        max_parallel: int | None = None,
         clock: Clock | None = None,
         ids: IdSource | None = None,
         drivers: Mapping[str, Driver] | None = None,
@@ -82,8 +81,10 @@ class Supervisor:
 
         Raises StoreBusy when another process holds it, StoreError when it cannot be used.
         Without `run`, commands are committed and wait for the next supervisor. `max_parallel`
-        is how many agents may be at work at once (0: any number).
+        is how many agents may be at work at once (0: any number, None: as the environment says,
+        which can be a ConfigError).
         """
+        limit = limit_of_the_store() if max_parallel is None else max_parallel
         paths = StorePaths(store)
         lock = StoreLock(paths.lock)
         await asyncio.to_thread(lock.acquire)
@@ -95,7 +96,7 @@ class Supervisor:
             raise
         drivers = default_drivers() if drivers is None else drivers
         core = _core(journal, paths, clock, ids, drivers, machine)
-        supervisor = cls(core, lock, run=run, max_parallel=max_parallel)
+        supervisor = cls(core, lock, run=run, max_parallel=limit)
         try:
             if run:
                 await supervisor._begin()

@@ -5,8 +5,11 @@ from __future__ import annotations
 import asyncio
 from contextlib import suppress
 
+import pytest
+
 from app.domain.base import RunId
-from app.engine.slots import Slots
+from app.domain.errors import ConfigError
+from app.engine.slots import LIMIT_VARIABLE, Slots, limit_of_the_store
 
 ONE, TWO = RunId("r-1"), RunId("r-2")
 AGENT = {"agent ada": 1}
@@ -86,3 +89,19 @@ async def test_one_canceled_after_its_turn_came_gives_it_back() -> None:
     assert said == []
     await _hold(slots, ONE, said, {})
     assert said == [ONE]
+
+
+def test_the_environment_says_how_many_work_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv(LIMIT_VARIABLE, raising=False)
+    assert limit_of_the_store() == 32
+    monkeypatch.setenv(LIMIT_VARIABLE, "4")
+    assert limit_of_the_store() == 4
+
+
+@pytest.mark.parametrize("said", ["0", "-1", "many", "1e3", "99999"])
+def test_a_limit_that_is_none_is_an_error_with_its_name(
+    said: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(LIMIT_VARIABLE, said)
+    with pytest.raises(ConfigError, match=f"{LIMIT_VARIABLE} = '{said}': .* from 1 to 10000"):
+        limit_of_the_store()
