@@ -6,9 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from app.domain.text import one_line
 from app.domain.toml_lines import KeyPath, line_of
 from app.domain.toml_messages import shown
 from app.domain.toml_source import FileErrors, Problem, key_text
+
+_LIMIT = 1000  # characters of a note
 
 
 @dataclass(slots=True)
@@ -25,7 +28,8 @@ class Findings:
 
     def note(self, at: KeyPath, what: str) -> None:
         place = key_text(at)
-        self.notes.append(f"{place}: {what}" if place else what)
+        # A file may come from anybody: its words must not reach a terminal raw.
+        self.notes.append(one_line(f"{place}: {what}" if place else what, _LIMIT))
 
     def settle(self) -> None:
         """Raises FileErrors if anything is wrong."""

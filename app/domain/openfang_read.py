@@ -128,7 +128,7 @@ def _mode(at: KeyPath, data: Mapping[str, Any], found: Findings) -> tuple[Mode, 
         place = (*at, "mode", value)
         settings = {} if inner is None else inner
     if not isinstance(value, str) or value not in _MODES:
-        found.wrong((*at, "mode"), not_among(f"{shown(value)} is no mode", value, _MODES))
+        found.wrong((*at, "mode"), not_among(f"{shown(value)} is no mode", _word(value), _MODES))
         return "sequential", at, {}
     mode: Mode = next(m for m in _MODES if m == value)
     if not isinstance(settings, dict):
@@ -159,6 +159,10 @@ def _with_mode(step: FangStep, at: KeyPath, data: Any, found: Findings) -> FangS
     return step
 
 
+def _word(value: Any) -> str:
+    return value if isinstance(value, str) else ""
+
+
 def _error_mode(at: KeyPath, data: Mapping[str, Any], found: Findings) -> tuple[ErrorMode, int]:
     value, place, settings = data.get("error_mode"), (*at, "error_mode"), data
     where: KeyPath = at
@@ -170,7 +174,9 @@ def _error_mode(at: KeyPath, data: Mapping[str, Any], found: Findings) -> tuple[
     if value is None:
         value = "fail"
     if not isinstance(value, str) or value not in _ERROR_MODES:
-        found.wrong(place, not_among(f"{shown(value)} is no error mode", value, _ERROR_MODES))
+        found.wrong(
+            place, not_among(f"{shown(value)} is no error mode", _word(value), _ERROR_MODES)
+        )
         return "fail", 0
     mode: ErrorMode = next(m for m in _ERROR_MODES if m == value)
     if not isinstance(settings, dict):

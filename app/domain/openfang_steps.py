@@ -7,15 +7,16 @@ from dataclasses import dataclass, field
 from itertools import groupby
 
 from app.domain import openfang_flow as flow
+from app.domain import openfang_modes as modes
 from app.domain.openfang_fields import Findings
 from app.domain.openfang_names import Names, agent_of
 from app.domain.openfang_read import FangStep, FangWorkflow
-from app.domain.step import AgentStep, AnyStep, CollectStep, Loop, OnError, Retry, ReviewStep
+from app.domain.step import AgentStep, AnyStep, CollectStep, Loop, OnError, ReviewStep
 from app.domain.toml_lines import KeyPath
 from app.domain.toml_messages import not_among
 
-_RETRY_ON = ("rate_limit", "overloaded", "broken_pipe", "timeout", "protocol")
 _NEVER = "false"
+_REASONS = 'reasons | join("\n\n")'
 
 
 @dataclass(slots=True)
@@ -31,6 +32,7 @@ class Conversion:
     _flow: flow.Flow = field(default_factory=flow.Flow)
     _frontier: tuple[str, ...] = ()  # what the next step needs
     _group: tuple[str, ...] = ()  # the fan-out that a collect now would join
+    _beside: dict[str, tuple[str, ...]] = field(default_factory=dict)  # each branch's fan-out
     _all: tuple[str, ...] = ()  # what it would join without one
     _unsure: set[str] = field(default_factory=set)  # steps that may be skipped
     _variables: dict[str, str] = field(default_factory=dict)
@@ -71,6 +73,7 @@ class Conversion:
         for step, name in zip(steps, names, strict=True):
             self._flows_from(step, name, native=alone)
         self._frontier = self._group = tuple(names)
+        self._beside |= dict.fromkeys(names, self._group)
 
     def _collect(self, step: FangStep) -> None:
         of = self._group or self._all
@@ -82,7 +85,7 @@ class Conversion:
             return
         name, unsure = self._name(step), set(of) <= self._unsure
         needs = None if of == self._frontier else self._frontier
-        on_error: OnError = "skip" if unsure else _on_error(step)
+        on_error: OnError = "skip" if unsure else modes.on_error(step)
         made = CollectStep(name=name, kind="collect", of=of, needs=needs, on_error=on_error)
         self._add(step.at, made)
         if unsure:
@@ -94,7 +97,7 @@ class Conversion:
 
     def _flows_from(self, step: FangStep, name: str, *, native: bool) -> None:
         """What a step in which an agent works leaves to those after it."""
-        if _may_be_skipped(step):
+        if modes.may_be_skipped(step):
             self._unsure.add(name)
         self._flow = self._flow.after(name, skippable=name in self._unsure, native=native)
         self._all = (*self._all, name)
@@ -105,7 +108,7 @@ class Conversion:
         if target is None:
             return
         name, of = self._name(step), self._flow.steps[0] if self._flow.steps else ""
-        sibling = target in self._frontier and target != of
+        sibling = target != of and target in self._beside.get(of, ())
         when = ""
         if sibling or not self._flow.fixed:
             certain = self._flow.certain
@@ -129,33 +132,13 @@ class Conversion:
             return_to=target,
             max_rejects=step.max_rejects,
             timeout_seconds=step.timeout_secs,
-            retry=_retry(step),
+            retry=modes.retry(step),
         )
         self._add(step.at, review)
         self._frontier = (name,)
-        self._told_of(step)
+        modes.tell_of_review(step, self.found)
         if step.output_var:
             self._variables[step.output_var] = _REASONS
-
-    def _told_of(self, step: FangStep) -> None:
-        """Where a review of ours differs from OpenFang's, on purpose."""
-        note = self.found.note
-        note(
-            step.at,
-            "what was approved flows on, not the approving text; a reject's text reaches"
-            " the step as reasons, beside its own input and its last attempt; the reject"
-            f" after {step.max_rejects} returns is put to the operator",
-        )
-        if not step.reject_if_contains:
-            what = "an empty word would reject everything: a structured verdict is asked for"
-            note((*step.at, "mode"), what)
-        if step.error_mode != "retry":
-            what = "a review that comes to nothing is put to the operator, never passed over"
-            note((*step.at, "error_mode"), what)
-        if step.output_var:
-            note((*step.at, "output_var"), "has the text of the latest reject, none before one")
-        if flow.placeholder("input") not in step.prompt:
-            note((*step.at, "prompt"), "does not have {{input}}: what is judged is put at its end")
 
     def _target(self, step: FangStep) -> str | None:
         at, wanted = (*step.at, "return_to_step"), step.return_to
@@ -170,10 +153,11 @@ class Conversion:
 
     def _settled(self, name: str, at: KeyPath) -> str:
         """Add a step whose output is the current input, whoever it came from; its name."""
+        sources = {*self._all, *self._flow.steps}
         made = CollectStep(
             name=self._names.new(name, "step"),
             kind="collect",
-            of=self._all,
+            of=tuple(step.name for step in self.made if step.name in sources),
             needs=self._frontier,
             template="{{ " + self._flow.value + " }}",
             on_error="block" if self._flow.certain else "skip",
@@ -191,14 +175,11 @@ class Conversion:
             when = flow.contains(step.condition, value)
         if step.mode == "loop" and step.max_iterations == 0:
             when = _NEVER
-            self.found.note(step.at, "max_iterations is 0: the step is never run")
         elif step.mode == "loop":
             until = flow.contains(step.until, "output")
             loop = Loop(until=until, max_iterations=step.max_iterations)
             value = value if value == "input" else f"input if iteration > 1 else {value}"
-        if step.error_mode == "retry":
-            what = "tries again after a wait that doubles, not at once, and not what cannot pass"
-            self.found.note((*step.at, "error_mode"), what)
+        modes.tell_of_step(step, self.found)
         return AgentStep(
             name=name,
             needs=self._needs(),
@@ -206,8 +187,8 @@ class Conversion:
             agent=agent_of(step, self.agents, self.found),
             prompt=self._prompt(step, value),
             timeout_seconds=step.timeout_secs,
-            retry=_retry(step),
-            on_error=_on_error(step),
+            retry=modes.retry(step),
+            on_error=modes.on_error(step),
             loop=loop,
         )
 
@@ -247,9 +228,6 @@ class Conversion:
         self.places.append(at)
 
 
-_REASONS = 'reasons | join("\\n\\n")'
-
-
 def convert(fang: FangWorkflow, agents: Sequence[str] | None, found: Findings) -> Conversion:
     """All steps of a workflow, converted."""
     done = Conversion(agents, found)
@@ -261,18 +239,3 @@ def names_kept(done: Conversion) -> Iterator[str]:
     """The names that had to change, a line each."""
     for name, original in done.renamed.items():
         yield f"step {name}: {original}"
-
-
-def _may_be_skipped(step: FangStep) -> bool:
-    never = step.mode == "loop" and step.max_iterations == 0
-    return step.mode == "conditional" or step.error_mode == "skip" or never
-
-
-def _on_error(step: FangStep) -> OnError:
-    return "block" if step.error_mode == "retry" else step.error_mode
-
-
-def _retry(step: FangStep) -> Retry:
-    if step.error_mode != "retry":
-        return Retry(max_retries=0)
-    return Retry(max_retries=step.max_retries, on=_RETRY_ON)

@@ -57,7 +57,7 @@ def routes_to(workflow: str, config: Config) -> tuple[str, ...]:
         for number, route in enumerate(config.route, 1)
         if route.workflow == workflow
     ]
-    default = ["when no route matches"] if config.default_workflow == workflow else []
+    default = ["the default, when no route matches"] if config.default_workflow == workflow else []
     return (*found, *default)
 
 

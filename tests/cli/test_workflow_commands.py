@@ -54,7 +54,7 @@ def test_a_file_of_openfang_is_a_workflow_as_it_is(longwatch: CommandLine, proje
     listed = {one["name"]: one for one in longwatch("workflow", "list", "--json").json()}
     assert listed["Ship-It"]["file"] == f"{WORKFLOWS}/ship.json"
     assert listed["Ship-It"]["routes"] == ["route 1: user ann"]
-    assert listed["change"]["routes"] == ["when no route matches"]
+    assert listed["change"]["routes"] == ["the default, when no route matches"]
     checked = longwatch("workflow", "check")
     assert checked.code == 0
     assert f"note: {WORKFLOWS}/ship.json: colour: is no key" in checked.out

@@ -224,6 +224,33 @@ def test_a_review_of_what_may_be_skipped_judges_what_flowed_on() -> None:
     assert bridge.template == '{{ (outputs["fix"] or outputs["plan"]) }}'
 
 
+def test_a_review_may_go_back_to_a_branch_beside_the_one_that_flows_on() -> None:
+    found = load(
+        step("a", mode="fan_out"),
+        step("b", mode="fan_out"),
+        review("first", "b"),
+        review("second", "a"),
+    )
+    made = found.workflow.step("second")
+    assert isinstance(made, ReviewStep)
+    assert found.workflow.step(made.of).kind == "collect"
+    assert any("only branch a is made again" in note for note in found.notes)
+
+
+def test_a_review_after_a_collect_of_nothing_judges_what_was_there_before() -> None:
+    found = load(
+        step("one"),
+        step("a", mode="fan_out", error_mode="skip"),
+        step("sum", mode="collect"),
+        review("check", "one"),
+    )
+    made = found.workflow.step("check")
+    assert isinstance(made, ReviewStep)
+    bridge = found.workflow.step(made.of)
+    assert isinstance(bridge, CollectStep)
+    assert set(bridge.of) == {"one", "a", "sum"}
+
+
 def test_what_a_review_says_reaches_an_earlier_step_by_its_variable() -> None:
     check = review("check", "plan") | {"output_var": "feedback"}
     found = load(step("plan", "{{input}} {{feedback}}"), check)
@@ -416,13 +443,21 @@ def _loads_or_is_refused(value: Any) -> bool:
     return True
 
 
-@settings(max_examples=150, deadline=None)
-@given(_workflows)
-def test_what_loads_passes_the_checks_and_goes_through_toml(value: Any) -> None:
-    loaded = _loads_or_is_refused(value)
-    modes = [one["mode"] for one in value["steps"]]
-    if not any(isinstance(mode, dict) and "review" in mode for mode in modes):
-        assert loaded is any(mode != "collect" for mode in modes)
+@settings(max_examples=200, deadline=None)
+@given(_workflows, st.data())
+def test_what_openfang_would_run_loads_and_goes_through_toml(value: Any, data: Any) -> None:
+    steps, working = list[Any](), list[str]()
+    for number, one in enumerate(value["steps"]):
+        one["name"] += f" {number}"
+        mode = one["mode"]
+        if isinstance(mode, dict) and "review" in mode:
+            if not working:
+                continue
+            mode["review"]["return_to_step"] = data.draw(st.sampled_from(working))
+        elif mode != "collect":
+            working.append(one["name"])
+        steps.append(one)
+    assert _loads_or_is_refused(value | {"steps": steps}) is bool(working)
 
 
 @settings(max_examples=200, deadline=None)
