@@ -14,6 +14,7 @@ from dataclasses import dataclass
 _UNWRITABLE = re.compile(r'[\x00-\x1f\x7f"\\\x85\u2028\u2029]')
 _PLACEHOLDER = re.compile(r"\{\{\s*([A-Za-z_][\w.-]*)\s*\}\}")
 REQUEST = "request.text"
+SEPARATOR = "\n\n---\n\n"  # between the outputs that a collect joins
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +51,54 @@ class Flow:
     def here(self) -> str:
         """The expression for the step that comes next."""
         return "input" if self.native else self.value
+
+
+@dataclass(frozen=True, slots=True)
+class Output:
+    """One of the outputs that a collect may join: a step's, or an expression's `value` where the
+    step may have been skipped, or there is none."""
+
+    step: str
+    value: str = ""
+
+    @property
+    def expression(self) -> str:
+        return self.value or output(self.step)
+
+
+@dataclass(frozen=True, slots=True)
+class Joined:
+    """What a collect joins: the fan-out `group` before it or, where that is empty or came to
+    nothing, `outputs`, which has all since the last collect."""
+
+    outputs: tuple[Output, ...]
+    group: tuple[str, ...]
+    unsure: frozenset[str]  # the steps that may be skipped
+
+    @property
+    def _other(self) -> bool:
+        """Whether more than the group may count: it may come to nothing."""
+        return set(self.group) <= self.unsure and len(self.outputs) > len(self.group)
+
+    @property
+    def of(self) -> tuple[str, ...]:
+        every = tuple(each.step for each in self.outputs if each.step)
+        return every if self._other or not self.group else self.group
+
+    @property
+    def template(self) -> str:
+        """Empty where joining the steps' own outputs is all."""
+        if not self.group and not any(each.value for each in self.outputs):
+            return ""
+        if self.group and not self._other:
+            return ""
+        own = _joined([output(step) for step in self.group])
+        every = _joined([each.expression for each in self.outputs])
+        return "{{ " + (f"({own}) or ({every})" if self.group else every) + " }}"
+
+
+def _joined(values: list[str]) -> str:
+    return f"[{', '.join(values)}] | select | join({literal(SEPARATOR)})"
 
 
 def output(step: str) -> str:

@@ -11,7 +11,7 @@ from app.domain import openfang_modes as modes
 from app.domain.openfang_fields import Findings
 from app.domain.openfang_names import Names, agent_of
 from app.domain.openfang_read import FangStep, FangWorkflow
-from app.domain.step import AgentStep, AnyStep, CollectStep, Loop, OnError, ReviewStep
+from app.domain.step import AgentStep, AnyStep, CollectStep, Loop, ReviewStep
 from app.domain.toml_lines import KeyPath
 from app.domain.toml_messages import not_among
 
@@ -33,7 +33,7 @@ class Conversion:
     _frontier: tuple[str, ...] = ()  # what the next step needs
     _group: tuple[str, ...] = ()  # the fan-out that a collect now would join
     _beside: dict[str, tuple[str, ...]] = field(default_factory=dict)  # each branch's fan-out
-    _all: tuple[str, ...] = ()  # what it would join without one
+    _all: tuple[flow.Output, ...] = ()  # what it would join without one
     _unsure: set[str] = field(default_factory=set)  # steps that may be skipped
     _variables: dict[str, str] = field(default_factory=dict)
     _targets: dict[str, str] = field(default_factory=dict)  # first steps of a name -> ours
@@ -76,31 +76,36 @@ class Conversion:
         self._beside |= dict.fromkeys(names, self._group)
 
     def _collect(self, step: FangStep) -> None:
-        of = self._group or self._all
         self.found.note(step.at, "the agent and the prompt of a collect step are not used")
-        if not of:
+        joined = flow.Joined(self._all, self._group, frozenset(self._unsure))
+        if not joined.of:
             self.found.note(step.at, "there is nothing to collect yet: left out")
-            if step.output_var:
-                self._variables[step.output_var] = self._flow.value
-            return
-        name, unsure = self._name(step), set(of) <= self._unsure
-        needs = None if of == self._frontier else self._frontier
-        on_error: OnError = "skip" if unsure else modes.on_error(step)
-        made = CollectStep(name=name, kind="collect", of=of, needs=needs, on_error=on_error)
+            self._all = (flow.Output("", self._flow.value),)
+            return self._holds(step, self._flow.value)
+        name, unsure = self._name(step), set(joined.of) <= self._unsure
+        made = CollectStep(
+            name=name,
+            kind="collect",
+            of=joined.of,
+            needs=None if joined.of == self._frontier else self._frontier,
+            template=joined.template,
+            on_error="skip" if unsure else modes.on_error(step),
+        )
         self._add(step.at, made)
+        self._flow = self._flow.after(name, skippable=unsure, native=True)
+        self._frontier, self._group = (name,), ()
         if unsure:
             self.found.note(step.at, "is passed over when all that it would join was skipped")
             self._unsure.add(name)
-        self._flow = self._flow.after(name, skippable=unsure, native=True)
-        self._frontier, self._all, self._group = (name,), (name,), ()
-        self._set(step, name)
+        self._all = (flow.Output(name, self._flow.value if unsure else ""),)
+        return self._holds(step, self._flow.value)
 
     def _flows_from(self, step: FangStep, name: str, *, native: bool) -> None:
         """What a step in which an agent works leaves to those after it."""
         if modes.may_be_skipped(step):
             self._unsure.add(name)
         self._flow = self._flow.after(name, skippable=name in self._unsure, native=native)
-        self._all = (*self._all, name)
+        self._all = (*self._all, flow.Output(name))
         self._set(step, name)
 
     def _review(self, step: FangStep) -> None:
@@ -137,8 +142,7 @@ class Conversion:
         self._add(step.at, review)
         self._frontier = (name,)
         modes.tell_of_review(step, self.found)
-        if step.output_var:
-            self._variables[step.output_var] = _REASONS
+        self._holds(step, _REASONS)
 
     def _target(self, step: FangStep) -> str | None:
         at, wanted = (*step.at, "return_to_step"), step.return_to
@@ -153,7 +157,7 @@ class Conversion:
 
     def _settled(self, name: str, at: KeyPath) -> str:
         """Add a step whose output is the current input, whoever it came from; its name."""
-        sources = {*self._all, *self._flow.steps}
+        sources = {*(each.step for each in self._all), *self._flow.steps}
         made = CollectStep(
             name=self._names.new(name, "step"),
             kind="collect",
@@ -201,15 +205,17 @@ class Conversion:
         return flow.template(step.prompt, values)
 
     def _set(self, step: FangStep, name: str) -> None:
+        """Remember what an agent's step leaves in its variable: if skipped, what was there."""
+        variable, value = step.output_var, flow.output(name)
+        if name in self._unsure:
+            before = self._variables.get(variable, flow.literal(flow.placeholder(variable)))
+            value = flow.one_of([value, before])
+        self._holds(step, value)
+
+    def _holds(self, step: FangStep, value: str) -> None:
         """Remember what a step's variable holds from now on."""
-        variable = step.output_var
-        if not variable:
-            return
-        if name not in self._unsure:
-            self._variables[variable] = flow.output(name)
-            return
-        before = self._variables.get(variable, flow.literal(flow.placeholder(variable)))
-        self._variables[variable] = flow.one_of([flow.output(name), before])
+        if step.output_var:
+            self._variables[step.output_var] = value
 
     def _name(self, step: FangStep) -> str:
         name = self._names.new(step.name, "step")

@@ -237,7 +237,7 @@ def test_a_review_may_go_back_to_a_branch_beside_the_one_that_flows_on() -> None
     assert any("only branch a is made again" in note for note in found.notes)
 
 
-def test_a_review_after_a_collect_of_nothing_judges_what_was_there_before() -> None:
+def test_a_collect_of_a_skipped_fan_out_joins_what_was_there_before() -> None:
     found = load(
         step("one"),
         step("a", mode="fan_out", error_mode="skip"),
@@ -245,10 +245,11 @@ def test_a_review_after_a_collect_of_nothing_judges_what_was_there_before() -> N
         review("check", "one"),
     )
     made = found.workflow.step("check")
-    assert isinstance(made, ReviewStep)
-    bridge = found.workflow.step(made.of)
-    assert isinstance(bridge, CollectStep)
-    assert set(bridge.of) == {"one", "a", "sum"}
+    assert isinstance(made, ReviewStep) and made.of == "sum"
+    collect = found.workflow.step("sum")
+    assert isinstance(collect, CollectStep)
+    assert (collect.of, collect.on_error) == (("one", "a"), "fail")
+    assert collect.template.startswith('{{ ([outputs["a"]] | select | join(')
 
 
 def test_what_a_review_says_reaches_an_earlier_step_by_its_variable() -> None:
