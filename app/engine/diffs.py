@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import shutil
-import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -13,6 +12,7 @@ from app.domain.gate_changes import FileChange
 from app.domain.text import one_line, printable
 from app.engine.capture import Keep
 from app.engine.git import Git, GitError
+from app.engine.scratch import scratch_folder
 
 DIFF_LIMIT = 2 * 1024 * 1024
 _COUNT_LIMIT = 32 * 1024 * 1024  # some 300,000 changed files
@@ -76,7 +76,7 @@ async def working_diff(git: Git, worktree: Path, metadata: Path, base: str) -> s
     `metadata` is the worktree's own git folder.
     """
     # Made here and not in a thread: when that is cancelled, nobody learns the folder's name.
-    folder = Path(tempfile.mkdtemp(prefix="longwatch-index-"))
+    folder = scratch_folder("index")
     try:
         # On a copy of the index, so that the agent's own staging is left alone.
         with suppress(FileNotFoundError):

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import shutil
-import tempfile
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
 from app.domain.errors import LongwatchError
 from app.domain.text import one_line
+from app.engine.scratch import scratch_folder
 
 
 @asynccontextmanager
@@ -19,10 +19,14 @@ async def handed_over(data: bytes, purpose: str) -> AsyncIterator[Path]:
     about the step but that the disk is at fault."""
     folder = _folder(purpose)
     file = folder / "output"
+    writing = asyncio.create_task(asyncio.to_thread(_hand_over, file, data, purpose))
     try:
-        await asyncio.to_thread(_hand_over, file, data, purpose)
+        await asyncio.shield(writing)
         yield file
     finally:
+        if not writing.done():  # canceled: what is written meanwhile must be removed as well
+            await asyncio.wait([writing])
+            writing.exception()  # nobody is left to be told
         # Two unlinks, and they must happen in a cancelled task too: not worth a thread.
         shutil.rmtree(folder, ignore_errors=True)
 
@@ -30,7 +34,7 @@ async def handed_over(data: bytes, purpose: str) -> AsyncIterator[Path]:
 def _folder(purpose: str) -> Path:
     """A new folder for the output. Not in a thread: were that cancelled, who would remove it?"""
     try:
-        return Path(tempfile.mkdtemp(prefix="longwatch-gate-"))
+        return scratch_folder("gate")
     except OSError as error:
         raise _not_handed_over(purpose, error) from error
 

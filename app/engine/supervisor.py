@@ -33,6 +33,7 @@ from app.engine.recovery import recover
 from app.engine.redaction import Redaction
 from app.engine.results import run_diff
 from app.engine.runs import Runs
+from app.engine.scratch import sweep
 from app.engine.sessions import SessionKeeper
 from app.engine.slots import Slots, limit_of_the_store
 from app.engine.system import RandomIds, SystemClock
@@ -116,6 +117,7 @@ class Supervisor:
             )
         )
         await core.processes.reap_leftovers(left_over)
+        await asyncio.to_thread(sweep)
         for state in list(journal.projection.states.values()):
             events = recover(state)
             if events and not state.run.state.terminal:

@@ -1,0 +1,40 @@
+"""Folders for files that live as long as one piece of work; those a crash left are removed."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import tempfile
+from pathlib import Path
+
+import psutil
+
+_NAME = re.compile(r"longwatch-(?:gate|index)-(\d+)-\w+")
+
+
+def scratch_folder(purpose: str) -> Path:
+    """A new folder that only this user can read; whoever asks for it removes it.
+
+    Its name says which process made it. Raises OSError.
+    """
+    return Path(tempfile.mkdtemp(prefix=f"longwatch-{purpose}-{os.getpid()}-"))
+
+
+def sweep() -> int:
+    """Blocking. Remove the folders of processes that are gone; how many there were."""
+    swept = 0
+    for path in Path(tempfile.gettempdir()).glob("longwatch-*"):
+        named = _NAME.fullmatch(path.name)
+        if named and _is_ours(path) and not psutil.pid_exists(int(named[1])):
+            shutil.rmtree(path, ignore_errors=True)
+            swept += 1
+    return swept
+
+
+def _is_ours(path: Path) -> bool:
+    try:
+        found = path.lstat()
+    except OSError:  # somebody else has removed it meanwhile
+        return False
+    return found.st_uid == os.getuid() and path.is_dir() and not path.is_symlink()
