@@ -11,7 +11,7 @@ from app.cli.output import ago, emit, say, table
 from app.cli.prefix import find_run
 from app.cli.reach import ask
 from app.cli.waiting import answers
-from app.domain.run import Attempt, Review, Run, RunState
+from app.domain.run import Attempt, Review, Run, RunState, StepState
 from app.domain.task_state import TaskState
 from app.domain.text import one_line
 
@@ -56,6 +56,10 @@ def print_run(state: RunState) -> None:
     say(f"workflow  {run.workflow}, version {run.recipe[:12]}")
     say(f"project   {run.project}")
     say(f"created   {ago(run.created_at)} by {run.request.user}")
+    if run.parent:
+        say(f"part of   run {run.parent}")
+    if run.forked_from:
+        say(f"forked    from {run.forked_from} at step {run.forked_at}")
     if run.blocked:
         say(f"blocked   {one_line(run.blocked.message, 300)}")
     if run.state is TaskState.DONE and state.result_branch:
@@ -69,9 +73,27 @@ def print_run(state: RunState) -> None:
 def _steps(state: RunState) -> Iterator[tuple[str, ...]]:
     """A row for each attempt and review round, in the order of the steps."""
     for step in state.run.steps:
-        rows = [_review(r) for r in state.reviews.values() if r.step == step.name]
-        rows = rows or [_attempt(a) for a in state.attempts.values() if a.step == step.name]
-        yield from rows or [(step.name, "-", "not reached", "", "")]
+        rows = [_review(r) for r in state.reviews.values() if r.step == step.name and not r.gate]
+        rows = rows or [_attempt(a) for a in _units(state, step.name)]
+        yield from rows or [_without_attempt(state, step.name)]
+
+
+def _units(state: RunState, step: str) -> list[Attempt]:
+    """A step's attempts: branch by branch, turn by turn of its loop."""
+    progress = state.steps.get(step)
+    planned = [plan.name for plan in progress.branches] if progress else []
+    order = {name: number for number, name in enumerate(planned)}
+    found = [a for a in state.attempts.values() if a.step == step]
+    return sorted(found, key=lambda a: (order.get(a.branch, -1), a.iteration, a.attempt))
+
+
+def _without_attempt(state: RunState, step: str) -> tuple[str, ...]:
+    progress = state.steps.get(step)
+    if progress is None:
+        return (step, "-", "not reached", "", "")
+    if progress.state is not StepState.OPEN:
+        return (step, "-", progress.state, "", progress.reason)
+    return (step, "-", progress.state, "", f"{len(progress.branches)} branches")
 
 
 def _review(review: Review) -> tuple[str, ...]:
@@ -81,6 +103,22 @@ def _review(review: Review) -> tuple[str, ...]:
 
 
 def _attempt(attempt: Attempt) -> tuple[str, ...]:
+    return (
+        str(attempt.unit),
+        str(attempt.attempt),
+        "needs you" if attempt.blocked else attempt.state,
+        attempt.cause,
+        _note(attempt),
+    )
+
+
+def _note(attempt: Attempt) -> str:
+    """What tells most about an attempt: why it stands still, its gates, the run that it waits
+    for."""
+    if attempt.blocked:
+        return attempt.blocked.message
+    if attempt.failure:
+        again = "" if attempt.retry_in is None else f"; again in {attempt.retry_in:.0f} s"
+        return attempt.failure.message + again
     gates = ", ".join(f"{g.gate} {'passed' if g.passed else 'FAILED'}" for g in attempt.gates)
-    note = attempt.failure.message if attempt.failure else gates
-    return (attempt.step, str(attempt.attempt), attempt.state, attempt.cause, note)
+    return gates or (f"run {attempt.child}" if attempt.child else "")
