@@ -5,14 +5,15 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 from app.domain.attention import AttentionItem, AttentionKind, attention
-from app.domain.run import RunState
+from app.domain.flow import owner
+from app.domain.run import Attempt, RunState
 
 _HOW = {
     AttentionKind.APPROVAL: "longwatch approve {0} | longwatch deny {0} --reason …",
     AttentionKind.UNCERTAIN: "longwatch settle {0} run-again|treat-as-done|abort",
     AttentionKind.QUESTION: "longwatch answer {0} TEXT",
     AttentionKind.REVIEW: "longwatch accept {0} | longwatch reject {0} --reason …",
-    AttentionKind.BLOCKED: "longwatch retry {0} | longwatch skip {0} STEP | longwatch cancel {0}",
+    AttentionKind.BLOCKED: "longwatch retry {0} | longwatch cancel {0}",
 }
 
 
@@ -29,5 +30,17 @@ def answer(item: AttentionItem) -> str:
 
 
 def answers(state: RunState) -> list[str]:
-    """All that waits, as lines."""
-    return ["", *(answer(item) for item in waiting(state))] if waiting(state) else []
+    """All that waits, as lines, and for each part that stands still how to go on with it."""
+    found = [answer(item) for item in waiting(state)]
+    found += [_go_on(state, attempt) for attempt in state.attempts.values() if attempt.blocked]
+    return ["", *found] if found else []
+
+
+def _go_on(state: RunState, attempt: Attempt) -> str:
+    run, step = state.run.run_id, owner(attempt.step)
+    branch = f" --branch {attempt.branch}" if attempt.branch else ""
+    return (
+        f"{attempt.unit} stands still:\n"
+        f"    longwatch retry {run} --step {step}{branch} [--prompt TEXT]\n"
+        f"    longwatch skip {run} {step}{branch} [--value TEXT]"
+    )

@@ -102,7 +102,7 @@ def attention(state: RunState, now: datetime) -> list[AttentionItem]:
                 kind=AttentionKind.BLOCKED,
                 run_id=run.run_id,
                 item_id=run.run_id,
-                title=held[0].message,
+                title=held[0].message + (f" (and {len(held) - 1} more)" if held[1:] else ""),
                 since=run.updated_at,
             )
         )

@@ -117,8 +117,7 @@ def blocked(ran: Said) -> str:
     first, *rest = ran.out.splitlines()
     run_id, _, why = first.partition("  blocked: ")
     assert why, ran.out
-    ways = f"longwatch skip {run_id} STEP | longwatch cancel {run_id}"
-    assert rest[-1] == f"    longwatch retry {run_id} | {ways}"
+    assert f"    longwatch retry {run_id} | longwatch cancel {run_id}" in rest
     return why
 
 
