@@ -56,6 +56,12 @@ def _reviews() -> Screen[None]:
     return ReviewsScreen()
 
 
+def _questions() -> Screen[None]:
+    from app.ui.screens.questions import QuestionsScreen
+
+    return QuestionsScreen()
+
+
 def operator() -> Actor:
     """The person at the keyboard, by the name the machine knows them by."""
     from app.domain.approval import Actor, ActorKind
@@ -78,6 +84,7 @@ class ControlRoom(SafeApp):
         "watch": _watch,
         "approvals": _approvals,
         "reviews": _reviews,
+        "questions": _questions,
     }
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (WIDE, "-wide")]  # noqa: RUF012
     NOTIFICATION_TIMEOUT = 6

@@ -20,6 +20,7 @@ SCREENS = (
     ("watch", "Watch", "runs, and what their agents say"),
     ("approvals", "Approvals", "what agents ask to be allowed"),
     ("reviews", "Reviews", "what waits for your verdict"),
+    ("questions", "Questions", "what workflows ask you"),
 )
 
 

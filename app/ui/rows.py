@@ -27,6 +27,7 @@ class Mark:
 NEEDS = {
     AttentionKind.UNCERTAIN: Mark("?", "uncertain", "need"),
     AttentionKind.APPROVAL: Mark("!", "approval", "need"),
+    AttentionKind.QUESTION: Mark("¿", "question", "need"),
     AttentionKind.REVIEW: Mark("◆", "review", "need"),
     AttentionKind.BLOCKED: Mark("■", "blocked", "bad"),
 }
@@ -106,6 +107,8 @@ def explain(state: RunState, needs: Iterable[AttentionItem]) -> str:
                 return f"asks to: {item.title}"
             case AttentionKind.UNCERTAIN:
                 return f"nobody knows whether this was done: {item.title}"
+            case AttentionKind.QUESTION:
+                return f"asks you: {item.title}"
             case AttentionKind.REVIEW:
                 return f"waits for your verdict on {item.title}"
             case AttentionKind.BLOCKED:

@@ -48,6 +48,7 @@ PAGE = 500  # chunks of older transcript read at once
 LEADS = {
     "approvals": (AttentionKind.APPROVAL, AttentionKind.UNCERTAIN),
     "reviews": (AttentionKind.REVIEW,),
+    "questions": (AttentionKind.QUESTION,),
 }
 MARK_STYLES = {
     "need": "bold $warning",
@@ -74,6 +75,7 @@ class RunScreen(RunDeeds, RoomScreen):
         Binding("x", "cancel", "Cancel", id="run.cancel"),
         Binding("a", "go('approvals')", "Approvals", id="run.approvals"),
         Binding("r", "go('reviews')", "Reviews", id="run.reviews"),
+        Binding("i", "go('questions')", "Questions", id="run.questions"),
         Binding("j,down", "move(1)", "Row below", id="run.down", show=False),
         Binding("k,up", "move(-1)", "Row above", id="run.up", show=False),
         Binding("n", "jump(1)", "Next file", id="run.next-file", show=False),

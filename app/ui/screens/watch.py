@@ -43,6 +43,7 @@ class WatchScreen(RunDeeds, RoomScreen):
         Binding("enter", "open", "Open", id="watch.open"),
         Binding("a", "app.show('approvals')", "Approvals", id="watch.approvals"),
         Binding("r", "app.show('reviews')", "Reviews", id="watch.reviews"),
+        Binding("i", "app.show('questions')", "Questions", id="watch.questions", show=False),
         Binding("n", "new_run", "New run", id="watch.new"),
         Binding("s", "say", "Say", id="watch.say"),
         Binding("t", "retry", "Retry", id="watch.retry"),
@@ -204,6 +205,8 @@ class WatchScreen(RunDeeds, RoomScreen):
         match item.kind:
             case AttentionKind.APPROVAL | AttentionKind.UNCERTAIN:
                 await self.room.show("approvals")
+            case AttentionKind.QUESTION:
+                await self.room.show("questions")
             case AttentionKind.REVIEW:
                 await self.room.show("reviews")
             case AttentionKind.BLOCKED:

@@ -20,6 +20,7 @@ from app.ui.rows import NEEDS, duration
 LEADS = {
     AttentionKind.UNCERTAIN: ("a", "approvals"),
     AttentionKind.APPROVAL: ("a", "approvals"),
+    AttentionKind.QUESTION: ("i", "questions"),
     AttentionKind.REVIEW: ("r", "reviews"),
     AttentionKind.BLOCKED: ("g", "go to it"),
 }

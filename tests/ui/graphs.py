@@ -1,0 +1,186 @@
+"""Canned runs of workflows that are graphs: branches, loops, questions, sub-runs, pauses."""
+
+from __future__ import annotations
+
+import json
+
+from app.domain.base import QuestionId, RunId
+from app.domain.run import (
+    Attempt,
+    AttemptState,
+    Blocked,
+    BranchPlan,
+    Failure,
+    FailureKind,
+    Question,
+    Run,
+    RunState,
+    StepBrief,
+    StepProgress,
+    StepState,
+)
+from app.domain.session import SessionState
+from app.domain.task_state import TaskState
+from tests.ui.parts import ago, make_attempt, make_gate, make_run, make_session, make_state
+
+STEPS = (
+    StepBrief(name="list", kind="agent"),
+    StepBrief(name="audit", kind="fan_out"),
+    StepBrief(name="report", kind="collect", needs=("audit",), of=("audit",)),
+    StepBrief(name="polish", kind="agent"),
+    StepBrief(name="publish", kind="workflow"),
+    StepBrief(name="release", kind="question"),
+)
+ITEMS = ("uploader.py", "parser.py", "routes/session.py", "routes/files.py")
+REPORT = "# Report\n\n- uploader.py: clean\n- parser.py: two unsafe reads, mended"
+
+
+def graph_run(
+    number: int, state: TaskState = TaskState.IN_PROGRESS, *, step: str, **changes: object
+) -> Run:
+    run = make_run(number, "audit what parses input", state)
+    return run.model_copy(update={"steps": STEPS, "current_step": step, **changes})
+
+
+def unit(
+    step: str, number: int = 1, state: AttemptState = AttemptState.PASSED, **more: object
+) -> Attempt:
+    return make_attempt(step, number, state).model_copy(update=more)
+
+
+def done_step(step: str, state: StepState = StepState.DONE, reason: str = "") -> StepProgress:
+    return StepProgress(step=step, state=state, reason=reason)
+
+
+def with_steps(state: RunState, *progress: StepProgress) -> RunState:
+    return state.model_copy(update={"steps": {p.step: p for p in progress}})
+
+
+def listed() -> Attempt:
+    return unit("list", output=json.dumps(ITEMS))
+
+
+def plans(count: int = len(ITEMS)) -> tuple[BranchPlan, ...]:
+    return tuple(
+        BranchPlan(name=str(n), agent="codex", title=ITEMS[(n - 1) % len(ITEMS)], item='"x"')
+        for n in range(1, count + 1)
+    )
+
+
+def branches_run(number: int = 20) -> RunState:
+    """A fan-out: one branch done, one at work, one that needs a person, one not begun."""
+    run = graph_run(number, step="audit")
+    session = make_session(run, "audit").model_copy(update={"branch": "2"})
+    message = "step audit/3: gate tests failed in attempt 2 after 1 returns"
+    blocked = Blocked(kind="gate", message=message, step="audit", branch="3")
+    log = "E   assert parse('') == []\n1 failed, 41 passed in 0.52s\n"
+    failed_gate = (make_gate(False, log),)
+    attempts = [
+        listed(),
+        unit("audit", branch="1", output="uploader.py: clean", gates=(make_gate(True, "ok\n"),)),
+        unit("audit", 1, AttemptState.OPEN, branch="2", session_id=session.session_id, turn=1),
+        unit("audit", 1, AttemptState.REJECTED, branch="3", gates=failed_gate),
+        unit("audit", 2, AttemptState.PRODUCED, branch="3", gates=failed_gate, blocked=blocked),
+    ]
+    state = make_state(run, sessions=[session], attempts=attempts)
+    fan_out = StepProgress(step="audit", state=StepState.OPEN, branches=plans())
+    return with_steps(state, done_step("list"), fan_out)
+
+
+def many_branches_run(number: int = 21, count: int = 300) -> RunState:
+    """A fan-out so wide that it cannot be shown branch by branch."""
+    run = graph_run(number, step="audit")
+    failure = Failure(kind=FailureKind.BAD_REQUEST, message="the file is not Python")
+    blocked = Blocked(kind="agent_failure", message=failure.message, step="audit", branch="7")
+    done = [unit("audit", branch=str(n), output=f"{n}: clean") for n in range(1, 121) if n != 7]
+    failed = unit("audit", 1, AttemptState.FAILED, branch="7", failure=failure, blocked=blocked)
+    at_work = [unit("audit", 1, AttemptState.OPEN, branch=str(n)) for n in range(121, 125)]
+    state = make_state(run, attempts=[listed(), *done, failed, *at_work])
+    fan_out = StepProgress(step="audit", state=StepState.OPEN, branches=plans(count))
+    return with_steps(state, done_step("list"), fan_out)
+
+
+def loop_run(number: int = 22) -> RunState:
+    """Branches collected, one of them canceled; a loop in its third turn."""
+    run = graph_run(number, step="polish")
+    session = make_session(run, "polish")
+    attempts = [
+        listed(),
+        *(unit("audit", branch=str(n), output="clean") for n in (1, 2, 3)),
+        unit("audit", 1, AttemptState.CANCELED, branch="4"),
+        unit("report", output=REPORT),
+        unit("polish", iteration=1, output="not yet"),
+        unit("polish", iteration=2, output="nearly"),
+        unit("polish", 1, AttemptState.OPEN, iteration=3, session_id=session.session_id, turn=3),
+    ]
+    state = make_state(run, sessions=[session], attempts=attempts)
+    fan_out = StepProgress(step="audit", state=StepState.DONE, branches=plans(), canceled=("4",))
+    return with_steps(state, done_step("list"), fan_out, done_step("report"))
+
+
+def child_run(number: int = 23) -> tuple[RunState, RunState]:
+    """A run whose step waits for a run of its own, and that run."""
+    child_id = RunId(f"run-{number + 1:04d}")
+    run = graph_run(number, step="publish")
+    skipped = done_step("polish", StepState.SKIPPED, "its condition does not hold")
+    attempts = [
+        listed(),
+        unit("audit", branch="1", output="clean"),
+        unit("report", output=REPORT),
+        unit("publish", 1, AttemptState.OPEN, child=child_id),
+    ]
+    fan_out = StepProgress(step="audit", state=StepState.DONE, branches=plans(1))
+    parent = with_steps(
+        make_state(run, attempts=attempts), done_step("list"), fan_out, done_step("report"), skipped
+    )
+    own = make_run(number + 1, "publish the report").model_copy(
+        update={"parent": run.run_id, "parent_step": "publish", "workflow": "publishing"}
+    )
+    session = make_session(own, "plan")
+    return parent, make_state(
+        own, sessions=[session], attempts=[make_attempt("plan", session=session)]
+    )
+
+
+def question_run(number: int = 25, *, choices: tuple[str, ...] = ("yes", "no")) -> RunState:
+    """Everything is made; the workflow asks whether to go on."""
+    run = graph_run(number, step="release")
+    text = "Release this report?\n\nIt goes to all 40 customers at once."
+    question = Question(
+        question_id=QuestionId(f"q-{number:04d}"),
+        run_id=run.run_id,
+        step="release",
+        attempt=1,
+        text=text if choices else "What is the release called?",
+        choices=choices,
+        asked_at=ago(4),
+    )
+    attempts = [
+        listed(),
+        unit("report", output=REPORT),
+        unit("publish", output=REPORT, child=RunId("run-0099")),
+        unit("release", 1, AttemptState.OPEN),
+    ]
+    state = make_state(run, attempts=attempts)
+    state = state.model_copy(update={"questions": {question.question_id: question}})
+    names = ("list", "audit", "report", "polish", "publish")
+    return with_steps(state, *(done_step(name) for name in names))
+
+
+def paused_run(number: int = 26) -> RunState:
+    """Paused by a person in the middle of a fan-out."""
+    state = branches_run(number)
+    blocked = Blocked(kind="paused", message="paused by mara: lunch", step="audit")
+    changes = {"state": TaskState.BLOCKED, "blocked": blocked, "reason": blocked.message}
+    sessions = {
+        key: s.model_copy(update={"state": SessionState.LOST, "turn_open": False})
+        for key, s in state.sessions.items()
+    }
+    attempts = {
+        key: a.model_copy(update={"blocked": None, "state": AttemptState.PASSED})
+        if a.blocked
+        else a
+        for key, a in state.attempts.items()
+    }
+    run = state.run.model_copy(update=changes)
+    return state.model_copy(update={"run": run, "sessions": sessions, "attempts": attempts})
