@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from app.domain.run import Attempt, AttemptState, Run, RunState, StepBrief, StepState, Unit
+from app.domain.run import Attempt, AttemptState, Run, RunState, StepBrief, StepState
 
 SEPARATOR = "\n\n---\n\n"  # between joined outputs, as in OpenFang
 # Steps whose own output is not what flows on: the artefact does.
@@ -176,12 +176,16 @@ def commits(state: RunState, steps: Sequence[str]) -> list[str]:
 
 def iteration_of(state: RunState, step: str, branch: str = "") -> int:
     """The turn of a loop that is under way or has ended last; 1 before the first."""
+    newest: dict[int, Attempt] = {}
+    for attempt in state.attempts.values():
+        if attempt.step == step and attempt.branch == branch:
+            newest[attempt.iteration] = attempt
     number = 1
-    while True:
-        following = state.newest(Unit(step, branch, number + 1))
-        if following is None or following.state is AttemptState.STALE:
-            return number
+    while (following := newest.get(number + 1)) is not None:
+        if following.state is AttemptState.STALE:
+            break
         number += 1
+    return number
 
 
 def items_of(text: str) -> list[object] | None:

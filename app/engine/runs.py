@@ -42,6 +42,11 @@ class Runs:
         self.children.wake = self.wake
         self._tasks: dict[RunId, asyncio.Task[None]] = {}
         self.active = active
+        core.journal.projection.in_use = self._in_use
+
+    def _in_use(self, run_id: RunId) -> bool:
+        task = self._tasks.get(run_id)
+        return (task is not None and not task.done()) or self._keeper.holds(run_id)
 
     def wake(self, run_id: RunId) -> None:
         """Make sure that the run's loop runs and looks at its state."""

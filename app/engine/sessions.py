@@ -46,6 +46,7 @@ class SessionKeeper:
         self._core = core
         self._clean = clean
         self._live: dict[SessionId, LiveSession] = {}
+        self._leaving: list[LiveSession] = []  # their loss is not recorded yet
         self._ending: set[asyncio.Task[None]] = set()  # agents that are being closed
 
     def find(self, run_id: RunId, session_id: SessionId) -> LiveSession | None:
@@ -54,6 +55,11 @@ class SessionKeeper:
         if live is not None and live.run_id != run_id:
             raise OwnershipError(f"session {session_id} belongs to run {live.run_id}")
         return live
+
+    def holds(self, run_id: RunId) -> bool:
+        """Whether an agent of the run is still there."""
+        lives = (*self._live.values(), *self._leaving)
+        return any(live.run_id == run_id for live in lives)
 
     async def ensure(
         self, run_id: RunId, unit: Unit, agent: AgentConfig, base: str | None
@@ -162,9 +168,11 @@ class SessionKeeper:
         self._live.pop(live.session_id, None)
         live.waiting.clear()
         live.transcript.say(ChunkKind.NOTICE, why)
+        self._leaving.append(live)
         try:
             await self._end(live.agent)
         finally:
+            self._leaving.remove(live)
             lost = ev.SessionLost(session_id=live.session_id, why=why)
             await self._core.commit(live.run_id, lost)
 

@@ -5,7 +5,7 @@ The same code runs live and in `verify`, which replays the journal and compares.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from pydantic import BaseModel
@@ -55,6 +55,8 @@ class Projection:
     # How many finished runs stay in memory; the others are read from the store when asked for.
     # None keeps all: a replay needs every state until its last event.
     keep_finished: int | None = None
+    # Whether somebody still works on a run that is over: it stays until nobody does.
+    in_use: Callable[[RunId], bool] = lambda run_id: False
 
     def apply(self, events: Sequence[Event]) -> list[Row]:
         """Move on by all of `events` or, when one is refused, by none; the rows to write.
@@ -82,7 +84,8 @@ class Projection:
         finished = [s.run for s in self.states.values() if s.run.state.terminal]
         finished.sort(key=lambda run: run.ended_at or run.updated_at)
         for run in finished[: max(0, len(finished) - keep)]:
-            del self.states[run.run_id]
+            if not self.in_use(run.run_id):
+                del self.states[run.run_id]
         used = {state.run.recipe for state in self.states.values()}
         for digest in [d for d in self.recipes if d not in used]:
             del self.recipes[digest]
