@@ -231,8 +231,16 @@ class ControlRoom(SafeApp):
             await self.pop_screen()
 
     async def open_run(self, run_id: RunId) -> None:
+        """Show one run, also one so old or so new that the feed has not brought it."""
         from app.ui.screens.run import RunScreen
 
+        if run_id not in self.view.runs and self.client is not None:
+            try:
+                state = await self.client.run(run_id)
+            except LongwatchError as error:
+                self.notify(str(error), severity="error", markup=False)
+                return
+            self.view.runs.setdefault(run_id, state)
         await self.push_screen(RunScreen(run_id))
 
     async def go_back(self) -> None:

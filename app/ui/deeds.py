@@ -5,10 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from app.domain.base import SessionId
-from app.domain.commands import CancelRun, RetryRun, StartRun, SteerSession
+from app.domain.commands import CancelRun, PauseRun, ResumeRun, RetryRun, StartRun, SteerSession
 from app.domain.request import Request
 from app.domain.run import RunState
+from app.domain.task_state import TaskState
 from app.domain.text import one_line
+from app.ui.rows import is_paused
 from app.ui.screens.base import RoomScreen
 
 if TYPE_CHECKING:
@@ -36,7 +38,12 @@ class RunDeeds(_Base):
             case "open":
                 return state is not None
             case "retry":
-                return state is not None and state.run.state.resumable
+                return state is not None and may_retry(state)
+            case "pause":
+                live = (TaskState.PENDING, TaskState.IN_PROGRESS)
+                return state is not None and state.run.state in live
+            case "resume":
+                return state is not None and is_paused(state)
             case "cancel":
                 return state is not None and not state.run.state.terminal
             case "say":
@@ -91,3 +98,19 @@ class RunDeeds(_Base):
     async def action_retry(self) -> None:
         if (state := self.selected) is not None:
             await self.send(RetryRun(run_id=state.run.run_id, by=self.me))
+
+    async def action_pause(self) -> None:
+        if (state := self.selected) is not None:
+            await self.send(PauseRun(run_id=state.run.run_id, by=self.me))
+
+    async def action_resume(self) -> None:
+        if (state := self.selected) is not None:
+            await self.send(ResumeRun(run_id=state.run.run_id, by=self.me))
+
+
+def may_retry(state: RunState) -> bool:
+    """Whether anything of the run can be taken up again, or sooner than by itself."""
+    if state.run.state.resumable:
+        return not is_paused(state)
+    waits = (a.blocked is not None or a.retry_in is not None for a in state.attempts.values())
+    return not state.run.state.terminal and any(waits)

@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from datetime import datetime
 
 from app.domain.attention import attention
-from app.domain.run import Attempt, GateResult, RunState
+from app.domain.run import Attempt, AttemptState, GateResult, QuestionState, RunState
+from app.domain.text import one_line
 from app.ui.artefacts import round_rows, text_rows
+from app.ui.branches import branch_name, planned
 from app.ui.page import BLANK, Row, fact, heading, lines, row
 from app.ui.rows import explain
-from app.ui.steps import WHOLE, attempt_of, review_of, seconds
+from app.ui.steps import WHOLE, attempt_of, review_of, seconds, step_of
+
+_LEFT = {
+    AttemptState.SKIPPED: "skipped: the run goes on without it, or with the value below",
+    AttemptState.STALE: "stale: a step before it is made again, so it will be too",
+    AttemptState.CANCELED: "canceled: nobody needed its result any more",
+}
 
 
 def output_rows(state: RunState, item_id: str, now: datetime) -> list[Row]:
@@ -24,19 +32,81 @@ def output_rows(state: RunState, item_id: str, now: datetime) -> list[Row]:
         return rows or [row(("no verdict yet", "quiet"))]
     attempt = attempt_of(state, item_id)
     if attempt is None:
-        return [row(("not begun yet", "quiet"))]
+        return _without_attempt(state, item_id)
+    asked = list(_asked(state, attempt))
+    found = [*_standing(attempt), *asked, *_output(attempt, quiet=bool(asked))]
+    return found[:-1] if found and found[-1] is BLANK else found
+
+
+def _standing(attempt: Attempt) -> Iterator[Row]:
+    """Why an attempt stands still or was left, and what can be done about it."""
     if attempt.failure is not None:
-        words = attempt.failure.kind.replace("_", " ")
-        return [row((words, "bad")), *lines(attempt.failure.message)]
-    if attempt.output is None:
-        return [row(("no output yet; l shows what the agent says", "quiet"))]
-    return text_rows(attempt.output) if attempt.output else [row(("(empty)", "quiet"))]
+        yield row((attempt.failure.kind.replace("_", " "), "bad"))
+        yield from lines(attempt.failure.message)
+        if attempt.retry_in is not None:
+            yield row((f"tried again in {attempt.retry_in:.0f} s; t tries it now", "need"))
+        yield BLANK
+    if attempt.blocked is not None:
+        if attempt.failure is None:
+            yield from lines(attempt.blocked.message, tone="bad")
+        keys = "t tries again · T with another prompt · v gives a value instead · x cancels the run"
+        yield row((keys, "need"))
+        yield BLANK
+    if attempt.state in _LEFT:
+        yield row((_LEFT[attempt.state], "quiet"))
+        yield BLANK
+    if attempt.child is not None:
+        yield row(("run  ", "label"), attempt.child, ("  Enter opens it", "quiet"))
+        yield BLANK
+    for reason in attempt.reasons:
+        yield from lines(reason, first="sent back: ", rest="           ", tone="need")
+    if attempt.reasons:
+        yield BLANK
+
+
+def _asked(state: RunState, attempt: Attempt) -> Iterator[Row]:
+    """For a question's attempt: the question."""
+    for question in state.questions.values():
+        if (question.step, question.attempt) == (attempt.step, attempt.attempt):
+            yield from text_rows(question.text)
+            by = f", by {question.by}" if question.by else ""
+            waits = question.state is QuestionState.OPEN
+            yield row(("i answers it" if waits else f"{question.state}{by}", "quiet"))
+            yield BLANK
+
+
+def _output(attempt: Attempt, *, quiet: bool) -> list[Row]:
+    """What came out; with `quiet` nothing is said while there is nothing."""
+    if attempt.output is not None:
+        return text_rows(attempt.output) if attempt.output else [row(("(empty)", "quiet"))]
+    if quiet or attempt.failure is not None or attempt.child or attempt.state in _LEFT:
+        return []
+    return [row(("no output yet; l shows what the agent says", "quiet"))]
+
+
+def _without_attempt(state: RunState, item_id: str) -> list[Row]:
+    """A step as a whole: its branches one by one, or why it was passed over."""
+    progress = state.steps.get(step_of(state, item_id))
+    if progress is None or item_id.startswith("branch:"):
+        return [row(("not begun yet", "quiet"))]
+    found = [row((progress.reason, "quiet"))] if progress.reason else []
+    for plan, attempts in planned(progress, state):
+        newest = attempts[-1] if attempts else None
+        said = str(newest.state) if newest else "to do"
+        tone = "bad" if newest and newest.blocked else "quiet"
+        said = "stands still" if newest and newest.blocked else said
+        found.append(row((f"{branch_name(plan)}  ", "strong"), (f"{plan.agent} · {said}", tone)))
+        if newest is not None and newest.blocked is not None:
+            found += lines(newest.blocked.message, first="  ", rest="  ", tone="bad")
+        elif newest is not None and newest.output:
+            found.append(row(("  " + one_line(newest.output, 200), "quiet")))
+    return found or [row((f"{progress.state}", "quiet"))]
 
 
 def _whole(state: RunState, now: datetime) -> list[Row]:
     run = state.run
     found = [heading("Request"), *lines(run.request.text), BLANK]
-    found += fact("stands", explain(state, attention(state, now)) or str(run.state))
+    found += fact("stands", explain(state, attention(state, now), now) or str(run.state))
     found += fact("project", run.project)
     found += fact("workflow", f"{run.workflow}, version {run.recipe[:12]}")
     asked = f"{run.request.user} by {run.request.channel}, {run.request.task_type}, "
@@ -48,10 +118,15 @@ def _whole(state: RunState, now: datetime) -> list[Row]:
         found += fact("head", run.head_commit[:12])
     if state.result_branch:
         found += fact("take over", f"git merge {state.result_branch}")
+    if run.parent:
+        found += fact("part of", f"run {run.parent}, step {run.parent_step}; b goes there")
+    if run.forked_from:
+        found += fact("forked from", f"{run.forked_from} at step {run.forked_at}")
     for session in state.sessions.values():
         words = f"{session.agent} · {session.state} · {session.continuity}"
         branch = f" · branch {session.git_branch}" if session.git_branch else ""
-        found += fact(session.step[:11], f"{words}{branch}")
+        where = f"{session.step}/{session.branch}" if session.branch else session.step
+        found += fact(where[:11], f"{words}{branch}")
     return found
 
 
@@ -73,9 +148,9 @@ def _gate(attempt: Attempt, gate: GateResult) -> list[Row]:
     mark, tone, word = ("✓", "good", "passed") if gate.passed else ("✗", "bad", "failed")
     end = "timed out" if gate.timed_out else f"exit {gate.exit_code}"
     if gate.exit_code is None and not gate.timed_out:
-        end = "did not end by itself"
+        end = "did not end by itself" if not gate.passed else "checked"
     took = seconds(gate.ended_at - gate.started_at)
-    about = f"{attempt.step} {attempt.attempt} · {end} · {took} · {gate.log_bytes:,} bytes of log"
+    about = f"{attempt.unit} {attempt.attempt} · {end} · {took} · {gate.log_bytes:,} bytes of log"
     head = row((f"{mark} {gate.gate} {word}", tone), (f"  {about}", "quiet"), tone="file")
     head = Row(head.spans, tone="file", hang="  ", anchor=gate.gate)
     log = (

@@ -55,9 +55,11 @@ class RunReading:
 
     async def read_diff(self, client: Client, state: RunState, attempt: Attempt | None) -> None:
         name = _name(state, attempt)
-        step, number = (attempt.step, attempt.attempt) if attempt else ("", 0)
+        step, number, branch = (
+            (attempt.step, attempt.attempt, attempt.branch) if attempt else ("", 0, "")
+        )
         try:
-            found: str | LongwatchError = await client.diff(self.run_id, step, number)
+            found: str | LongwatchError = await client.diff(self.run_id, step, number, branch)
         except LongwatchError as error:
             found = error
         self._diffs[name] = found
@@ -73,4 +75,4 @@ def _name(state: RunState, attempt: Attempt | None) -> DiffName:
     """Names a diff; another one as soon as the work it is about has been committed anew."""
     if attempt is None:
         return ("", 0, f"{state.run.head_commit} {state.run.state}")
-    return (attempt.step, attempt.attempt, f"{attempt.commit} {attempt.state}")
+    return (str(attempt.unit), attempt.attempt, f"{attempt.commit} {attempt.state}")

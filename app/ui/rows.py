@@ -11,34 +11,9 @@ from app.domain.base import RunId
 from app.domain.run import RunState
 from app.domain.task_state import TaskState
 from app.domain.text import one_line
+from app.ui.marks import HELD, NEEDS, PAUSED, STATES, Mark
 
 TITLE_CHARS = 200
-
-
-@dataclass(frozen=True, slots=True)
-class Mark:
-    """A state for the eye: a glyph and a word say it, `tone` names the colour that helps."""
-
-    glyph: str
-    word: str
-    tone: str  # need, bad, live, calm or done
-
-
-NEEDS = {
-    AttentionKind.UNCERTAIN: Mark("?", "uncertain", "need"),
-    AttentionKind.APPROVAL: Mark("!", "approval", "need"),
-    AttentionKind.QUESTION: Mark("¿", "question", "need"),
-    AttentionKind.REVIEW: Mark("◆", "review", "need"),
-    AttentionKind.BLOCKED: Mark("■", "blocked", "bad"),
-}
-STATES = {
-    TaskState.PENDING: Mark("○", "queued", "calm"),
-    TaskState.IN_PROGRESS: Mark("●", "working", "live"),
-    TaskState.FAILED: Mark("✗", "failed", "bad"),
-    TaskState.BLOCKED: Mark("■", "blocked", "bad"),
-    TaskState.DONE: Mark("✓", "done", "done"),
-    TaskState.CANCELED: Mark("–", "canceled", "done"),
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,10 +43,21 @@ def run_row(state: RunState, needs: Iterable[AttentionItem], now: datetime) -> R
 
 def mark_of(state: RunState, needs: Iterable[AttentionItem]) -> Mark:
     """What a run needs comes before what it does; something snoozed is not needed now."""
+    going = not state.run.state.resumable
     for item in needs:
-        if item.kind is not AttentionKind.BLOCKED and not item.snoozed:
+        if item.snoozed:
+            continue
+        if item.kind is not AttentionKind.BLOCKED:
             return NEEDS[item.kind]
-    return STATES[state.run.state]
+        if going:
+            return HELD
+    return PAUSED if is_paused(state) else STATES[state.run.state]
+
+
+def is_paused(state: RunState) -> bool:
+    """Whether somebody has paused the run: it stands still, and nothing is wrong."""
+    blocked = state.run.blocked
+    return state.run.state is TaskState.BLOCKED and blocked is not None and blocked.kind == "paused"
 
 
 def _attempt(state: RunState) -> str:
@@ -96,7 +82,7 @@ def duration(span: timedelta) -> str:
     return f"{days}d{hours:02d}h" if days < 10 else f"{days}d"
 
 
-def explain(state: RunState, needs: Iterable[AttentionItem]) -> str:
+def explain(state: RunState, needs: Iterable[AttentionItem], now: datetime) -> str:
     """One sentence about where a run stands, for the line under the list."""
     run = state.run
     for item in needs:
@@ -113,6 +99,10 @@ def explain(state: RunState, needs: Iterable[AttentionItem]) -> str:
                 return f"waits for your verdict on {item.title}"
             case AttentionKind.BLOCKED:
                 return item.title or str(run.state)
+    if is_paused(state):
+        why = run.blocked.message if run.blocked else ""
+        said = why if why.startswith("paused") else f"paused: {why}"
+        return f"{said}, {duration(now - run.updated_at)} ago; u lets it go on"
     if run.state is TaskState.DONE:
         return "finished: every step passed"
     if run.state is TaskState.CANCELED:

@@ -2,42 +2,55 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from datetime import datetime, timedelta
 
 from app.domain.attention import attention, waits_for_operator
-from app.domain.run import Attempt, AttemptState, Cause, Review, ReviewState, RunState
+from app.domain.flow import owner
+from app.domain.run import Attempt, QuestionState, Review, RunState, StepState
 from app.domain.text import one_line
-from app.ui.rows import Mark, duration, mark_of
+from app.ui.branches import (
+    INDENT,
+    LIVE,
+    MOST,
+    OVER,
+    URGENT,
+    Part,
+    branch_name,
+    folded,
+    not_begun,
+    planned,
+    step_id,
+    summary,
+)
+from app.ui.marks import (
+    AGAIN,
+    ATTEMPTS,
+    CAUSES,
+    PAUSED,
+    REVIEWS,
+    STEPS,
+    STOPPED,
+    TO_DO,
+    WAITS,
+    Mark,
+)
+from app.ui.rows import duration, is_paused, mark_of
 from app.ui.widgets.panes import tokens
 from app.ui.widgets.queue import Pick
 
 WHOLE = "run"  # the row that stands for all of the run
-ATTEMPTS = {
-    AttemptState.OPEN: Mark("●", "at work", "live"),
-    AttemptState.PRODUCED: Mark("◐", "in gates", "live"),
-    AttemptState.PASSED: Mark("✓", "passed", "done"),
-    AttemptState.REJECTED: Mark("↩", "sent back", "need"),
-    AttemptState.FAILED: Mark("✗", "failed", "bad"),
-}
-REVIEWS = {
-    ReviewState.OPEN: Mark("●", "at work", "live"),
-    ReviewState.APPROVED: Mark("✓", "accepted", "done"),
-    ReviewState.REJECTED: Mark("↩", "sent back", "need"),
-}
-WAITS = Mark("◆", "waits", "need")
-TO_DO = Mark("○", "to do", "calm")
-STOPPED = Mark("■", "stopped", "bad")
-CAUSES = {
-    Cause.FIRST: "",
-    Cause.REJECTED: "after a reject",
-    Cause.GATE: "after a gate",
-    Cause.RETRY: "retried",
-}
+LONGEST_LOOP = 1_000  # turns that a workflow may declare
 
 
-def step_picks(state: RunState, now: datetime) -> list[Pick]:
-    """The whole run first, then each step: its attempts and rounds, or that it is to do."""
+def step_picks(
+    state: RunState, now: datetime, keep: str = "", opened: Collection[str] = ()
+) -> list[Pick]:
+    """The whole run first, then each step: its attempts and rounds, or that it is to do.
+
+    Of a step with very many branches or turns only those that need eyes have a row, and `keep`,
+    unless the step is `opened`.
+    """
     found = [
         Pick(
             WHOLE,
@@ -47,61 +60,148 @@ def step_picks(state: RunState, now: datetime) -> list[Pick]:
         )
     ]
     for step in state.run.steps:
-        picks = list(_of_step(state, step.name, now))
-        to_do = Pick(f"step:{step.name}", TO_DO, one_line(step.name, 64), quiet=True)
-        found += picks or [to_do]
+        picks = list(_of_step(state, step.name, now, keep, step.name in opened))
+        found += picks or [_not_begun(state, step.name)]
     return found
 
 
-def _of_step(state: RunState, step: str, now: datetime) -> Iterator[Pick]:
-    rows: list[tuple[datetime, Pick]] = []
-    attempts = [a for a in state.attempts.values() if a.step == step]
+def _not_begun(state: RunState, step: str) -> Pick:
+    progress = state.steps.get(step)
+    if progress is None or progress.state is StepState.OPEN:
+        return Pick(step_id(step), TO_DO, one_line(step, 64), quiet=True)
+    text = one_line(f"{step} · {progress.reason}" if progress.reason else step, 200)
+    return Pick(step_id(step), STEPS[progress.state], text, quiet=True)
+
+
+def _of_step(
+    state: RunState, step: str, now: datetime, keep: str = "", opened: bool = False
+) -> Iterator[Pick]:
+    progress = state.steps.get(step)
+    if progress is not None and progress.branches:
+        mark, text = summary(progress, state, now)
+        mark = PAUSED if is_paused(state) and mark.tone == "live" else mark
+        yield Pick(step_id(step), mark, f"{step} · {text}")
+        yield from folded(step, _branches(state, step, now), keep, opened=opened)
+        return
+    parts = _in_order(state, step, now)
+    yield from folded(step, parts, keep, opened=opened)
+
+
+def _in_order(state: RunState, step: str, now: datetime) -> list[Part]:
+    """A step's attempts, those of its judges and its review rounds, as they came."""
+    rows: list[tuple[datetime, Part]] = []
+    attempts = [a for a in state.attempts.values() if owner(a.step) == step]
     for attempt in attempts:
         last = attempt is attempts[-1]
-        rows.append((attempt.started_at, _attempt(state, attempt, last, now)))
+        rows.append((attempt.started_at, _part(state, attempt, last, now)))
     for review in state.reviews.values():
         if review.step == step:
-            rows.append((review.opened_at, _review(state, review, now)))
-    yield from (pick for _, pick in sorted(rows, key=lambda r: r[0]))
+            pick = _review(state, review, now)
+            rows.append((review.opened_at, Part(URGENT, pick.mark.word, pick)))
+    return [part for _, part in sorted(rows, key=lambda r: r[0])]
 
 
-def _attempt(state: RunState, attempt: Attempt, last: bool, now: datetime) -> Pick:
+def _branches(state: RunState, step: str, now: datetime) -> list[Part]:
+    progress = state.steps[step]
+    few = len(progress.branches) <= MOST
+    found: list[Part] = []
+    for plan, attempts in planned(progress, state):
+        if not attempts:
+            found.append(not_begun(step, plan, canceled=plan.name in progress.canceled))
+        for attempt in attempts if few else attempts[-1:]:
+            found.append(_part(state, attempt, True, now, branch_name(plan)))
+    rounds = [r for r in state.reviews.values() if r.step == step]
+    found += [Part(URGENT, p.mark.word, p) for p in (_review(state, r, now) for r in rounds)]
+    # An attempt without a branch: the list could not be read, or the work not be merged.
+    whole = [a for a in state.attempts.values() if a.step == step and not a.branch]
+    return [*(_part(state, attempt, True, now) for attempt in whole), *found]
+
+
+def _part(state: RunState, attempt: Attempt, last: bool, now: datetime, branch: str = "") -> Part:
+    mark = _mark(state, attempt)
+    pick = _attempt(state, attempt, mark, last, now, branch)
+    urgent = mark.tone in ("bad", "need") or mark is AGAIN
+    urgency = URGENT if urgent and last else LIVE if mark.tone == "live" else OVER
+    if attempt.iteration and not last:  # of a long loop the newest turns tell most
+        urgency = OVER + 1 + LONGEST_LOOP - attempt.iteration
+    return Part(urgency, mark.word, pick)
+
+
+def _mark(state: RunState, attempt: Attempt) -> Mark:
+    mark = ATTEMPTS[attempt.state]
+    if attempt.blocked is not None:
+        return STOPPED
+    if mark.tone == "live" and is_paused(state):
+        return PAUSED
+    if mark.tone == "live" and state.run.state.resumable:
+        return STOPPED
+    if _asks(state, attempt):
+        return WAITS
+    return AGAIN if attempt.retry_in is not None else mark
+
+
+def _attempt(
+    state: RunState, attempt: Attempt, mark: Mark, last: bool, now: datetime, branch: str
+) -> Pick:
     session = state.sessions.get(attempt.session_id) if attempt.session_id else None
     used = session.usage.total_tokens if session and last else 0
     took = seconds((attempt.ended_at or now) - attempt.started_at)
-    mark = ATTEMPTS[attempt.state]
-    if mark.tone == "live" and state.run.state.resumable:
-        mark = STOPPED
-    elif _asks(state, attempt):
-        mark = WAITS
-    words = [f"{attempt.step} {attempt.attempt}", CAUSES[attempt.cause]]
+    words = [_name(attempt, branch), CAUSES[attempt.cause]]
     if session is not None and any(r.step == attempt.step for r in state.reviews.values()):
         words.append(f"answer of {session.agent}")
     failed = [gate.gate for gate in attempt.gates if not gate.passed]
     words.append(f"gate {failed[-1]} failed" if failed else "")
+    words.append(f"again in {attempt.retry_in:.0f} s" if attempt.retry_in is not None else "")
+    words.append(f"run {attempt.child}" if attempt.child else "")
     return Pick(
         attempt.key,
         mark,
         one_line(" · ".join(word for word in words if word), 200),
         f"{tokens(used)} tok  {took:>4}" if used else took,
+        lead=INDENT if branch else "",
     )
+
+
+def _name(attempt: Attempt, branch: str) -> str:
+    again = f" · try {attempt.attempt}" if attempt.attempt > 1 else ""
+    if branch:
+        return f"{branch}{again}"
+    if attempt.iteration:
+        return f"{attempt.step} · turn {attempt.iteration}{again}"
+    if owner(attempt.step) != attempt.step:
+        return f"{attempt.step.replace('.', ', gate ')} {attempt.attempt}"
+    return f"{attempt.step} {attempt.attempt}"
 
 
 def _asks(state: RunState, attempt: Attempt) -> bool:
     """Whether the attempt waits for an answer of the operator."""
-    return not state.run.state.terminal and any(
+    if state.run.state.terminal:
+        return False
+    if any(
+        question.state is QuestionState.OPEN
+        for question in state.questions.values()
+        if (question.step, question.attempt) == (attempt.step, attempt.attempt)
+    ):
+        return True
+    return any(
         approval.state.needs_person
         for approval in state.approvals.values()
-        if (approval.step, approval.attempt) == (attempt.step, attempt.attempt)
+        if approval.session_id == attempt.session_id and approval.attempt == attempt.attempt
     )
 
 
 def _review(state: RunState, review: Review, now: datetime) -> Pick:
     waits = waits_for_operator(state, review.review_id)
     took = seconds((review.closed_at or now) - review.opened_at)
-    text = f"{review.step} {review.round} · of {review.of} {review.of_attempt}"
+    about = f"{review.of}{f'/{review.of_branch}' if review.of_branch else ''} {review.of_attempt}"
+    what = f"{review.step}, gate {review.gate}" if review.gate else f"{review.step} {review.round}"
+    text = f"{what} · of {about}"
     text += " · escalated" if review.escalated else ""
+    if len(review.by) > 1 and not waits:
+        text += f" · {len(review.verdicts)} of {len(review.by)} verdicts"
     mark = WAITS if waits else REVIEWS[review.state]
+    if mark.tone == "live" and is_paused(state):
+        mark = PAUSED
     return Pick(review.review_id, mark, one_line(text, 200), took)
 
 
@@ -112,8 +212,14 @@ def seconds(span: timedelta) -> str:
 
 
 def current(state: RunState) -> str:
-    """The row to begin with: what happens or happened last."""
+    """The row to begin with: what stands still, else what happens or happened last."""
+    held = [a.key for a in state.attempts.values() if a.blocked is not None]
+    if held and not state.run.state.terminal:
+        return held[0]
     step = state.run.current_step
+    progress = state.steps.get(step)
+    if progress is not None and progress.branches:
+        return step_id(step)
     rows = list(_of_step(state, step, state.run.updated_at)) if step else []
     if rows:
         return rows[-1].item_id
@@ -127,7 +233,7 @@ def telling(state: RunState, item_id: str) -> str:
         return "output"
     if any(not gate.passed for gate in attempt.gates):
         return "gates"
-    return "log" if attempt.state is AttemptState.OPEN and attempt.session_id else "output"
+    return "log" if attempt.state.live and attempt.session_id and not attempt.gates else "output"
 
 
 def attempt_of(state: RunState, item_id: str) -> Attempt | None:
@@ -137,11 +243,23 @@ def attempt_of(state: RunState, item_id: str) -> Attempt | None:
     review = review_of(state, item_id)
     if review is None:
         return None
+    judged = (review.of, review.of_branch, review.of_iteration, review.of_attempt)
     for attempt in state.attempts.values():
-        if (attempt.step, attempt.attempt) == (review.of, review.of_attempt):
+        if (*attempt.unit, attempt.attempt) == judged:
             return attempt
     return None
 
 
 def review_of(state: RunState, item_id: str) -> Review | None:
     return next((r for r in state.reviews.values() if r.review_id == item_id), None)
+
+
+def step_of(state: RunState, item_id: str) -> str:
+    """The step that a row belongs to; "" for the whole run."""
+    attempt, review = state.attempts.get(item_id), review_of(state, item_id)
+    if attempt is not None:
+        return owner(attempt.step)
+    if review is not None:
+        return review.step
+    kind, _, name = item_id.partition(":")
+    return name.partition("/")[0] if kind in ("step", "more", "branch") else ""

@@ -128,7 +128,7 @@ class View:
         urgent = {
             item.run_id: (place, item)
             for place, item in reversed(list(enumerate(self.attention(now))))
-            if not item.snoozed and item.kind is not AttentionKind.BLOCKED
+            if not item.snoozed and (item.kind is not AttentionKind.BLOCKED or self._goes_on(item))
         }
 
         def key(state: RunState) -> tuple[int, int, float]:
@@ -138,6 +138,10 @@ class View:
             return (_GROUP[run.state], 0, -(run.ended_at or run.created_at).timestamp())
 
         return sorted(self.runs.values(), key=key)
+
+    def _goes_on(self, item: AttentionItem) -> bool:
+        """Whether only a part of the run stands still."""
+        return not self.runs[item.run_id].run.state.resumable
 
     def live_sessions(self, run_id: RunId) -> list[Session]:
         """The run's sessions: those at work first, then the current step's, then the latest."""

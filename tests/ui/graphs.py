@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 
-from app.domain.base import QuestionId, RunId
+from app.domain import events as ev
+from app.domain.approval import Actor, ActorKind
+from app.domain.base import QuestionId, RunId, SessionId
 from app.domain.run import (
     Attempt,
     AttemptState,
@@ -184,3 +186,20 @@ def paused_run(number: int = 26) -> RunState:
     }
     run = state.run.model_copy(update=changes)
     return state.model_copy(update={"run": run, "sessions": sessions, "attempts": attempts})
+
+
+def asked(state: RunState) -> list[ev.Payload]:
+    """The beginning of the run, and a turn for each attempt that has begun one."""
+    me = Actor(kind=ActorKind.PERSON, name="mara")
+    started = ev.RunStateChanged(state=TaskState.IN_PROGRESS, reason="started", by=me)
+    turns: list[ev.Payload] = [
+        ev.TurnStarted(
+            **attempt.unit._asdict(),
+            attempt=attempt.attempt,
+            session_id=SessionId("s"),
+            turn=attempt.attempt,
+            prompt=f"Audit this file and mend what is unsafe.\n\n# Your last attempt {attempt.key}",
+        )
+        for attempt in state.attempts.values()
+    ]
+    return [started, *turns]

@@ -12,7 +12,7 @@ from app.domain.base import QuestionId
 from app.domain.commands import AnswerQuestion, Snooze
 from app.domain.errors import Refused
 from app.ui.app import ControlRoom
-from app.ui.rows import NEEDS
+from app.ui.marks import NEEDS
 from app.ui.widgets.attention_bar import LEADS
 from tests.ui import canned, graphs
 from tests.ui.answering import Feed, Ticker, awake, open_deciding, press, wait

@@ -18,8 +18,9 @@ from app.domain.request import Risk
 from app.domain.run import RunState
 from app.domain.text import one_line
 from app.ui.cards import approval_rows, command_rows, head, resolution
+from app.ui.marks import NEEDS
 from app.ui.page import BLANK, Memo, Row, row
-from app.ui.rows import NEEDS, duration
+from app.ui.rows import duration
 from app.ui.screens.deciding import DECIDING_KEYS, DecidingScreen
 from app.ui.standing import Entry
 from app.ui.theme import style

@@ -13,7 +13,7 @@ from textual.screen import ModalScreen, Screen
 from textual.widgets import Static
 
 from app.ui.keys import KeyEntry, described
-from app.ui.rows import NEEDS, STATES
+from app.ui.marks import HELD, NEEDS, PAUSED, STATES
 from app.ui.theme import style
 from app.ui.widgets.tail import GLYPHS
 
@@ -22,7 +22,10 @@ MEANS = {
     "uncertain": "nobody knows whether an allowed tool call was carried out",
     "approval": "an agent asks to be allowed something",
     "review": "a result waits for your verdict",
-    "blocked": "stands still until somebody helps: retry or cancel",
+    "question": "a workflow asks you something",
+    "blocked": "stands still until somebody helps: retry, skip or cancel",
+    "held": "a part of it stands still until somebody helps, the rest goes on",
+    "paused": "somebody has paused it: u lets it go on",
     "working": "an agent or a gate is at work",
     "queued": "begins as soon as there is room",
     "failed": "gave up; can be retried",
@@ -84,7 +87,7 @@ def _keys(entries: Sequence[KeyEntry]) -> Content:
 
 
 def _states() -> Content:
-    marks = {mark.word: mark.glyph for mark in (*NEEDS.values(), *STATES.values())}
+    marks = {mark.word: mark.glyph for mark in (*NEEDS.values(), *STATES.values(), PAUSED, HELD)}
     return _table([(f"{marks[word]} {word}", text) for word, text in MEANS.items()], KEY_CELLS)
 
 

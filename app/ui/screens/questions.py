@@ -16,8 +16,9 @@ from app.domain.commands import AnswerQuestion, Command, Snooze
 from app.domain.run import Question, RunState
 from app.domain.text import one_line
 from app.ui.asking import question_rows
+from app.ui.marks import NEEDS
 from app.ui.page import Memo
-from app.ui.rows import NEEDS, duration
+from app.ui.rows import duration
 from app.ui.screens.deciding import DECIDING_KEYS, DecidingScreen
 from app.ui.standing import Entry
 from app.ui.theme import style

@@ -20,8 +20,9 @@ from app.domain.commands import Command, GiveVerdict, Snooze
 from app.domain.run import Review, ReviewState, RunState
 from app.domain.text import one_line
 from app.ui.artefacts import artefact_rows, before, round_rows, subject
+from app.ui.marks import NEEDS
 from app.ui.page import BLANK, Memo
-from app.ui.rows import NEEDS, duration
+from app.ui.rows import duration
 from app.ui.screens.deciding import DECIDING_KEYS, DecidingScreen
 from app.ui.standing import Entry
 from app.ui.theme import style

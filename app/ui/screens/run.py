@@ -7,49 +7,39 @@ from datetime import timedelta
 from typing import ClassVar
 
 from textual.app import ComposeResult
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 from textual.containers import Container
 from textual.content import Content
 from textual.widgets import Footer, Static
 
-from app.domain.attention import AttentionKind, attention
+from app.domain.attention import attention
 from app.domain.base import RunId, SessionId
 from app.domain.errors import LongwatchError
+from app.domain.events import Event
 from app.domain.run import RunState
 from app.domain.session import Chunk, Session
 from app.domain.text import one_line
 from app.ui.chronicle import event_rows, history
-from app.ui.deeds import RunDeeds
 from app.ui.details import gate_rows, output_rows
 from app.ui.diffrows import diff_rows
 from app.ui.page import Memo, Row, row
+from app.ui.part_deeds import PartDeeds
 from app.ui.reading import RunReading
 from app.ui.rows import duration, explain, mark_of
+from app.ui.run_keys import LEADS, RUN_KEYS, TABS
 from app.ui.screens.base import RoomScreen
-from app.ui.steps import WHOLE, attempt_of, current, review_of, step_picks, telling
+from app.ui.steps import WHOLE, attempt_of, current, review_of, step_of, step_picks, telling
 from app.ui.tail import Tail
 from app.ui.theme import style
 from app.ui.view import Changes
 from app.ui.widgets.page import Page
-from app.ui.widgets.queue import PickList
+from app.ui.widgets.queue import Pick, PickList
 from app.ui.widgets.status_bar import Banner, StatusBar
 from app.ui.widgets.tabs import TabRow
 from app.ui.widgets.tail import Pager, TailView
 
-TABS = (
-    ("output", "o", "Output"),
-    ("gates", "g", "Gates"),
-    ("diff", "f", "Diff"),
-    ("log", "l", "Log"),
-    ("events", "e", "Events"),
-)
 TICK = timedelta(seconds=5)
 PAGE = 500  # chunks of older transcript read at once
-LEADS = {
-    "approvals": (AttentionKind.APPROVAL, AttentionKind.UNCERTAIN),
-    "reviews": (AttentionKind.REVIEW,),
-    "questions": (AttentionKind.QUESTION,),
-}
 MARK_STYLES = {
     "need": "bold $warning",
     "bad": "bold $error",
@@ -60,31 +50,11 @@ MARK_STYLES = {
 }
 
 
-class RunScreen(RunDeeds, RoomScreen):
+class RunScreen(PartDeeds, RoomScreen):
     """One run. The list on the left (or on top) chooses what the tabs are about."""
 
     CSS_PATH = [style("dialogs"), style("approvals"), style("run")]  # noqa: RUF012
-    BINDINGS: ClassVar[list[BindingType]] = [
-        *(
-            Binding(key, f"tab('{name}')", label, id=f"run.{name}", show=False)
-            for name, key, label in TABS
-        ),
-        Binding("enter", "full", "Larger", id="run.full"),
-        Binding("s", "say", "Say", id="run.say"),
-        Binding("t", "retry", "Retry", id="run.retry"),
-        Binding("x", "cancel", "Cancel", id="run.cancel"),
-        Binding("a", "go('approvals')", "Approvals", id="run.approvals"),
-        Binding("r", "go('reviews')", "Reviews", id="run.reviews"),
-        Binding("i", "go('questions')", "Questions", id="run.questions"),
-        Binding("j,down", "move(1)", "Row below", id="run.down", show=False),
-        Binding("k,up", "move(-1)", "Row above", id="run.up", show=False),
-        Binding("n", "jump(1)", "Next file", id="run.next-file", show=False),
-        Binding("p", "jump(-1)", "Previous file", id="run.previous-file", show=False),
-        Binding("pagedown,space", "pages(1)", "Page down", id="run.page-down", show=False),
-        Binding("pageup", "pages(-1)", "Page up", id="run.page-up", show=False),
-        Binding("home", "ends(-1)", "To the top", id="run.top", show=False),
-        Binding("end", "ends(1)", "To the end", id="run.end", show=False),
-    ]
+    BINDINGS: ClassVar[list[BindingType]] = RUN_KEYS
     AUTO_FOCUS = ""
 
     def __init__(self, run_id: RunId) -> None:
@@ -97,6 +67,7 @@ class RunScreen(RunDeeds, RoomScreen):
         self._reading = RunReading(run_id)
         self._nothing = Tail()
         self._memo = Memo()
+        self._opened: set[str] = set()  # steps all of whose branches are listed
 
     def compose(self) -> ComposeResult:
         yield StatusBar()
@@ -149,10 +120,13 @@ class RunScreen(RunDeeds, RoomScreen):
             self.query_one("#about", Static).update(Content(f"run {self.run_id} is not known"))
             return
         self.query_one("#about", Static).update(self._about(state))
-        picks = step_picks(state, self.now())
+        picks = self._picks(state)
         self.query_one("#steps", PickList).show(picks, self.chosen)
         self._draw_detail()
         self.refresh_bindings()
+
+    def _picks(self, state: RunState) -> list[Pick]:
+        return step_picks(state, self.now(), self.chosen, self._opened)
 
     def _about(self, state: RunState) -> Content:
         """What is asked, how it stands, and how it came to that."""
@@ -160,7 +134,7 @@ class RunScreen(RunDeeds, RoomScreen):
         needs = attention(state, now)
         mark = mark_of(state, needs)
         past = " → ".join(history(self._reading.events, run.created_at))
-        standing = explain(state, needs) or run.reason
+        standing = explain(state, needs, now) or run.reason
         took = duration((run.ended_at or now) - run.created_at)
         ids = f"{run.run_id} · trace {run.trace_id} · {run.workflow} · {took}"
         return Content.assemble(
@@ -203,14 +177,14 @@ class RunScreen(RunDeeds, RoomScreen):
         if review is not None:
             return f"{review.step} {review.round}"
         if attempt is not None:
-            return f"{attempt.step} {attempt.attempt}"
-        return self.chosen.removeprefix("step:") if self.chosen != WHOLE else "whole run"
+            return f"{attempt.unit} {attempt.attempt}"
+        return self.chosen.partition(":")[2] if self.chosen != WHOLE else "whole run"
 
     def _parts(self, state: RunState, item: str) -> tuple[object, ...]:
         """What the rows are made from; a whole run's head has times, so it is always new."""
         reading, tab = self._reading, self._tab
         attempt = attempt_of(state, item)
-        changing: object = state if item == WHOLE else None
+        changing: object = None if item in state.attempts else state
         if tab == "diff":
             changing = reading.diff(state, attempt)
         elif tab == "events":
@@ -276,8 +250,8 @@ class RunScreen(RunDeeds, RoomScreen):
         review = review_of(state, self.chosen)
         if review is not None:
             return state.session_of(review.step)
-        if self.chosen != WHOLE:
-            return state.session_of(self.chosen.removeprefix("step:"))
+        if step := step_of(state, self.chosen):
+            return state.session_of(step)
         live = self.view.live_sessions(self.run_id) or list(state.sessions.values())
         return live[0] if live else None
 
@@ -317,6 +291,10 @@ class RunScreen(RunDeeds, RoomScreen):
     def selected(self) -> RunState | None:
         return self._state
 
+    @property
+    def journal(self) -> Sequence[Event]:
+        return self._reading.events
+
     def session_to_steer(self) -> SessionId | None:
         session = self._session()
         if session is not None and session.turn_open:
@@ -340,22 +318,31 @@ class RunScreen(RunDeeds, RoomScreen):
     def action_move(self, by: int) -> None:
         if self._state is None:
             return
-        rows = [pick.item_id for pick in step_picks(self._state, self.now())]
+        rows = [pick.item_id for pick in self._picks(self._state)]
         at = rows.index(self.chosen) if self.chosen in rows else 0
         self._choose(rows[min(max(at + by, 0), len(rows) - 1)])
 
-    def on_pick_list_picked(self, message: PickList.Picked) -> None:
+    async def on_pick_list_picked(self, message: PickList.Picked) -> None:
         self._choose(message.item_id)
         if message.twice:
-            self.action_full()
+            await self.action_full()
 
     def _choose(self, item: str) -> None:
         self._chosen = item
         self._draw()
 
-    def action_full(self) -> None:
-        """Give the whole screen to the text, or back."""
-        self.toggle_class("-full")
+    async def action_full(self) -> None:
+        """Open what the row stands for: a step's folded branches, a run of its own; else give
+        the whole screen to the text, or back."""
+        state = self._state
+        attempt = state.attempts.get(self.chosen) if state is not None else None
+        if self.chosen.startswith("more:"):
+            self._opened ^= {self.chosen.removeprefix("more:")}
+            self._draw()
+        elif attempt is not None and attempt.child is not None and not self.has_class("-full"):
+            await self.room.open_run(attempt.child)
+        else:
+            self.toggle_class("-full")
 
     async def action_back(self) -> None:
         if self.has_class("-full"):

@@ -48,6 +48,8 @@ class WatchScreen(RunDeeds, RoomScreen):
         Binding("s", "say", "Say", id="watch.say"),
         Binding("t", "retry", "Retry", id="watch.retry"),
         Binding("x", "cancel", "Cancel", id="watch.cancel"),
+        Binding("u", "pause", "Pause", id="watch.pause", show=False),
+        Binding("u", "resume", "Go on", id="watch.resume"),
         Binding("g", "follow", "Go to what is most urgent", id="watch.go", show=False),
         Binding("k,up", "move(-1)", "Run above", id="watch.up", show=False),
         Binding("j,down", "move(1)", "Run below", id="watch.down", show=False),
@@ -111,7 +113,7 @@ class WatchScreen(RunDeeds, RoomScreen):
         state = self.selected
         text = ""
         if state is not None:
-            text = explain(state, self.view.needs(state, self.now()))
+            text = explain(state, self.view.needs(state, self.now()), self.now())
         self.query_one("#explain", Static).update(one_line(text, 400))
         self._draw_panes()
         self.refresh_bindings()

@@ -15,7 +15,8 @@ from textual.widget import Widget
 from app.domain.attention import AttentionItem, AttentionKind
 from app.domain.base import RunId
 from app.domain.text import one_line
-from app.ui.rows import NEEDS, duration
+from app.ui.marks import NEEDS
+from app.ui.rows import duration
 
 LEADS = {
     AttentionKind.UNCERTAIN: ("a", "approvals"),

@@ -15,8 +15,8 @@ from textual.message import Message
 from textual.strip import Strip
 from textual.widget import Widget
 
+from app.ui.marks import Mark
 from app.ui.page import clean
-from app.ui.rows import Mark
 
 
 @dataclass(frozen=True, slots=True)

@@ -58,12 +58,17 @@ def summary(view: View, need: int) -> str:
     """Counts in words, what needs a person first; nothing that is zero."""
     if view.status is None:
         return "connecting…"
+    from app.ui.rows import is_paused  # the first frame is drawn without the domain's models
+
+    paused = sum(is_paused(state) for state in view.runs.values())
     states = Counter(state.run.state for state in view.runs.values())
+    states[TaskState.BLOCKED] -= paused
     parts = [
         (need, "needs you" if need == 1 else "need you"),
         (states[TaskState.IN_PROGRESS], "at work"),
         (states[TaskState.PENDING], "queued"),
         (states[TaskState.BLOCKED], "blocked"),
+        (paused, "paused"),
         (states[TaskState.FAILED], "failed"),
         (states[TaskState.DONE], "done"),
     ]

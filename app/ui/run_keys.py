@@ -1,0 +1,47 @@
+"""The Run screen's tabs and keys."""
+
+from __future__ import annotations
+
+from textual.binding import Binding, BindingType
+
+from app.domain.attention import AttentionKind
+
+TABS = (
+    ("output", "o", "Output"),
+    ("gates", "g", "Gates"),
+    ("diff", "f", "Diff"),
+    ("log", "l", "Log"),
+    ("events", "e", "Events"),
+)
+LEADS = {
+    "approvals": (AttentionKind.APPROVAL, AttentionKind.UNCERTAIN),
+    "reviews": (AttentionKind.REVIEW,),
+    "questions": (AttentionKind.QUESTION,),
+}
+RUN_KEYS: list[BindingType] = [
+    *(
+        Binding(key, f"tab('{name}')", label, id=f"run.{name}", show=False)
+        for name, key, label in TABS
+    ),
+    Binding("enter", "full", "Larger", id="run.full"),
+    Binding("s", "say", "Say", id="run.say"),
+    Binding("t", "retry", "Retry", id="run.retry"),
+    Binding("T", "retry_with", "Retry with…", id="run.retry-with"),
+    Binding("v", "skip", "Value", id="run.skip"),
+    Binding("u", "pause", "Pause", id="run.pause"),
+    Binding("u", "resume", "Go on", id="run.resume"),
+    Binding("F", "fork", "Fork", id="run.fork", show=False),
+    Binding("b", "parent", "Its parent", id="run.parent"),
+    Binding("x", "cancel", "Cancel", id="run.cancel"),
+    Binding("a", "go('approvals')", "Approvals", id="run.approvals"),
+    Binding("r", "go('reviews')", "Reviews", id="run.reviews"),
+    Binding("i", "go('questions')", "Questions", id="run.questions"),
+    Binding("j,down", "move(1)", "Row below", id="run.down", show=False),
+    Binding("k,up", "move(-1)", "Row above", id="run.up", show=False),
+    Binding("n", "jump(1)", "Next file", id="run.next-file", show=False),
+    Binding("p", "jump(-1)", "Previous file", id="run.previous-file", show=False),
+    Binding("pagedown,space", "pages(1)", "Page down", id="run.page-down", show=False),
+    Binding("pageup", "pages(-1)", "Page up", id="run.page-up", show=False),
+    Binding("home", "ends(-1)", "To the top", id="run.top", show=False),
+    Binding("end", "ends(1)", "To the end", id="run.end", show=False),
+]
