@@ -91,8 +91,9 @@ class AgentWork:
         session, attempt = state.sessions[live.session_id], state.newest(directive.unit)
         begun = attempt.turn if attempt is not None else None
         newer = (state.run.head_commit if _linear(state) else None) or base
-        if begun is None and session.turn > 0 and newer is not None:
-            await self._keeper.bring_forward(session, newer)
+        if begun is None and session.turn > 0 and newer not in (None, _left_at(state, session)):
+            await self._core.settle()
+            await self._keeper.bring_forward(session, newer or "")
         turn = begun if begun is not None else session.turn + 1
         again = begun is not None
         settled = settled_calls(state, live.session_id, turn) if again else ()
@@ -214,7 +215,7 @@ class AgentWork:
         """The end of the turn and what came of it; when nobody wants that any more, its end."""
         ended = result.events if result else ()
         try:
-            await self._commit(*ended, outcome)
+            self._core.note(self._run_id, *ended, outcome)
         except Overtaken:
             await self._commit(*ended)
 
@@ -244,6 +245,13 @@ class AgentWork:
             live = self._keeper.find(self._run_id, session.session_id)
             if live is not None:
                 await self._keeper.lose(live, "its result is not needed any more")
+
+
+def _left_at(state: RunState, session: Session) -> str | None:
+    """The commit on which the session's workspace has stood since its latest result."""
+    own = (a for a in reversed(state.attempts.values()) if a.session_id == session.session_id)
+    newest = next((a for a in own if a.turn is not None), None)
+    return newest.commit if newest is not None else None
 
 
 def _linear(state: RunState) -> bool:

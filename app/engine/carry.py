@@ -51,6 +51,10 @@ class Carrier:
     async def _commit(self, *payloads: ev.Payload) -> None:
         await self.core.commit(self._run_id, *payloads)
 
+    def _note(self, *payloads: ev.Payload) -> None:
+        """Facts: what is done because of them waits for a commit of its own."""
+        self.core.note(self._run_id, *payloads)
+
     async def of_run(self, directive: do.OfRun) -> None:
         """Raises LongwatchError when the work cannot be begun or brought together."""
         match directive:
@@ -142,7 +146,7 @@ class Carrier:
             case do.Escalate():
                 await self._reviews.escalate(directive)
             case _:
-                await self._commit(_event_of(directive))
+                self._note(_event_of(directive))
 
     async def _start_attempt(self, directive: do.StartAttempt) -> None:
         if directive.wait:
@@ -156,10 +160,12 @@ class Carrier:
             tries=directive.tries,
             started_at=self.core.clock.now(),
         )
-        await self._commit(ev.AttemptStarted(attempt=attempt))
+        self._note(ev.AttemptStarted(attempt=attempt))
 
     async def _finish_step(self, directive: do.FinishStep) -> None:
         seq = self.core.state(self._run_id).seq
+        if len(directive.commits) > 1:
+            await self.core.settle()  # a merge is an effect
         commit = await self._merging.into_one(directive.unit.step, directive.commits)
         self._check_wanted(directive, seq)
         finished = ev.StepFinished(
@@ -181,7 +187,7 @@ class Carrier:
             else:
                 left = ev.StepFinished(step=unit.step, state=StepState.CANCELED, reason=why)
                 retired.append(left)
-        await self._commit(*retired, finished)
+        self._note(*retired, finished)
 
     def _check_wanted(self, directive: do.OfUnit, seq: int) -> None:
         """Raises Overtaken when the run has moved since event `seq` and wants something else."""

@@ -43,24 +43,35 @@ class Core:
     def recipe(self, run_id: RunId) -> Recipe:
         return self.journal.projection.recipes[self.state(run_id).run.recipe]
 
-    def append(self, run_id: RunId, *payloads: Payload) -> asyncio.Future[None]:
-        """Apply events to a run at once; the future is done when they are on disk.
-
-        Raises Overtaken when the run has moved so that they are not the case any more.
+    def note(self, run_id: RunId, *payloads: Payload) -> None:
+        """Apply facts to a run at once. No effect may follow from them but by a `commit`, with
+        which they come to the disk. Raises Overtaken when the run has moved so that they are not
+        the case any more.
         """
-        state = self.state(run_id)
-        check_current(state, payloads)
-        future = self.journal.append([Draft(payload, run=state) for payload in payloads])
-        if run_id in self._changed:
-            self._changed[run_id].set()
-        return future
+        self.journal.note(self._drafts(run_id, payloads))
+        self._moved(run_id)
 
     async def commit(self, run_id: RunId, *payloads: Payload) -> None:
         """Apply events to a run and wait until they are on disk. Raises Overtaken.
 
         A cancelled caller does not undo them: the write goes on.
         """
-        await asyncio.shield(self.append(run_id, *payloads))
+        future = self.journal.append(self._drafts(run_id, payloads))
+        self._moved(run_id)
+        await asyncio.shield(future)
+
+    async def settle(self) -> None:
+        """Wait until all that has been noted is on disk."""
+        await asyncio.shield(self.journal.append(()))
+
+    def _drafts(self, run_id: RunId, payloads: tuple[Payload, ...]) -> list[Draft]:
+        state = self.state(run_id)
+        check_current(state, payloads)
+        return [Draft(payload, run=state) for payload in payloads]
+
+    def _moved(self, run_id: RunId) -> None:
+        if run_id in self._changed:
+            self._changed[run_id].set()
 
     async def record(self, payload: Payload) -> None:
         """Commit an event that concerns the store as a whole, such as a process."""

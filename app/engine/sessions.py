@@ -158,7 +158,7 @@ class SessionKeeper:
 
     def _write(self, chunks: Sequence[Chunk]) -> None:
         try:
-            self._core.journal.append((), chunks)
+            self._core.journal.note((), chunks)
         except StoreError:
             # The store is closing: what a session says after its end is nobody's loss.
             return

@@ -187,7 +187,7 @@ class Turn:
             sha256=digest,
             size=size,
         )
-        self._core.append(self._live.run_id, finished)
+        self._core.note(self._live.run_id, finished)
 
     async def _ask(self, asked: ApprovalAsked) -> None:
         asker = Asker(

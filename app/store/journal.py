@@ -1,15 +1,18 @@
 """The journal: append events, and know when they are on disk.
 
 `append` moves the states in memory on at once and hands the events to the writer thread; the
-future it returns is done when they are committed. Effects wait for that future. All of it is
-called from one event loop.
+future it returns is done when they are committed. Effects wait for that future. `note` is for
+facts that no effect waits for: they ride with the next commit, so that a step need not cost an
+fsync for each of its events. What was noted is on disk before what is appended after it. All of
+it is called from one event loop.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 
 from app.domain.base import Clock, RunId
@@ -19,12 +22,13 @@ from app.domain.run import RunState
 from app.domain.session import Chunk
 from app.store.head import Head, HeadFile, read_head
 from app.store.paths import StorePaths
-from app.store.projection import Projection
+from app.store.projection import Projection, Row
 from app.store.reader import Reader
 from app.store.schema import open_for_writing
 from app.store.writer import Write, Writer
 
 _FINISHED_IN_MEMORY = 50
+_NOTE_SECONDS = 0.005  # how long what nobody waits for may wait for company
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +44,16 @@ class Draft:
 Listener = Callable[[Sequence[Event], Sequence[Chunk]], None]
 
 
+@dataclass(slots=True)
+class _Batch:
+    """What is written in one transaction, and who waits for it."""
+
+    events: list[Event] = field(default_factory=list)
+    rows: list[Row] = field(default_factory=list)
+    chunks: list[Chunk] = field(default_factory=list)
+    waiting: list[asyncio.Future[None]] = field(default_factory=list)
+
+
 class Journal:
     """Append-only, hash-chained; the only way to change anything in a store."""
 
@@ -49,7 +63,10 @@ class Journal:
         self._paths = paths
         self._clock = clock
         self._loop = asyncio.get_running_loop()
-        self._pending: dict[int, tuple[asyncio.Future[None], Sequence[Event], Sequence[Chunk]]] = {}
+        self._gathering = _Batch()
+        self._handing_over: asyncio.Handle | None = None
+        self._soon = False  # it happens in this turn of the loop
+        self._pending: dict[int, _Batch] = {}
         self._listeners: list[Listener] = []
         self._token = 0
         self._seq = 0
@@ -126,31 +143,49 @@ class Journal:
         return lambda: self._listeners.remove(listener)
 
     def append(self, drafts: Sequence[Draft], chunks: Sequence[Chunk] = ()) -> asyncio.Future[None]:
-        """Number the events, apply them, and write them in one transaction.
+        """Number the events, apply them, and write them, in one transaction.
 
         Raises Refused when they do not fit the state, StoreError when the store is closed;
         then nothing has changed. The future is done when they are on disk.
         """
+        self._gather(drafts, chunks)
+        future: asyncio.Future[None] = self._loop.create_future()
+        self._gathering.waiting.append(future)
+        if not self._soon:
+            if self._handing_over is not None:
+                self._handing_over.cancel()
+            # Whatever else this turn of the loop brings is written with it.
+            self._handing_over = self._loop.call_soon(self._hand_over)
+            self._soon = True
+        return future
+
+    def note(self, drafts: Sequence[Draft], chunks: Sequence[Chunk] = ()) -> None:
+        """As `append`, for what nobody waits for. Raises as `append` does."""
+        self._gather(drafts, chunks)
+        if self._handing_over is None:
+            self._handing_over = self._loop.call_later(_NOTE_SECONDS, self._hand_over)
+
+    def _gather(self, drafts: Sequence[Draft], chunks: Sequence[Chunk]) -> None:
         if self._closed or self._writer is None:
             raise StoreError(f"{self._paths.database}: the store is closed")
         at = self._clock.now()
-        events = tuple(
-            Event(
-                seq=self._seq + number,
-                at=at,
-                run_id=draft.run.run.run_id if draft.run else draft.run_id or "",
-                trace_id=draft.run.run.trace_id if draft.run else draft.trace_id,
-                payload=draft.payload,
-            )
-            for number, draft in enumerate(drafts, start=1)
-        )
-        rows = self.projection.apply(events)
+        events = [
+            _event(draft, self._seq + number, at) for number, draft in enumerate(drafts, start=1)
+        ]
+        batch = self._gathering
+        batch.rows.extend(self.projection.apply(events))
         self._seq += len(events)
+        batch.events.extend(events)
+        batch.chunks.extend(chunks)
+
+    def _hand_over(self) -> None:
+        """Give the writer what has gathered."""
+        self._handing_over, self._soon = None, False
+        batch, self._gathering = self._gathering, _Batch()
         self._token += 1
-        future: asyncio.Future[None] = self._loop.create_future()
-        self._pending[self._token] = (future, events, chunks)
-        self._writer.submit(Write(events, rows, chunks, self._token))
-        return future
+        self._pending[self._token] = batch
+        if self._writer is not None:
+            self._writer.submit(Write(batch.events, batch.rows, batch.chunks, self._token))
 
     def state(self, run_id: RunId) -> RunState | None:
         """The run's state in memory: unfinished runs and the newest finished ones."""
@@ -165,11 +200,12 @@ class Journal:
         all_events: list[Event] = []
         all_chunks: list[Chunk] = []
         for token in tokens:
-            future, events, chunks = self._pending.pop(token)
-            if not future.done():
-                future.set_result(None)
-            all_events.extend(events)
-            all_chunks.extend(chunks)
+            batch = self._pending.pop(token)
+            for future in batch.waiting:
+                if not future.done():
+                    future.set_result(None)
+            all_events.extend(batch.events)
+            all_chunks.extend(batch.chunks)
         if all_events:
             self.committed_seq = all_events[-1].seq
         for listener in list(self._listeners):
@@ -184,17 +220,31 @@ class Journal:
         if self._closed:
             return
         self._closed = True
+        if self._handing_over is not None:
+            self._handing_over.cancel()
+            self._hand_over()
         # Readers first: the last connection to close is the writing one, which then moves the
         # WAL into the database. One that only reads could not.
         await self.reader.close()
         if self._writer is not None:
             await asyncio.to_thread(self._writer.close)
             await asyncio.sleep(0)  # let the thread's last callbacks run
-        for future, _, _ in self._pending.values():
+        for future in [future for batch in self._pending.values() for future in batch.waiting]:
             if not future.done():
                 future.set_exception(StoreError(self.problem or "the store was closed"))
                 future.exception()  # nobody need be waiting: not an unretrieved error
         self._pending.clear()
+
+
+def _event(draft: Draft, seq: int, at: datetime) -> Event:
+    run = draft.run.run if draft.run else None
+    return Event(
+        seq=seq,
+        at=at,
+        run_id=run.run_id if run else draft.run_id or "",
+        trace_id=run.trace_id if run else draft.trace_id,
+        payload=draft.payload,
+    )
 
 
 def _refuse_emptied(paths: StorePaths) -> None:
