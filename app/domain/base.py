@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
-from typing import NewType, Protocol
+from typing import Any, NewType, Protocol, Self
 
 from pydantic import BaseModel, ConfigDict
 
@@ -15,11 +16,26 @@ QuestionId = NewType("QuestionId", str)
 ProcessId = NewType("ProcessId", str)
 RuleId = NewType("RuleId", str)
 
+_set = object.__setattr__  # a frozen model's own refuses
+
 
 class Model(BaseModel):
     """A frozen value; changing one means `model_copy(update=...)`. Unknown keys are refused."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
+
+    def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
+        """As pydantic's, several times as fast: every event makes some copies, and without
+        private and extra attributes a copy is its fields."""
+        if deep:
+            return super().model_copy(update=update, deep=True)
+        changes = update or {}
+        made = type(self).__new__(type(self))
+        _set(made, "__dict__", {**self.__dict__, **changes})
+        _set(made, "__pydantic_fields_set__", self.__pydantic_fields_set__ | changes.keys())
+        _set(made, "__pydantic_extra__", None)
+        _set(made, "__pydantic_private__", None)
+        return made
 
 
 class Clock(Protocol):

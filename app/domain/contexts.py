@@ -137,12 +137,10 @@ def _reasons(state: RunState, previous: Attempt | None) -> tuple[str, ...]:
 
 def _before(state: RunState, unit: Unit, attempt: int) -> Attempt | None:
     """The newest earlier attempt of a unit that produced something."""
-    earlier = [
-        a
-        for a in state.attempts.values()
-        if a.unit == unit and a.attempt < attempt and a.output is not None
-    ]
-    return earlier[-1] if earlier else None
+    if attempt <= 1:
+        return None
+    earlier = (a for a in reversed(state.attempts.values()) if a.unit == unit)
+    return next((a for a in earlier if a.attempt < attempt and a.output is not None), None)
 
 
 def _loop_input(state: RunState, unit: Unit) -> str | None:

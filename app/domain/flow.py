@@ -175,17 +175,12 @@ def commits(state: RunState, steps: Sequence[str]) -> list[str]:
 
 
 def iteration_of(state: RunState, step: str, branch: str = "") -> int:
-    """The turn of a loop that is under way or has ended last; 1 before the first."""
-    newest: dict[int, Attempt] = {}
-    for attempt in state.attempts.values():
-        if attempt.step == step and attempt.branch == branch:
-            newest[attempt.iteration] = attempt
-    number = 1
-    while (following := newest.get(number + 1)) is not None:
-        if following.state is AttemptState.STALE:
-            break
-        number += 1
-    return number
+    """The turn of a loop that is under way or has ended last; 1 before the first. When the loop
+    begins again, all its earlier attempts are stale."""
+    newest = state.latest(step, branch)
+    if newest is None or newest.state is AttemptState.STALE:
+        return 1
+    return max(newest.iteration, 1)
 
 
 def items_of(text: str) -> list[object] | None:

@@ -364,8 +364,9 @@ class RunState(Model):
 
     def newest(self, unit: Unit) -> Attempt | None:
         """The newest attempt of a unit, or None."""
+        step, branch, iteration = unit
         for attempt in reversed(self.attempts.values()):
-            if attempt.unit == unit:
+            if attempt.iteration == iteration and (attempt.step, attempt.branch) == (step, branch):
                 return attempt
         return None
 

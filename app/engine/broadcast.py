@@ -36,6 +36,8 @@ class Broadcast:
 
     def publish(self, events: Sequence[Event], chunks: Sequence[Chunk]) -> None:
         """What has just been committed; called by the journal, in order."""
+        if not self._readers:
+            return
         if events:
             self._put(Committed(events=tuple(events)))
         if chunks:

@@ -27,5 +27,5 @@ class RandomIds:
     _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
 
     def new(self, prefix: str) -> str:
-        tail = "".join(secrets.choice(self._ALPHABET) for _ in range(10))
+        tail = "".join(self._ALPHABET[byte & 31] for byte in secrets.token_bytes(10))
         return f"{prefix}-{tail}"
