@@ -32,11 +32,13 @@ from app.ui.steps import WHOLE, attempt_of, current, review_of, step_of, step_pi
 from app.ui.tail import Tail
 from app.ui.theme import style
 from app.ui.view import Changes
+from app.ui.walking import WALKING_KEYS, WalksHistory
 from app.ui.widgets.page import Page
 from app.ui.widgets.queue import Pick, PickList
 from app.ui.widgets.status_bar import Banner, StatusBar
 from app.ui.widgets.tabs import TabRow
 from app.ui.widgets.tail import Pager, TailView
+from app.ui.widgets.time_line import TimeLine
 
 TICK = timedelta(seconds=5)
 PAGE = 500  # chunks of older transcript read at once
@@ -50,11 +52,11 @@ MARK_STYLES = {
 }
 
 
-class RunScreen(PartDeeds, RoomScreen):
+class RunScreen(WalksHistory, PartDeeds, RoomScreen):
     """One run. The list on the left (or on top) chooses what the tabs are about."""
 
     CSS_PATH = [style("dialogs"), style("approvals"), style("run")]  # noqa: RUF012
-    BINDINGS: ClassVar[list[BindingType]] = RUN_KEYS
+    BINDINGS: ClassVar[list[BindingType]] = [*RUN_KEYS, *WALKING_KEYS]
     AUTO_FOCUS = ""
 
     def __init__(self, run_id: RunId) -> None:
@@ -73,6 +75,7 @@ class RunScreen(PartDeeds, RoomScreen):
         yield StatusBar()
         yield Banner()
         yield Static(markup=False, id="about")
+        yield TimeLine(id="past")
         with Container(id="work"):
             yield PickList(id="steps", mark_cells=12)
             with Container(id="detail"):
@@ -109,11 +112,11 @@ class RunScreen(PartDeeds, RoomScreen):
             self._draw()
 
     def _draw_status(self) -> None:
-        needs = sum(not item.snoozed for item in self.view.attention(self.now()))
+        needs = sum(not item.snoozed for item in self.view.attention(self.room.now()))
         self.query_one(StatusBar).show(self.view, needs)
 
     def _draw(self) -> None:
-        self._state = self.view.runs.get(self.run_id, self._state)
+        self._state = self.walked_to or self.view.runs.get(self.run_id, self._state)
         state = self._state
         self._draw_status()
         if state is None:
@@ -133,7 +136,7 @@ class RunScreen(PartDeeds, RoomScreen):
         run, now = state.run, self.now()
         needs = attention(state, now)
         mark = mark_of(state, needs)
-        past = " → ".join(history(self._reading.events, run.created_at))
+        past = " → ".join(history(self.until_now(self._reading.events), run.created_at))
         standing = explain(state, needs, now) or run.reason
         took = duration((run.ended_at or now) - run.created_at)
         ids = f"{run.run_id} · trace {run.trace_id} · {run.workflow} · {took}"
@@ -142,7 +145,7 @@ class RunScreen(PartDeeds, RoomScreen):
             (one_line(run.request.title, 200), "bold"),
             f"\n{one_line(standing, 300)}",
             (f"\n{one_line(ids, 200)}", "#98a2ac"),
-            (f"\n{one_line(past, 300)}", "#98a2ac"),
+            (f"\n{self.moment or one_line(past, 300)}", "$accent" if self.moment else "#98a2ac"),
         )
 
     @property
@@ -189,6 +192,7 @@ class RunScreen(PartDeeds, RoomScreen):
             changing = reading.diff(state, attempt)
         elif tab == "events":
             changing = reading.events if reading.events or not reading.busy else None
+            changing = (changing, self.past.at if self.past else None)
         online = self.client is not None
         return (tab, item, attempt, review_of(state, item), changing, online)
 
@@ -201,7 +205,7 @@ class RunScreen(PartDeeds, RoomScreen):
             case "events":
                 attempt = attempt_of(state, item)
                 about = (attempt.step, attempt.attempt) if attempt else ("", 0)
-                rows = event_rows(self._reading.events, *about)
+                rows = event_rows(self.until_now(self._reading.events), *about)
                 nothing = "reading…" if self._reading.busy else "nothing yet"
                 return rows or [row((nothing, "quiet"))]
         return output_rows(state, item, self.now())
@@ -280,7 +284,7 @@ class RunScreen(PartDeeds, RoomScreen):
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Keys that lead to what waits are there while something of this run waits."""
-        if action == "go":
+        if action == "go" and self.past is None:
             state = self._state
             needs = attention(state, self.now()) if state is not None else []
             kinds = LEADS[str(parameters[0])]
@@ -344,8 +348,16 @@ class RunScreen(PartDeeds, RoomScreen):
         else:
             self.toggle_class("-full")
 
+    def redraw(self) -> None:
+        state = self.walked_to
+        if state is not None and self._chosen not in [p.item_id for p in self._picks(state)]:
+            self._chosen = None  # it was not there then: whatever happened
+        self._draw()
+
     async def action_back(self) -> None:
-        if self.has_class("-full"):
+        if self.past is not None:
+            self.leave_history()
+        elif self.has_class("-full"):
             self.remove_class("-full")
         else:
             await super().action_back()

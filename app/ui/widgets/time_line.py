@@ -12,7 +12,7 @@ from app.ui.chronicle import clock, describe
 from app.ui.past import Past
 
 _PAST, _TO_COME, _TURN, _STOP, _HERE = "━", "─", "┿", "╳", "●"
-_KEYS = "←→ event  ⇧←→ turn  Home/End  h live"
+_KEYS = "← → event   < > turn   h now"
 
 
 class TimeLine(Widget):
