@@ -23,10 +23,10 @@ RUN_KEYS: list[BindingType] = [
         Binding(key, f"tab('{name}')", label, id=f"run.{name}", show=False)
         for name, key, label in TABS
     ),
-    Binding("enter", "full", "Larger", id="run.full"),
+    Binding("enter", "full", "Full", id="run.full"),
     Binding("s", "say", "Say", id="run.say"),
     Binding("t", "retry", "Retry", id="run.retry"),
-    Binding("T", "retry_with", "Retry with…", id="run.retry-with"),
+    Binding("T", "retry_with", "Edit", id="run.retry-with"),
     Binding("v", "skip", "Value", id="run.skip"),
     Binding("u", "pause", "Pause", id="run.pause"),
     Binding("u", "resume", "Go on", id="run.resume"),

@@ -23,7 +23,7 @@ else:
     _Base = object
 
 WALKING_KEYS: list[BindingType] = [
-    Binding("h", "history", "History", id="run.history"),
+    Binding("h", "history", "Past", id="run.history"),
     Binding("left,comma", "walk(-1)", "Before", id="run.event-before", key_display="←"),
     Binding("right,full_stop", "walk(1)", "After", id="run.event-after", key_display="→"),
     Binding(
