@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 
 from app.domain import directives as do
@@ -81,6 +82,21 @@ class Carrier:
         done = ev.RunStateChanged(state=TaskState.DONE, reason="all steps are done", by=ENGINE)
         await self._commit(*moved, done)
 
+    def at_once(self, directive: do.OfUnit) -> bool:
+        """Record a directive that is nothing but a fact; False when it is more than that."""
+        match directive:
+            case do.StartAttempt(wait=wait) if not wait:
+                facts: list[ev.Payload] = [self._started(directive)]
+            case do.FinishStep(commits=() | (_,)):
+                facts = self._finished(directive, *directive.commits)
+            case do.PassAttempt() | do.GiveUp() | do.Block() | do.SendBack():
+                facts = [_event_of(directive)]
+            case _:
+                return False
+        with suppress(Overtaken):  # the run has moved on: what is to be done now is decided anew
+            self._note(*facts)
+        return True
+
     async def carry_out(self, directive: do.OfUnit) -> None:
         """Carry a unit's directive out. What fails on the way holds the unit, not the run."""
         try:
@@ -146,11 +162,14 @@ class Carrier:
             case do.Escalate():
                 await self._reviews.escalate(directive)
             case _:
-                self._note(_event_of(directive))
+                raise AssertionError(f"{type(directive).__name__} is recorded at once")
 
     async def _start_attempt(self, directive: do.StartAttempt) -> None:
         if directive.wait:
             await self.core.clock.sleep(directive.wait)
+        self._note(self._started(directive))
+
+    def _started(self, directive: do.StartAttempt) -> ev.AttemptStarted:
         attempt = Attempt(
             step=directive.unit.step,
             branch=directive.unit.branch,
@@ -160,14 +179,29 @@ class Carrier:
             tries=directive.tries,
             started_at=self.core.clock.now(),
         )
-        self._note(ev.AttemptStarted(attempt=attempt))
+        return ev.AttemptStarted(attempt=attempt)
 
     async def _finish_step(self, directive: do.FinishStep) -> None:
         seq = self.core.state(self._run_id).seq
-        if len(directive.commits) > 1:
-            await self.core.settle()  # a merge is an effect
+        await self.core.settle()  # a merge is an effect
         commit = await self._merging.into_one(directive.unit.step, directive.commits)
         self._check_wanted(directive, seq)
+        self._note(*self._finished(directive, commit))
+
+    def _finished(self, directive: do.FinishStep, commit: str | None = None) -> list[ev.Payload]:
+        """What becomes of the units that are retired with it, and the end of the step."""
+        state = self.core.state(self._run_id)
+        found: list[ev.Payload] = []
+        why = f"{directive.unit.step} has all it needs"
+        for unit in directive.retired:
+            newest = state.newest(unit)
+            if newest is not None and not newest.state.over:
+                found.append(_of(ev.AttemptCanceled, newest, why=why))
+            if unit.branch:
+                found.append(ev.BranchCanceled(step=unit.step, branch=unit.branch, why=why))
+            else:
+                left = ev.StepFinished(step=unit.step, state=StepState.CANCELED, reason=why)
+                found.append(left)
         finished = ev.StepFinished(
             step=directive.unit.step,
             attempt=directive.attempt,
@@ -175,19 +209,7 @@ class Carrier:
             state=directive.state,
             reason=directive.reason,
         )
-        state = self.core.state(self._run_id)
-        retired: list[ev.Payload] = []
-        why = f"{directive.unit.step} has all it needs"
-        for unit in directive.retired:
-            newest = state.newest(unit)
-            if newest is not None and not newest.state.over:
-                retired.append(_of(ev.AttemptCanceled, newest, why=why))
-            if unit.branch:
-                retired.append(ev.BranchCanceled(step=unit.step, branch=unit.branch, why=why))
-            else:
-                left = ev.StepFinished(step=unit.step, state=StepState.CANCELED, reason=why)
-                retired.append(left)
-        self._note(*retired, finished)
+        return [*found, finished]
 
     def _check_wanted(self, directive: do.OfUnit, seq: int) -> None:
         """Raises Overtaken when the run has moved since event `seq` and wants something else."""

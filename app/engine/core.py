@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from app.agents.protocol import Driver
+from app.domain import events as ev
 from app.domain.base import Clock, IdSource, RunId
 from app.domain.errors import NotFound
 from app.domain.events import Payload
@@ -17,6 +18,15 @@ from app.engine.processes import ProcessRegistry
 from app.engine.workspaces import Workspaces
 from app.store.journal import Draft, Journal
 from app.store.paths import StorePaths
+
+# What happens while a directive is carried out: it changes nothing of what is to be done next.
+_IN_A_TURN = (
+    ev.SessionOpened,
+    ev.SessionBound,
+    ev.TurnStarted,
+    ev.ItemFinished,
+    ev.UsageUpdated,
+)
 
 
 @dataclass(slots=True)
@@ -49,7 +59,7 @@ class Core:
         the case any more.
         """
         self.journal.note(self._drafts(run_id, payloads))
-        self._moved(run_id)
+        self._moved(run_id, payloads)
 
     async def commit(self, run_id: RunId, *payloads: Payload) -> None:
         """Apply events to a run and wait until they are on disk. Raises Overtaken.
@@ -57,7 +67,7 @@ class Core:
         A cancelled caller does not undo them: the write goes on.
         """
         future = self.journal.append(self._drafts(run_id, payloads))
-        self._moved(run_id)
+        self._moved(run_id, payloads)
         await asyncio.shield(future)
 
     async def settle(self) -> None:
@@ -69,8 +79,8 @@ class Core:
         check_current(state, payloads)
         return [Draft(payload, run=state) for payload in payloads]
 
-    def _moved(self, run_id: RunId) -> None:
-        if run_id in self._changed:
+    def _moved(self, run_id: RunId, payloads: tuple[Payload, ...]) -> None:
+        if run_id in self._changed and not all(isinstance(p, _IN_A_TURN) for p in payloads):
             self._changed[run_id].set()
 
     async def record(self, payload: Payload) -> None:

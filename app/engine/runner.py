@@ -49,7 +49,7 @@ class Runner:
                 if state.run.state not in (TaskState.PENDING, TaskState.IN_PROGRESS):
                     return
                 if not await self._begin(state):
-                    await self._wait(changed)
+                    await changed.wait()  # until the state has moved or a directive is done
         finally:
             await self._cancel(list(self._work))
 
@@ -57,6 +57,7 @@ class Runner:
         """Start what can be started now; whether the state is to be looked at again at once."""
         directives = self._decide(state)
         await self._drop_obsolete(state, directives)
+        again = False
         for directive in directives:
             if isinstance(directive, do.OfRun):
                 if isinstance(directive, do.Complete) and self._work:
@@ -66,10 +67,19 @@ class Runner:
                 return True
             if isinstance(directive, do.Wait | do.Held) or directive.unit in self._work:
                 continue
+            if self._carrier.at_once(directive):
+                again = True
+                continue
             name = f"{self._run_id} {directive.unit}"
             task = asyncio.create_task(self._carrier.carry_out(directive), name=name)
+            task.add_done_callback(self._done)
             self._work[directive.unit] = _Work(directive, task)
-        return False
+        if again:
+            await asyncio.sleep(0)  # other runs are to have their turns too
+        return again
+
+    def _done(self, task: asyncio.Task[None]) -> None:
+        self._core.changed(self._run_id).set()
 
     def _decide(self, state: RunState) -> tuple[do.Directive, ...]:
         try:
@@ -89,15 +99,6 @@ class Runner:
             step = self._core.state(self._run_id).run.current_step
             blocked = Blocked(kind="workspace", message=str(error), step=step)
             await self._carrier.of_run(do.Stop(TaskState.BLOCKED, blocked))
-
-    async def _wait(self, changed: asyncio.Event) -> None:
-        """Until the state has moved or a directive has been carried out."""
-        woken = asyncio.create_task(changed.wait())
-        try:
-            tasks = {work.task for work in self._work.values()}
-            await asyncio.wait({woken, *tasks}, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            woken.cancel()
 
     def _reap(self) -> None:
         """Forget what is done. Raises what a task has raised: a defect, or a store that is gone."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -46,7 +47,7 @@ class SessionKeeper:
         self._core = core
         self._clean = clean
         self._live: dict[SessionId, LiveSession] = {}
-        self._leaving: list[LiveSession] = []  # their loss is not recorded yet
+        self._held: Counter[RunId] = Counter()  # agents of each run whose end is not recorded
         self._ending: set[asyncio.Task[None]] = set()  # agents that are being closed
 
     def find(self, run_id: RunId, session_id: SessionId) -> LiveSession | None:
@@ -58,8 +59,7 @@ class SessionKeeper:
 
     def holds(self, run_id: RunId) -> bool:
         """Whether an agent of the run is still there."""
-        lives = (*self._live.values(), *self._leaving)
-        return any(live.run_id == run_id for live in lives)
+        return run_id in self._held
 
     async def ensure(
         self, run_id: RunId, unit: Unit, agent: AgentConfig, base: str | None
@@ -147,6 +147,7 @@ class SessionKeeper:
             raise
         live = LiveSession(session.session_id, run.run_id, opened, transcript)
         self._live[session.session_id] = live
+        self._held[run.run_id] += 1
         said = _CONTINUITY[opened.continuity].format(agent=agent.name, driver=agent.driver)
         transcript.say(ChunkKind.NOTICE, said)
         return live
@@ -165,16 +166,20 @@ class SessionKeeper:
 
     async def lose(self, live: LiveSession, why: str) -> None:
         """Its agent is gone or given up; the session itself stays and can be resumed."""
-        self._live.pop(live.session_id, None)
+        was_held = self._live.pop(live.session_id, None) is not None
         live.waiting.clear()
         live.transcript.say(ChunkKind.NOTICE, why)
-        self._leaving.append(live)
         try:
             await self._end(live.agent)
         finally:
-            self._leaving.remove(live)
-            lost = ev.SessionLost(session_id=live.session_id, why=why)
-            await self._core.commit(live.run_id, lost)
+            self._core.note(live.run_id, ev.SessionLost(session_id=live.session_id, why=why))
+            if was_held:
+                self._let_go(live.run_id)
+
+    def _let_go(self, run_id: RunId) -> None:
+        self._held[run_id] -= 1
+        if not self._held[run_id]:
+            del self._held[run_id]
 
     async def _end(self, agent: AgentSession) -> None:
         """Close an agent, to the end even if who asks for it is canceled meanwhile."""

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 
 from pydantic import BaseModel
 
@@ -57,6 +58,7 @@ class Projection:
     keep_finished: int | None = None
     # Whether somebody still works on a run that is over: it stays until nobody does.
     in_use: Callable[[RunId], bool] = lambda run_id: False
+    _finished: dict[RunId, None] = field(default_factory=dict)  # in the order of their ends
 
     def apply(self, events: Sequence[Event]) -> list[Row]:
         """Move on by all of `events` or, when one is refused, by none; the rows to write.
@@ -73,22 +75,30 @@ class Projection:
             if after is not None:
                 rows.extend(_run_rows(before, after))
                 moved[event.run_id] = after
-        self.states.update(moved)
-        if self.keep_finished is not None and any(s.run.state.terminal for s in moved.values()):
-            self._trim(self.keep_finished)
+        for state in moved.values():
+            self.adopt(state)
         for event in events:
             rows.extend(self._store_rows(event))
         return rows
 
-    def _trim(self, keep: int) -> None:
-        finished = [s.run for s in self.states.values() if s.run.state.terminal]
-        finished.sort(key=lambda run: run.ended_at or run.updated_at)
-        for run in finished[: max(0, len(finished) - keep)]:
-            if not self.in_use(run.run_id):
-                del self.states[run.run_id]
-        used = {state.run.recipe for state in self.states.values()}
-        for digest in [d for d in self.recipes if d not in used]:
-            del self.recipes[digest]
+    def adopt(self, state: RunState) -> None:
+        """Keep a run's newest state; of those that are over, not more than `keep_finished`."""
+        run = state.run
+        self.states[run.run_id] = state
+        if run.state.terminal:
+            self._finished.setdefault(run.run_id)
+            if self.keep_finished is not None and len(self._finished) > self.keep_finished:
+                self._trim(len(self._finished) - self.keep_finished)
+
+    def _trim(self, excess: int) -> None:
+        """Those that have ended first go first, and the recipes that none is left of."""
+        idle = (run_id for run_id in self._finished if not self.in_use(run_id))
+        gone = [self.states.pop(run_id) for run_id in list(islice(idle, excess))]
+        for state in gone:
+            del self._finished[state.run.run_id]
+        for digest in {state.run.recipe for state in gone}:
+            if not any(state.run.recipe == digest for state in self.states.values()):
+                self.recipes.pop(digest, None)
 
     def _store_rows(self, event: Event) -> Iterable[Row]:
         match event.payload:

@@ -153,7 +153,7 @@ class Reader:
         """
         projection = Projection()
         for run_id in await self._run_ids(finished):
-            projection.states[run_id] = await self.run(run_id)
+            projection.adopt(await self.run(run_id))
         for doc in await self._docs("SELECT doc FROM rules"):
             rule = StoredRule.model_validate_json(doc)
             projection.rules[rule.rule_id] = rule
