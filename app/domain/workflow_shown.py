@@ -35,16 +35,17 @@ class WorkflowShown(Model):
 
 
 def show_workflow(
-    workflow: Workflow, config: Config, file: str, notes: tuple[str, ...] = ()
+    workflow: Workflow, config: Config | None, file: str, notes: tuple[str, ...] = ()
 ) -> WorkflowShown:
-    """What `longwatch workflow show` tells. `notes` are those of an import."""
+    """What `longwatch workflow show` tells. `notes` are those of an import; without a `config`
+    nothing is known of routes."""
     needs = workflow.needs()
     return WorkflowShown(
         name=workflow.name,
         file=file,
         enabled=workflow.enabled,
         description=workflow.description,
-        routes=routes_to(workflow.name, config),
+        routes=routes_to(workflow.name, config) if config is not None else (),
         steps=tuple(_step(step, needs[step.name]) for step in workflow.steps),
         notes=notes,
     )

@@ -19,6 +19,7 @@ from app.domain.errors import NotFound, OwnershipError, Refused
 from app.domain.events import Event
 from app.domain.feed import FeedItem, Snapshot, Status, VerifyReport
 from app.domain.metrics import Metrics
+from app.domain.project_report import ProjectReport
 from app.domain.run import Question, QuestionState, Review, ReviewState, Run, RunState
 from app.domain.session import Chunk, SessionState
 from app.domain.task_state import TaskState
@@ -29,6 +30,7 @@ from app.engine.core import Core
 from app.engine.drivers import default_drivers
 from app.engine.machine import MACHINE, Machine
 from app.engine.operator import Operator
+from app.engine.project_report import project_report
 from app.engine.recovery import recover
 from app.engine.redaction import Redaction
 from app.engine.results import run_diff
@@ -239,6 +241,11 @@ class Supervisor:
 
     async def rules(self) -> Sequence[StoredRule]:
         return list(self._journal.projection.rules.values())
+
+    async def project(self, folder: str) -> ProjectReport:
+        """What a repository declares, as its files are now. Raises Refused if it is none."""
+        root = await self._core.workspaces.repository(Path(folder))
+        return await asyncio.to_thread(project_report, root)
 
     async def transcript(
         self, run_id: RunId, session_id: SessionId, before: int | None = None, limit: int = 500

@@ -11,6 +11,7 @@ from app.domain.commands import Command, Done
 from app.domain.events import Event
 from app.domain.feed import FeedItem, Status, VerifyReport
 from app.domain.metrics import Metrics
+from app.domain.project_report import ProjectReport
 from app.domain.run import Question, Review, Run, RunState
 from app.domain.session import Chunk
 from app.domain.workflow import Recipe
@@ -47,6 +48,10 @@ class Client(Protocol):
     async def questions(self, open_only: bool = True) -> Sequence[Question]: ...
 
     async def rules(self) -> Sequence[StoredRule]: ...
+
+    async def project(self, folder: str) -> ProjectReport:
+        """What the repository at `folder` declares, as its files are now. Raises Refused when
+        there is none."""
 
     async def transcript(
         self, run_id: RunId, session_id: SessionId, before: int | None = None, limit: int = 500

@@ -13,6 +13,7 @@ from app.domain.commands import Command, Done
 from app.domain.events import Event
 from app.domain.feed import FeedItem, Status, VerifyReport
 from app.domain.metrics import Metrics
+from app.domain.project_report import ProjectReport
 from app.domain.run import Question, Review, Run, RunState
 from app.domain.session import Chunk
 from app.domain.workflow import Recipe
@@ -121,6 +122,9 @@ class LocalClient:
 
     async def rules(self) -> Sequence[StoredRule]:
         return await self._supervisor.rules()
+
+    async def project(self, folder: str) -> ProjectReport:
+        return await self._supervisor.project(folder)
 
     async def transcript(
         self, run_id: RunId, session_id: SessionId, before: int | None = None, limit: int = 500

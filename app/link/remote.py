@@ -18,6 +18,7 @@ from app.domain.errors import StoreError
 from app.domain.events import Event
 from app.domain.feed import Ended, FeedItem, Status, VerifyReport
 from app.domain.metrics import Metrics
+from app.domain.project_report import ProjectReport
 from app.domain.run import Question, Review, Run, RunState
 from app.domain.session import Chunk
 from app.domain.workflow import Recipe
@@ -153,6 +154,9 @@ class SocketClient:
 
     async def rules(self) -> Sequence[StoredRule]:
         return await self._call(wire.RULES, wire.Nothing())
+
+    async def project(self, folder: str) -> ProjectReport:
+        return await self._call(wire.PROJECT, wire.OfFolder(folder=folder))
 
     async def transcript(
         self, run_id: RunId, session_id: SessionId, before: int | None = None, limit: int = 500

@@ -20,6 +20,7 @@ from app.domain.commands import Command, Done
 from app.domain.events import Event
 from app.domain.feed import FeedItem, Status, VerifyReport
 from app.domain.metrics import Metrics
+from app.domain.project_report import ProjectReport
 from app.domain.run import Question, Review, Run, RunState
 from app.domain.session import Chunk
 from app.domain.workflow import Recipe
@@ -100,6 +101,10 @@ class OpenOnly(Model):
     open_only: bool = True
 
 
+class OfFolder(Model):
+    folder: str
+
+
 class ReadTranscript(Model):
     run_id: RunId
     session_id: SessionId
@@ -145,6 +150,7 @@ QUESTIONS = Call(
     "questions", OpenOnly, TypeAdapter(Sequence[Question]), lambda c, p: c.questions(p.open_only)
 )
 RULES = Call("rules", Nothing, TypeAdapter(Sequence[StoredRule]), lambda c, _: c.rules())
+PROJECT = Call("project", OfFolder, TypeAdapter(ProjectReport), lambda c, p: c.project(p.folder))
 TRANSCRIPT = Call(
     "transcript",
     ReadTranscript,
@@ -174,6 +180,7 @@ CALLS: dict[str, Call[Any, Any]] = {
         REVIEWS,
         QUESTIONS,
         RULES,
+        PROJECT,
         TRANSCRIPT,
         DIFF,
         METRICS,

@@ -62,6 +62,12 @@ def _questions() -> Screen[None]:
     return QuestionsScreen()
 
 
+def _workflows() -> Screen[None]:
+    from app.ui.screens.workflows import WorkflowsScreen
+
+    return WorkflowsScreen()
+
+
 def operator() -> Actor:
     """The person at the keyboard, by the name the machine knows them by."""
     from app.domain.approval import Actor, ActorKind
@@ -85,6 +91,7 @@ class ControlRoom(SafeApp):
         "approvals": _approvals,
         "reviews": _reviews,
         "questions": _questions,
+        "workflows": _workflows,
     }
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (WIDE, "-wide")]  # noqa: RUF012
     NOTIFICATION_TIMEOUT = 6

@@ -21,6 +21,7 @@ SCREENS = (
     ("approvals", "Approvals", "what agents ask to be allowed"),
     ("reviews", "Reviews", "what waits for your verdict"),
     ("questions", "Questions", "what workflows ask you"),
+    ("workflows", "Workflows", "what the project declares, and why a request gets a workflow"),
 )
 
 

@@ -239,7 +239,7 @@ def test_a_broken_file_of_decisions(tmp_path: Path, text: str, says: str) -> Non
     [
         (["watch", "--size", "wide"], "--size: columns x rows, such as 160x48"),
         (["watch", "--size", "0x0"], "--size: from 10x3 to 1000x500"),
-        (["nowhere"], "'nowhere' is not one of 'watch', 'approvals', 'reviews', 'run'"),
+        (["nowhere"], "'nowhere' is not one of 'watch', 'approvals', 'reviews', 'questions', "),
     ],
 )
 def test_a_picture_that_cannot_be(tmp_path: Path, arguments: list[str], says: str) -> None:

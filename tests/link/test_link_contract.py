@@ -68,6 +68,7 @@ async def test_reads_give_the_same_models(client: Client, supervisor: FakeSuperv
     assert list(await client.rules()) == []
     assert [c.text for c in await client.transcript(RUN, SESSION)] == ["häl[/lo]"]
     assert await client.diff(RUN, "plan", 2) == "diff of run-1 plan 2\n"
+    assert await client.project("/work/x") == await supervisor.project("/work/x")
     assert await client.metrics() == await supervisor.metrics()
     assert [r.run_id for r in await client.runs(2, "ttt")] == ["run-1", "run-2"]
     assert list(await client.runs(trace="nope")) == []

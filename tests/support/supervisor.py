@@ -16,6 +16,7 @@ from app.domain.events import Event, RunStateChanged
 from app.domain.feed import Committed, Ended, FeedItem, Snapshot, Status, VerifyReport
 from app.domain.gate import Gate
 from app.domain.metrics import Counts, Metrics
+from app.domain.project_report import ProjectReport
 from app.domain.request import Request, Risk
 from app.domain.run import Question, Review, Run, RunState, StepBrief
 from app.domain.session import Chunk, ChunkKind
@@ -170,6 +171,9 @@ class FakeSupervisor:
     async def rules(self) -> Sequence[StoredRule]:
         return []
 
+    async def project(self, folder: str) -> ProjectReport:
+        return ProjectReport(root=folder, default_workflow="change")
+
     async def transcript(
         self, run_id: RunId, session_id: SessionId, before: int | None = None, limit: int = 500
     ) -> Sequence[Chunk]:
@@ -181,9 +185,7 @@ class FakeSupervisor:
     async def questions(self, open_only: bool = True) -> Sequence[Question]:
         return []
 
-    async def diff(
-        self, run_id: RunId, step: str = "", attempt: int = 0, branch: str = ""
-    ) -> str:
+    async def diff(self, run_id: RunId, step: str = "", attempt: int = 0, branch: str = "") -> str:
         if step == "boom":
             raise ValueError("a defect")
         return f"diff of {run_id} {step} {attempt}\n"

@@ -12,6 +12,7 @@ from app.domain.errors import LongwatchError, NotFound
 from app.domain.events import Event
 from app.domain.feed import FeedItem, Snapshot, Status, VerifyReport
 from app.domain.metrics import Counts, Metrics
+from app.domain.project_report import ProjectReport
 from app.domain.run import Question, QuestionState, Review, ReviewState, Run, RunState
 from app.domain.session import Chunk
 from app.domain.workflow import Recipe
@@ -33,6 +34,7 @@ class FakeClient:
         self.diffs: dict[tuple[str, int], str] = {("", 0): DIFF}
         self.older: list[Chunk] = []  # the whole transcript, for paging
         self.pages: list[int | None] = []  # the `before` of every page asked for
+        self.declared = ProjectReport(root="")  # what the project is said to declare
         self.feeds = 0
         self.closed = False
         self._items: asyncio.Queue[FeedItem] = asyncio.Queue()
@@ -99,6 +101,11 @@ class FakeClient:
 
     async def rules(self) -> Sequence[StoredRule]:
         return self.known_rules
+
+    async def project(self, folder: str) -> ProjectReport:
+        if self.refuse is not None:
+            raise self.refuse
+        return self.declared.model_copy(update={"root": folder})
 
     async def transcript(
         self, run_id: RunId, session_id: SessionId, before: int | None = None, limit: int = 500

@@ -44,6 +44,7 @@ class WatchScreen(RunDeeds, RoomScreen):
         Binding("a", "app.show('approvals')", "Approvals", id="watch.approvals"),
         Binding("r", "app.show('reviews')", "Reviews", id="watch.reviews"),
         Binding("i", "app.show('questions')", "Questions", id="watch.questions", show=False),
+        Binding("w", "app.show('workflows')", "Workflows", id="watch.workflows", show=False),
         Binding("n", "new_run", "New run", id="watch.new"),
         Binding("s", "say", "Say", id="watch.say"),
         Binding("t", "retry", "Retry", id="watch.retry"),
