@@ -87,9 +87,7 @@ def test_hostile_text_reaches_no_terminal(longwatch: CommandLine, tmp_path: Path
     evil = "\x1b]52;c;aGk=\x07\x9b2J\u202eevil"
     with hosting(tmp_path / "store") as supervisor:
 
-        async def diff(
-            run_id: str, step: str = "", attempt: int = 0, branch: str = ""
-        ) -> str:
+        async def diff(run_id: str, step: str = "", attempt: int = 0, branch: str = "") -> str:
             return evil
 
         supervisor.diff = diff  # type: ignore[method-assign]
