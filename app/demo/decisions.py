@@ -22,8 +22,9 @@ A decisions file is TOML. Its entries are tried in order; the first that fits an
 
 Blanket answers: `approve` allows every tool call and accepts every artefact. `deny` refuses every
 tool call and sends every artefact back; when the artefact has come back three times, whoever sent
-it back, the run is cancelled, for it would go on for ever. Either treats a call of unknown outcome
-as done: nothing happens twice without a person.
+it back, the run is cancelled, for it would go on for ever. Of a call of unknown outcome either has
+an edit made again, which comes to the same, and treats all else as done: nothing happens twice
+without a person.
 """
 
 from __future__ import annotations
@@ -49,6 +50,7 @@ from app.domain.commands import CancelRun, DecideApproval, GiveVerdict, SettleAp
 from app.domain.errors import ConfigError
 from app.domain.run import Review, RunState
 from app.domain.toml_source import load_toml
+from app.domain.toolcall import ToolKind
 
 _NO_REASON = "nobody is at the screen, and the decisions say no"
 _MOST = 3  # times that a blanket refusal sends an artefact back
@@ -129,7 +131,7 @@ class Decisions:
         return SettleApproval(
             approval_id=approval.approval_id,
             revision=approval.revision,
-            settlement=Settlement(entry.action) if entry else Settlement.TREAT_AS_DONE,
+            settlement=Settlement(entry.action) if entry else _settlement(approval),
             reason=entry.reason if entry else "",
             by=self._by,
         )
@@ -179,3 +181,9 @@ def load_decisions(path: Path) -> Decisions:
 
 def _texts(approval: Approval) -> tuple[str, ...]:
     return (approval.call.title, approval.call.command or "")
+
+
+def _settlement(approval: Approval) -> Settlement:
+    """An edit that is made twice is made once; of anything else, twice can be once too often."""
+    again = approval.call.kind is ToolKind.EDIT
+    return Settlement.RUN_AGAIN if again else Settlement.TREAT_AS_DONE

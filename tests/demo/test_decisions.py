@@ -132,6 +132,15 @@ def test_refusing_everything_ends_the_run_in_the_end() -> None:
     assert end.reason == "plan was sent back 3 times, and the decisions still say no"
 
 
+def test_an_edit_of_unknown_outcome_is_made_again() -> None:
+    """Treated as done, it would be missing from the work."""
+    edit = ToolCall(call_id="c", tool="edit", kind=ToolKind.EDIT, title="edit a.py")
+    unknown = call("x", state=ApprovalState.UNCERTAIN).model_copy(update={"call": edit})
+    settled = Decisions.blanket("approve").answer_approval(unknown)
+    assert isinstance(settled, SettleApproval)
+    assert settled.settlement is Settlement.RUN_AGAIN
+
+
 @pytest.mark.parametrize("answer", ["approve", "deny"])
 def test_no_blanket_answer_repeats_a_call(answer: Literal["approve", "deny"]) -> None:
     settled = Decisions.blanket(answer).answer_approval(
