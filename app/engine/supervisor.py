@@ -154,9 +154,8 @@ class Supervisor:
     async def _snapshot(self) -> Snapshot:
         states = tuple(self._journal.projection.states.values())
         rules = tuple(self._journal.projection.rules.values())
-        # The states may be ahead of the disk: the snapshot is shown once they are on it.
         seq = self._journal.seq
-        await asyncio.shield(self._journal.append(()))
+        await self._journal.on_disk()
         tails: list[Chunk] = []
         for state in states:
             for session in state.sessions.values():
@@ -173,6 +172,7 @@ class Supervisor:
 
     async def runs(self, limit: int = 200, trace: str = "") -> Sequence[Run]:
         """Newest first; with `trace`, those whose trace id is or begins with it."""
+        await self._journal.on_disk()
         if trace:
             return await runs_of_trace(self._journal.reader, trace, limit)
         found = await self._journal.reader.runs(limit)
@@ -183,6 +183,7 @@ class Supervisor:
         """Raises NotFound. An unambiguous prefix of the id is enough."""
         state = self._journal.state(run_id)
         if state is not None:
+            await self._journal.on_disk()
             return state
         return await self._journal.reader.run(await self._full_id(run_id))
 
@@ -206,13 +207,18 @@ class Supervisor:
         full = (await self.run(run_id)).run.run_id if run_id else None
         return await self._journal.reader.events(full, after, limit)
 
+    async def _states(self) -> Sequence[RunState]:
+        states = list(self._journal.projection.states.values())
+        await self._journal.on_disk()
+        return states
+
     async def approvals(self, open_only: bool = True) -> Sequence[Approval]:
         """Newest first. Open ones are those of unfinished runs that wait for a person."""
         if not open_only:
             return await self._journal.reader.approvals()
         return [
             approval
-            for state in self._journal.projection.states.values()
+            for state in await self._states()
             for approval in state.approvals.values()
             if approval.state.needs_person and not state.run.state.terminal
         ]
@@ -223,7 +229,7 @@ class Supervisor:
             return await self._journal.reader.reviews()
         return [
             review
-            for state in self._journal.projection.states.values()
+            for state in await self._states()
             for review in state.reviews.values()
             if review.state is ReviewState.OPEN and waits_for_operator(state, review.review_id)
         ]
@@ -234,7 +240,7 @@ class Supervisor:
             return await self._journal.reader.questions()
         return [
             question
-            for state in self._journal.projection.states.values()
+            for state in await self._states()
             for question in state.questions.values()
             if question.state is QuestionState.OPEN and not state.run.state.terminal
         ]

@@ -28,6 +28,7 @@ from app.store.schema import open_for_writing
 from app.store.writer import Write, Writer
 
 _FINISHED_IN_MEMORY = 50
+_LOOK_SECONDS = 0.05  # how often a reader looks whether the store has become unwritable
 _NOTE_SECONDS = 0.005  # how long what nobody waits for may wait for company
 
 
@@ -164,6 +165,16 @@ class Journal:
         self._gather(drafts, chunks)
         if self._handing_over is None:
             self._handing_over = self._loop.call_later(_NOTE_SECONDS, self._hand_over)
+
+    async def on_disk(self) -> None:
+        """Wait until what has been applied so far is on disk, so that nobody is shown what a crash
+        would take back. A store that cannot be written is not waited for: it must be readable.
+        """
+        if self.committed_seq >= self._seq or self._closed:
+            return
+        future = self.append(())
+        while not future.done() and not self.problem:
+            await asyncio.wait([future], timeout=_LOOK_SECONDS)
 
     def _gather(self, drafts: Sequence[Draft], chunks: Sequence[Chunk]) -> None:
         if self._closed or self._writer is None:

@@ -8,12 +8,12 @@ production: supervisor, loops, decisions, sessions, transcripts, slots, journal.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from app.agents.protocol import AgentEvent, Answer, Prompt, SessionSpec, TurnDone
-from app.domain.base import RunId
+from app.domain.base import Clock, RunId
 from app.domain.request import Request
 from app.domain.session import Continuity
 from app.domain.step import AgentStep, Loop
@@ -24,6 +24,8 @@ from app.engine.machine import Machine
 from app.engine.processes import ProcessRegistry
 from app.engine.supervisor import Supervisor
 from app.engine.workspaces import Released, Workspace, Workspaces
+from app.store.journal import Journal
+from app.store.paths import StorePaths
 
 RESULT = "x" * 1000
 _COMMIT = "0" * 40
@@ -116,9 +118,13 @@ def _recipe(name: str, steps: tuple[AgentStep, ...]) -> Recipe:
     return Recipe(workflow=Workflow(name=name, steps=steps), agents=(agent,))
 
 
-async def opened(store: Path, driver: NoopDriver) -> Supervisor:
+async def opened(
+    store: Path,
+    driver: NoopDriver,
+    journal: Callable[[StorePaths, Clock], Awaitable[Journal]] = Journal.open,
+) -> Supervisor:
     """A supervisor without git and with the no-op agent; no limit on agents at work."""
-    machine = Machine(processes=ProcessRegistry, workspaces=NoWorkspaces)
+    machine = Machine(journal=journal, processes=ProcessRegistry, workspaces=NoWorkspaces)
     return await Supervisor.open(
         store, max_parallel=0, drivers={"scripted": driver}, machine=machine
     )

@@ -148,6 +148,29 @@ async def test_a_locked_database_delays_and_loses_nothing(tmp_path: Path) -> Non
     assert (await verify(StorePaths(tmp_path))).ok
 
 
+async def test_who_reads_sees_what_is_on_disk(tmp_path: Path) -> None:
+    journal = await opened(tmp_path)
+    journal.note(drafts("r-1")[:1])
+    assert journal.state(RunId("r-1")) is not None and journal.committed_seq == 0
+    await journal.on_disk()
+    assert journal.committed_seq == 1
+    await journal.close()
+
+
+async def test_who_reads_does_not_wait_for_a_disk_that_is_not_well(tmp_path: Path) -> None:
+    journal = await opened(tmp_path)
+    assert journal._writer is not None
+    journal._writer._connection.execute("PRAGMA busy_timeout=50")
+    other = sqlite3.connect(StorePaths(tmp_path).database, isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    journal.note(drafts("r-1")[:1])
+    await asyncio.wait_for(journal.on_disk(), 10)
+    assert journal.problem and journal.committed_seq == 0
+    other.execute("ROLLBACK")
+    other.close()
+    await journal.close()
+
+
 async def test_chunks_are_paged_oldest_first(tmp_path: Path) -> None:
     journal = await opened(tmp_path)
     session = SessionId("s-1")
