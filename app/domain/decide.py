@@ -7,6 +7,8 @@ directives.
 
 from __future__ import annotations
 
+from operator import attrgetter
+
 from app.domain import directives as do
 from app.domain.contexts import step_context
 from app.domain.decide_collect import collect_step, enough
@@ -27,6 +29,7 @@ from app.domain.task_state import TaskState
 from app.domain.workflow import Recipe, Workflow
 
 _WHOLE = Unit("")
+_FATAL = attrgetter("fatal")
 
 
 def decide(recipe: Recipe, state: RunState) -> tuple[do.Directive, ...]:
@@ -45,9 +48,11 @@ def decide(recipe: Recipe, state: RunState) -> tuple[do.Directive, ...]:
 
 
 def _stop(workflow: Workflow, state: RunState) -> tuple[do.Directive, ...]:
-    for attempt in state.attempts.values():
-        if attempt.fatal and attempt.blocked is not None:
-            return (do.Stop(TaskState.FAILED, attempt.blocked),)
+    # Most often none is; a run can have thousands, and this is asked at every change.
+    if any(map(_FATAL, state.attempts.values())):
+        for attempt in state.attempts.values():
+            if attempt.fatal and attempt.blocked is not None:
+                return (do.Stop(TaskState.FAILED, attempt.blocked),)
     limit = workflow.timeout_seconds
     if limit is not None and state.worked_seconds >= limit and _unfinished(workflow, state):
         message = f"its agents have worked {limit:g} s (timeout_seconds of {workflow.name})"

@@ -479,6 +479,16 @@ PAYLOAD: TypeAdapter[Payload] = TypeAdapter(Payload)
 GENESIS = "0" * 64
 
 
+def to_json(payload: Payload) -> str:
+    """A payload as the journal keeps it: its type, and what differs from the defaults.
+
+    Most of an event is defaults, and the journal is for ever: `PAYLOAD` reads it back equal.
+    """
+    fields = payload.model_dump_json(exclude_defaults=True)
+    more = f",{fields[1:]}" if len(fields) > 2 else "}"
+    return f'{{"type":"{payload.type}"{more}'
+
+
 class Event(Model):
     """One entry of the journal. `run_id` is empty for what concerns the store as a whole."""
 

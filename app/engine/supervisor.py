@@ -48,6 +48,7 @@ from app.store.verify import verify
 from app.version import VERSION
 
 _TAIL_CHUNKS = 200  # of each live session in a snapshot; older text is paged
+_FINISHED_SHOWN = 50  # runs that are over, when they have to be read from the disk
 
 
 class Supervisor:
@@ -152,10 +153,7 @@ class Supervisor:
         return self._broadcast.feed(self._snapshot)
 
     async def _snapshot(self) -> Snapshot:
-        states = tuple(self._journal.projection.states.values())
-        rules = tuple(self._journal.projection.rules.values())
-        seq = self._journal.seq
-        await self._journal.on_disk()
+        seq, states, rules = await self._on_disk()
         tails: list[Chunk] = []
         for state in states:
             for session in state.sessions.values():
@@ -164,26 +162,42 @@ class Supervisor:
                         session.session_id, limit=_TAIL_CHUNKS
                     )
         return Snapshot(
-            seq=seq, status=self._status(), runs=states, rules=rules, tails=tuple(tails)
+            seq=seq,
+            status=self._status(),
+            runs=tuple(states),
+            rules=tuple(rules),
+            tails=tuple(tails),
         )
+
+    async def _on_disk(self) -> tuple[int, Sequence[RunState], Sequence[StoredRule]]:
+        """What can be shown: nothing that a crash would take back. While the disk cannot be
+        written, that is what was on it before."""
+        journal = self._journal
+        seq, found = journal.seq, journal.projection
+        states, rules = list(found.states.values()), list(found.rules.values())
+        if await journal.on_disk():
+            return seq, states, rules
+        while True:
+            seq = journal.committed_seq
+            found = await journal.reader.projection(_FINISHED_SHOWN)
+            if journal.committed_seq == seq:
+                return seq, list(found.states.values()), list(found.rules.values())
 
     async def status(self) -> Status:
         return self._status()
 
     async def runs(self, limit: int = 200, trace: str = "") -> Sequence[Run]:
         """Newest first; with `trace`, those whose trace id is or begins with it."""
-        await self._journal.on_disk()
         if trace:
             return await runs_of_trace(self._journal.reader, trace, limit)
         found = await self._journal.reader.runs(limit)
-        live = {run.run_id: self._journal.state(run.run_id) for run in found}
-        return [state.run if (state := live[run.run_id]) else run for run in found]
+        live = {state.run.run_id: state.run for state in await self._states()}
+        return [live.get(run.run_id, run) for run in found]
 
     async def run(self, run_id: RunId) -> RunState:
         """Raises NotFound. An unambiguous prefix of the id is enough."""
         state = self._journal.state(run_id)
-        if state is not None:
-            await self._journal.on_disk()
+        if state is not None and await self._journal.on_disk():
             return state
         return await self._journal.reader.run(await self._full_id(run_id))
 
@@ -208,8 +222,7 @@ class Supervisor:
         return await self._journal.reader.events(full, after, limit)
 
     async def _states(self) -> Sequence[RunState]:
-        states = list(self._journal.projection.states.values())
-        await self._journal.on_disk()
+        _, states, _ = await self._on_disk()
         return states
 
     async def approvals(self, open_only: bool = True) -> Sequence[Approval]:

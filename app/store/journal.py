@@ -166,15 +166,18 @@ class Journal:
         if self._handing_over is None:
             self._handing_over = self._loop.call_later(_NOTE_SECONDS, self._hand_over)
 
-    async def on_disk(self) -> None:
+    async def on_disk(self) -> bool:
         """Wait until what has been applied so far is on disk, so that nobody is shown what a crash
-        would take back. A store that cannot be written is not waited for: it must be readable.
+        would take back. False: it is not, for the store cannot be written.
         """
-        if self.committed_seq >= self._seq or self._closed:
-            return
+        if self.committed_seq >= self._seq:
+            return True
+        if self._closed:
+            return False
         future = self.append(())
         while not future.done() and not self.problem:
             await asyncio.wait([future], timeout=_LOOK_SECONDS)
+        return future.done() and not future.exception()
 
     def _gather(self, drafts: Sequence[Draft], chunks: Sequence[Chunk]) -> None:
         if self._closed or self._writer is None:

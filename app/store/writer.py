@@ -14,7 +14,7 @@ import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from app.domain.events import PAYLOAD, Event, chain_hash
+from app.domain.events import Event, chain_hash, to_json
 from app.domain.session import Chunk
 from app.store.head import Head, HeadFile
 from app.store.projection import TABLES, Row
@@ -163,7 +163,7 @@ class Writer:
         seq = self._head.seq
         for write in batch:
             for event in write.events:
-                body = PAYLOAD.dump_json(event.payload).decode()
+                body = to_json(event.payload)
                 at, seq = event.at.isoformat(), event.seq
                 previous = chain_hash(previous, seq, at, event.run_id, event.trace_id, body)
                 entries.append(

@@ -89,7 +89,7 @@ def _upsert_bytes(store: Path) -> int:
             connection.execute(
                 f"SELECT count(*), coalesce(sum(length(doc)), 0) FROM {t}"
             ).fetchone()
-            for t in ("runs", "attempts", "sessions")
+            for t in ("runs", "approvals", "reviews")
         ]
     connection.close()
     return int(sum(size for _, size in sizes) / max(1, sum(count for count, _ in sizes)))
@@ -125,8 +125,11 @@ async def steps(store: Path, runs: int, count: int, *, loop: bool, counted: bool
 class Bare:
     """sqlite3 in a thread, WAL, synchronous=FULL: a transaction per call, acknowledged after."""
 
-    def __init__(self, path: Path) -> None:
-        self._connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+    def __init__(self, folder: Path) -> None:
+        folder.mkdir(parents=True)
+        self._connection = sqlite3.connect(
+            folder / "bare.db", isolation_level=None, check_same_thread=False
+        )
         self._connection.execute("PRAGMA journal_mode=WAL")
         self._connection.execute("PRAGMA synchronous=FULL")
         for table in ("journal", "doc"):
@@ -165,8 +168,7 @@ class Bare:
 
 async def floor(store: Path, count: int, per_step: dict[str, float]) -> None:
     """As many transactions, rows and bytes as `count` steps of ours, and nothing else."""
-    store.mkdir(parents=True)
-    bare = Bare(store / "bare.db")
+    bare = Bare(store)
     load = {name: value * count for name, value in per_step.items()}
     commits = max(1, round(load["commits"]))
     body = "x" * round(load["insert_bytes"] / max(1, load["inserts"]))
@@ -223,10 +225,8 @@ class TalkingAgent(NoopAgent):
         driver = self.driver
         assert isinstance(driver, TalkingDriver)
         line = "a line of what agents say while they are at work\n"
-        while not driver.pause:
-            await asyncio.sleep(3600)
         while True:
-            await asyncio.sleep(driver.pause)
+            await asyncio.sleep(driver.pause or 3600)
             driver.said += 1
             yield TextDelta("i", ChunkKind.OUTPUT, line)
 

@@ -17,7 +17,7 @@ from random import Random
 from typing import Any
 
 from app.domain.errors import StoreError
-from app.domain.events import Event
+from app.domain.events import PAYLOAD, Event
 from app.domain.session import Chunk
 from app.store.head import Head, HeadFile
 from app.store.journal import Journal
@@ -99,7 +99,7 @@ class Disk:
         if len(rows) > len(self.submitted):
             world.violate(f"{len(rows)} events on disk, {len(self.submitted)} were ever written")
         for (seq, body), event in zip(rows, self.submitted, strict=False):
-            if seq != event.seq or body != event.payload.model_dump_json():
+            if seq != event.seq or PAYLOAD.validate_json(body) != event.payload:
                 world.violate(f"event {seq} on disk is not the one that was written: {body}")
                 return
         for event in self.submitted[self.committed : len(rows)]:

@@ -85,6 +85,7 @@ async def test_a_full_disk_pauses_and_goes_on_by_itself(tmp_path: Path) -> None:
     assert journal._writer is not None
     # SQLite's own limit gives the same error as a disk without room: SQLITE_FULL.
     limit = journal._writer._connection.execute
+    limit("VACUUM")  # no page is free
     pages = limit("PRAGMA page_count").fetchone()[0]
     limit(f"PRAGMA max_page_count={pages}")
     futures = [

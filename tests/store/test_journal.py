@@ -152,7 +152,7 @@ async def test_who_reads_sees_what_is_on_disk(tmp_path: Path) -> None:
     journal = await opened(tmp_path)
     journal.note(drafts("r-1")[:1])
     assert journal.state(RunId("r-1")) is not None and journal.committed_seq == 0
-    await journal.on_disk()
+    assert await journal.on_disk()
     assert journal.committed_seq == 1
     await journal.close()
 
@@ -164,7 +164,7 @@ async def test_who_reads_does_not_wait_for_a_disk_that_is_not_well(tmp_path: Pat
     other = sqlite3.connect(StorePaths(tmp_path).database, isolation_level=None)
     other.execute("BEGIN IMMEDIATE")
     journal.note(drafts("r-1")[:1])
-    await asyncio.wait_for(journal.on_disk(), 10)
+    assert not await asyncio.wait_for(journal.on_disk(), 10)
     assert journal.problem and journal.committed_seq == 0
     other.execute("ROLLBACK")
     other.close()

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import sqlite3
 from pathlib import Path
 
 import pytest
 
+from app.domain.task_state import TaskState
+from app.store.reader import Reader
 from tests.benchmarks.durable_engine import NoopDriver, chained, finished, opened, start
 
 
@@ -19,10 +20,11 @@ async def test_their_sessions_are_all_closed_or_resumable(tmp_path: Path, patien
     if patience == "waits":
         await asyncio.gather(*supervisor._runs._tasks.values())
     await supervisor.close()
-    with sqlite3.connect(tmp_path / "longwatch.db") as connection:
-        states = {row[0] for row in connection.execute("SELECT state FROM sessions")}
-        done = connection.execute("SELECT count(*) FROM runs WHERE state='done'").fetchone()[0]
-    connection.close()
-    assert done == 70
+    reader = Reader(tmp_path / "longwatch.db")
+    await reader.open()
+    found = [await reader.run(run.run_id) for run in await reader.runs()]
+    await reader.close()
+    states = {session.state for state in found for session in state.sessions.values()}
+    assert [state.run.state for state in found] == [TaskState.DONE] * 70
     assert states <= {"closed", "lost"}
     assert patience == "closes at once" or states == {"closed"}
