@@ -126,7 +126,7 @@ def _rejected(rules: _Rules, review: Review, state: RunState) -> do.Directive:
     limit = rules.max_rejects
     if limit is None or by_person or state.rejects.get(review.step, 0) < limit:
         return do.CloseReview(rules.unit, review, False, reasons, rules.return_to)
-    why = f"rejected again after {limit} returns (max_rejects)"
+    why = f"rejected again after {limit} {'return' if limit == 1 else 'returns'} (max_rejects)"
     return do.Escalate(rules.unit, review, why, at_limit=True)
 
 

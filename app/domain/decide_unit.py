@@ -251,7 +251,8 @@ def _gate_failed(
     if gate.on_failure == "return" and target and returned < gate.max_returns:
         reasons = () if target == step.name else (f"gate {gate.name} of {step.name}: {result.log}",)
         return do.SendBack(unit, target, gate.name, reasons)
-    tries = f" after {returned} returns" if gate.on_failure == "return" and target else ""
+    times = "1 return" if returned == 1 else f"{returned} returns"
+    tries = f" after {times}" if gate.on_failure == "return" and target else ""
     message = f"step {unit}: gate {gate.name} failed in attempt {attempt.attempt}{tries}"
     if step.on_error == "skip":
         return do.GiveUp(unit, attempt.attempt, message)

@@ -6,6 +6,7 @@ import asyncio
 import signal
 import sys
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from app.domain.text import printable
@@ -50,9 +51,16 @@ async def _open(
         await room.run_async()
     finally:
         if room.hosts and room.view.live_runs:
-            sys.stderr.write("longwatch: stopping in order; runs go on at the next start\n")
+            _say("stopping in order; runs go on at the next start")
         await room.bridge.close()
     if room.failure:
-        sys.stderr.write(f"longwatch: {printable(room.failure)}\n")
+        _say(printable(room.failure))
         return 1
     return room.return_code or 0
+
+
+def _say(sentence: str) -> None:
+    """On stderr. A terminal that is gone must not keep what holds the store from ending."""
+    with suppress(OSError):
+        sys.stderr.write(f"longwatch: {sentence}\n")
+        sys.stderr.flush()

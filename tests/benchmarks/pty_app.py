@@ -56,7 +56,13 @@ class PtyApp:
         if self.process.poll() is None:
             os.killpg(self.process.pid, signal.SIGKILL)
         self.process.wait()
-        os.close(self._master)
+        self.close_terminal()
+
+    def close_terminal(self) -> None:
+        """The window is closed, or the connection is gone: every read and write fails."""
+        if self._master >= 0:
+            os.close(self._master)
+            self._master = -1
 
     def mark(self) -> None:
         """Look from here on for what `wait_for` waits for."""

@@ -73,7 +73,7 @@ def branches_run(number: int = 20) -> RunState:
     """A fan-out: one branch done, one at work, one that needs a person, one not begun."""
     run = graph_run(number, step="audit")
     session = make_session(run, "audit").model_copy(update={"branch": "2"})
-    message = "step audit/3: gate tests failed in attempt 2 after 1 returns"
+    message = "step audit/3: gate tests failed in attempt 2 after 1 return"
     blocked = Blocked(kind="gate", message=message, step="audit", branch="3")
     log = "E   assert parse('') == []\n1 failed, 41 passed in 0.52s\n"
     failed_gate = (make_gate(False, log),)

@@ -47,6 +47,7 @@ def _json(text: str) -> str:
 
 def main(case: str, report: str) -> int:
     client = hostile() if case == "hostile" else FakeClient(canned.running_run())
+    client.hosts = case == "host"
 
     async def connect() -> Client:
         if case == "broken":
@@ -55,7 +56,10 @@ def main(case: str, report: str) -> int:
             await asyncio.sleep(60)
         return client
 
-    code = open_screen(connect)
+    try:
+        code = open_screen(connect)
+    finally:
+        Path(report).write_text(f"closed={client.closed}")
     Path(report).write_text(f"closed={client.closed} code={code}")
     return code
 

@@ -91,6 +91,17 @@ def test_a_signal_leaves_in_order(
     assert b"\x1b[?1049l" in room.app.output, "the terminal is given back"
 
 
+def test_a_terminal_that_is_gone_leaves_in_order(tmp_path: Path, rooms: list[PtyApp]) -> None:
+    """A closed window, a dropped connection: nothing may be left that holds the store."""
+    room = start("host", tmp_path, rooms)
+    room.app.wait_for(b"add retry")
+    room.app.drain(0.5)
+    room.app.close_terminal()
+    room.app.process.send_signal(signal.SIGHUP)
+    room.app.process.wait(10)
+    assert room.report.read_text().startswith("closed=True")
+
+
 def test_leaving_lets_go_of_the_supervisor(tmp_path: Path, rooms: list[PtyApp]) -> None:
     room = start("plain", tmp_path, rooms)
     room.app.wait_for(b"add retry")
