@@ -27,6 +27,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from app.domain.events import to_json
+from app.domain.task_state import TaskState
+from app.store.paths import StorePaths
+from app.store.schema import open_for_writing
+from tests.support.story import RECIPE, START, a_run, moved, story
+
 _SHIM = """
 #define _GNU_SOURCE
 #include <dlfcn.h>
@@ -129,9 +135,31 @@ def bench_url(bench: Bench) -> str:
     return f"sqlite:///{bench.fresh()}.db"
 
 
-def after_a_kill(bench: Bench, runs: int) -> tuple[float, int]:
+def with_history(store: Path, events: int) -> None:
+    """A store with the journal and the rows of runs that are over."""
+    connection = open_for_writing(StorePaths(store).database)
+    connection.execute("BEGIN")
+    seq = number = 0
+    while seq < events:
+        number += 1
+        run_id = f"r-{number:07}"
+        for payload in (*story(run_id), moved(TaskState.CANCELED)):
+            seq += 1
+            entry = (seq, START.isoformat(), run_id, "tr", payload.type, to_json(payload), "")
+            connection.execute("INSERT INTO journal VALUES (?,?,?,?,?,?,?)", entry)
+        doc = a_run(run_id).model_copy(update={"state": TaskState.CANCELED}).model_dump_json()
+        connection.execute("INSERT INTO runs VALUES (?,?,'canceled',?)", (run_id, run_id, doc))
+    recipe = (RECIPE.digest, RECIPE.workflow.name, RECIPE.model_dump_json())
+    connection.execute("INSERT INTO recipes VALUES (?,'',?,?)", recipe)
+    connection.execute("COMMIT")
+    connection.close()
+
+
+def after_a_kill(bench: Bench, runs: int, history: int = 0) -> tuple[float, int]:
     """Seconds from the start of a new process to its first step; steps that were repeated."""
     store = bench.fresh()
+    if history:
+        with_history(store, history)
     effects = store.with_suffix(".effects")
     words = ("--store", store, "--effects", effects, "--runs", runs, "--n", 1_000)
     command = [sys.executable, "-m", "tests.benchmarks.engine_worker", "crash", *map(str, words)]
@@ -186,6 +214,7 @@ def main() -> None:
     parser.add_argument("--n", type=int, default=500)
     parser.add_argument("--runs", type=int, default=200)
     parser.add_argument("--slow", type=int, default=3, help="milliseconds; 0 leaves it out")
+    parser.add_argument("--history", type=int, default=1_000_000, help="events")
     parser.add_argument("--peers", type=Path)
     parser.add_argument("--python", type=Path, default=Path(sys.executable))
     a = parser.parse_args()
@@ -209,11 +238,15 @@ def main() -> None:
             many_at_once(many)
         print(f"{a.runs} runs of 10 steps at once:", flush=True)
         table(many)
-        for runs in (1, 100):
-            found = [after_a_kill(bench(), runs) for _ in range(a.rounds)]
+        for runs, history in ((1, 0), (100, 0), (1, a.history), (1000, a.history)):
+            found = [after_a_kill(bench(), runs, history) for _ in range(a.rounds)]
             seconds = statistics.median(seconds for seconds, _ in found)
             repeated = max(again for _, again in found)
-            print(f"SIGKILL with {runs} runs: first new step after {seconds:.2f} s, ", end="")
+            print(
+                f"SIGKILL with {runs} runs, after {history} events of others: "
+                f"first new step after {seconds:.2f} s, ",
+                end="",
+            )
             print(f"{repeated} steps made again (in flight: {runs})", flush=True)
         sessions = bench()
         live(sessions)

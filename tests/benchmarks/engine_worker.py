@@ -201,7 +201,8 @@ async def crash(store: Path, effects: Path, runs: int, count: int) -> None:
     """Go on for as long as nobody kills this; take up what a killed one has left."""
     supervisor = await opened(store, NotingDriver(effects))
     emit(opened_at=time.monotonic_ns())
-    left = [run.run_id for run in await supervisor.runs(runs + 1)]
+    states = supervisor._journal.projection.states
+    left = [run_id for run_id, state in states.items() if not state.run.state.terminal]
     await finished(supervisor, left or await start(supervisor, looping(count), runs))
     await supervisor.close()
 
