@@ -108,7 +108,7 @@ def collect_step(step: CollectStep, state: RunState) -> list[do.Directive]:
             following
             or do.FinishStep(unit, number, commits=_commits(attempt.commit), retired=retired)
         ]
-    if attempt.output is None:
+    if attempt.state is not AttemptState.PASSED and not attempt.given:
         return [do.FinishStep(unit, state=StepState.SKIPPED, retired=retired)]
     return [do.FinishStep(unit, commits=_commits(attempt.commit), retired=retired)]
 

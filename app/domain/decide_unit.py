@@ -58,7 +58,7 @@ def _passed(unit: Unit, attempt: Attempt | None) -> do.FinishStep:
 def _finish(unit: Unit, attempt: Attempt) -> do.FinishStep:
     """For a unit that is over: a value that was given instead counts as a result."""
     left = _LEFT.get(attempt.state)
-    if left is None or (left is StepState.SKIPPED and attempt.output is not None):
+    if left is None or (left is StepState.SKIPPED and attempt.given):
         return do.FinishStep(unit, commits=(attempt.commit,) if attempt.commit else ())
     reason = attempt.failure.message if attempt.failure else ""
     return do.FinishStep(unit, state=left, reason=reason)

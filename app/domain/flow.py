@@ -86,12 +86,7 @@ def results(state: RunState, step: str) -> list[Result]:
 def _result(state: RunState, step: str, name: str, branch: str | None) -> Result:
     attempt = state.latest(step, branch)
     passed = attempt is not None and attempt.state is AttemptState.PASSED
-    given = (
-        attempt is not None
-        and attempt.state is AttemptState.SKIPPED
-        and attempt.output is not None
-        and attempt.failure is None
-    )
+    given = attempt is not None and attempt.state is AttemptState.SKIPPED and attempt.given
     output = attempt.output if attempt is not None and (passed or given) else None
     return Result(name, step, output or "", output is not None, attempt)
 
@@ -140,7 +135,7 @@ def _sources(state: RunState, step: str) -> Iterator[str]:
 def standing_value(state: RunState, step: str) -> str | None:
     """What an operator gave in place of a skipped step's result."""
     attempt = state.latest(step)
-    if attempt is None or attempt.state is not AttemptState.SKIPPED:
+    if attempt is None or attempt.state is not AttemptState.SKIPPED or not attempt.given:
         return None
     return attempt.output
 

@@ -124,6 +124,7 @@ def _granted_anew(s: RunState, unit: Unit) -> RunState:
 def _attempt_skipped(s: RunState, p: ev.AttemptSkipped, e: Event) -> RunState:
     changes: dict[str, Any] = {"blocked": None, "fatal": False, "retry_in": None}
     if p.output is not None:
+        changes["given"] = True
         changes["output"] = p.output
         changes["output_sha256"] = hashlib.sha256(p.output.encode()).hexdigest()
     return with_attempt(s, p.key, state=AttemptState.SKIPPED, ended_at=e.at, **changes)

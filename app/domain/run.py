@@ -109,7 +109,7 @@ class AttemptState(StrEnum):
     PASSED = "passed"
     REJECTED = "rejected"  # by a gate or a review; a later attempt follows
     FAILED = "failed"  # no output
-    SKIPPED = "skipped"  # given up; `output` may be the value an operator gave instead
+    SKIPPED = "skipped"  # given up; `given`: `output` is the value an operator gave instead
     STALE = "stale"  # a step before it is made again, so it will be too
     CANCELED = "canceled"  # nobody needs its result any more
 
@@ -149,6 +149,7 @@ class Attempt(Model):
     turn: int | None = None
     output: str | None = None
     output_sha256: str = ""
+    given: bool = False  # a person gave the output in place of a result
     gates: tuple[GateResult, ...] = ()
     commit: str | None = None  # the workspace as this attempt left it
     failure: Failure | None = None

@@ -15,7 +15,7 @@ from app.ui.rows import explain
 from app.ui.steps import WHOLE, attempt_of, review_of, seconds, step_of
 
 _LEFT = {
-    AttemptState.SKIPPED: "skipped: the run goes on without it, or with the value below",
+    AttemptState.SKIPPED: "skipped: the run goes on without it",
     AttemptState.STALE: "stale: a step before it is made again, so it will be too",
     AttemptState.CANCELED: "canceled: nobody needed its result any more",
 }
@@ -53,7 +53,8 @@ def _standing(attempt: Attempt) -> Iterator[Row]:
         yield row((keys, "need"))
         yield BLANK
     if attempt.state in _LEFT:
-        yield row((_LEFT[attempt.state], "quiet"))
+        value = "given by a person, in place of a result"
+        yield row((value if attempt.given else _LEFT[attempt.state], "quiet"))
         yield BLANK
     if attempt.child is not None:
         yield row(("run  ", "label"), attempt.child, ("  Enter opens it", "quiet"))

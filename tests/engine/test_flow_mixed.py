@@ -1,0 +1,173 @@
+"""Kinds of steps in each other's company: what is sent back, forked, paused and made anew."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+
+from app.agents.protocol import Prompt, SessionSpec
+from app.domain import commands as cmd
+from app.domain.flow import final_output
+from app.domain.run import AttemptState, Failure, RunState
+from app.domain.task_state import TaskState
+from tests.engine.test_flow import Making, agent, echo, over, world
+from tests.support.actors import broken, overloaded
+from tests.support.story import ADA
+
+__all__ = ["world"]
+REJECT, APPROVE = (
+    json.dumps({"verdict": "reject", "reasons": ["too short"]}),
+    json.dumps({"verdict": "approve", "reasons": []}),
+)
+BRANCHES = (
+    '[[step]]\nname = "parts"\nkind = "fan_out"\nagent = "coder"\n'
+    'prompt = "part {{ branch }} {{ reasons | join }}"\n'
+    '[[step.branch]]\nname = "a"\n[[step.branch]]\nname = "b"\n'
+    '[[step]]\nname = "all"\nkind = "collect"\nof = ["parts"]\n'
+)
+
+
+def critic(return_to: str, of: str) -> str:
+    return (
+        f'[[step]]\nname = "look"\nkind = "review"\nof = "{of}"\nby = ["reviewer"]\n'
+        f'return_to = "{return_to}"\nmax_rejects = 3\nprompt = "judge {{{{ input }}}}"\n'
+    )
+
+
+class Judged:
+    """Agents that do as they are told, and a critic that refuses once."""
+
+    def __init__(self) -> None:
+        self.verdicts = [REJECT, APPROVE]
+
+    def __call__(self, spec: SessionSpec, prompt: Prompt) -> str | Failure:
+        if spec.agent.name == "reviewer":
+            return self.verdicts.pop(0)
+        return echo(spec, prompt)
+
+
+async def test_a_review_sends_a_fan_out_back_and_every_branch_is_made_anew(world: Making) -> None:
+    w = world(Judged())
+    w.workflow(BRANCHES + critic("parts", "all") + agent("last", "last {{ input }}"))
+    state = await w.to_the_end()
+    assert state.run.state is TaskState.DONE, state.run.reason
+    assert w.stage.texts("parts-a")[1].startswith("part a")
+    assert "too short" in w.stage.texts("parts-a")[1]
+    assert len(w.stage.texts("parts-b")) == 2
+    assert final_output(state).startswith("<last <part a too short")
+
+
+async def test_a_review_sends_a_loop_back_to_its_first_turn(world: Making) -> None:
+    w = world(Judged())
+    loop = "[step.loop]\nuntil = \"'2' in output\"\nmax_iterations = 3\n"
+    w.workflow(agent("polish", "turn {{ iteration }}", loop) + critic("polish", "polish"))
+    state = await w.to_the_end()
+    assert state.run.state is TaskState.DONE, state.run.reason
+    turns = [a.iteration for a in state.attempts.values() if a.step == "polish"]
+    assert turns == [1, 2, 1, 2]
+    assert [text.split()[1] for text in w.stage.texts("polish")] == ["1", "2", "1", "2"]
+
+
+async def test_a_fork_behind_a_loop_branches_and_a_run_of_its_own(world: Making) -> None:
+    w = world(echo)
+    loop = "[step.loop]\nuntil = \"'2' in output\"\nmax_iterations = 3\n"
+    w.workflow(agent("inner", "inner {{ input }}"), name="part")
+    w.workflow(
+        agent("polish", "turn {{ iteration }}", loop)
+        + BRANCHES
+        + '[[step]]\nname = "sub"\nkind = "workflow"\nworkflow = "part"\n'
+        + agent("last", "last {{ input }}")
+    )
+    state = await w.to_the_end()
+    assert state.run.state is TaskState.DONE, state.run.reason
+    asked = len(w.stage.prompts)
+    supervisor = w.supervisor
+    assert supervisor is not None
+    forked = await supervisor.execute(cmd.ForkRun(run_id=state.run.run_id, step="last", by=ADA))
+    assert forked.run_id is not None
+    again = await w.until(forked.run_id, over)
+    assert again.run.state is TaskState.DONE, again.run.reason
+    assert final_output(again) == final_output(state)
+    assert len(w.stage.prompts) == asked + 1
+
+
+async def test_a_run_paused_while_it_waits_to_try_again_can_be_canceled(world: Making) -> None:
+    w = world(lambda spec, prompt: overloaded())
+    w.workflow(agent("one", "one", "[step.retry]\nmax_retries = 3\ndelay_seconds = 30.0\n"))
+    run_id = await w.start()
+    await w.until(run_id, lambda s: any(a.retry_in for a in s.attempts.values()))
+    await w.tell(cmd.PauseRun(run_id=run_id, by=ADA))
+    state = await w.until(run_id, lambda s: s.run.state is TaskState.BLOCKED)
+    await asyncio.sleep(0.05)
+    assert w.stage.at_work == 0 and len(state.attempts) == 1
+    await w.tell(cmd.CancelRun(run_id=run_id, by=ADA, reason="enough"))
+    await w.until(run_id, lambda s: s.run.state is TaskState.CANCELED)
+
+
+async def test_who_resumes_a_run_does_not_wait_for_its_delay(world: Making) -> None:
+    answers: list[str | Failure] = [overloaded(), "fine"]
+    w = world(lambda spec, prompt: answers.pop(0))
+    w.workflow(agent("one", "one", "[step.retry]\nmax_retries = 3\ndelay_seconds = 600.0\n"))
+    run_id = await w.start()
+    await w.until(run_id, lambda s: any(a.retry_in for a in s.attempts.values()))
+    await w.tell(cmd.PauseRun(run_id=run_id, by=ADA))
+    await w.until(run_id, lambda s: s.run.state is TaskState.BLOCKED)
+    await w.tell(cmd.ResumeRun(run_id=run_id, by=ADA))
+    state = await w.until(run_id, over)
+    assert state.run.state is TaskState.DONE
+
+
+async def test_a_branch_given_a_value_is_collected_with_the_others(world: Making) -> None:
+    def play(spec: SessionSpec, prompt: Prompt) -> str | Failure:
+        return broken() if "part b" in prompt.text else echo(spec, prompt)
+
+    w = world(play)
+    w.workflow(BRANCHES)
+    run_id = await w.start()
+    await w.until(run_id, lambda s: s.run.state is TaskState.BLOCKED)
+    await w.tell(cmd.SkipStep(run_id=run_id, step="parts", branch="b", value="mine", by=ADA))
+    state = await w.until(run_id, over)
+    assert state.run.state is TaskState.DONE, state.run.reason
+    assert final_output(state) == "<part a>\n\n---\n\nmine"
+
+
+async def test_what_a_gate_has_refused_flows_nowhere_when_its_step_is_skipped(
+    world: Making,
+) -> None:
+    w = world(echo)
+    gate = 'on_error = "skip"\n[[step.gate]]\nname = "no"\nshell = "false"\non_failure = "fail"\n'
+    w.workflow(
+        agent("one", "one")
+        + agent("two", "two {{ input }}", gate)
+        + agent("three", "3 {{ input }}")
+    )
+    state = await w.to_the_end()
+    assert state.run.state is TaskState.DONE, state.run.reason
+    assert final_output(state) == "<3 <one>>"
+
+
+async def test_more_branches_than_can_be_at_work_at_once(world: Making) -> None:
+    def play(spec: SessionSpec, prompt: Prompt) -> str | Failure:
+        if prompt.text.startswith("list"):
+            return json.dumps([f"item {n}" for n in range(60)])
+        return echo(spec, prompt)
+
+    w = world(play)
+    w.workflow(
+        agent("list", "list")
+        + '[[step]]\nname = "each"\nkind = "fan_out"\nagent = "coder"\nprompt = "{{ item }}"\n'
+        + 'for_each = "list"\nmerge = false\nmax_branches = 60\n'
+        + '[[step]]\nname = "all"\nkind = "collect"\nof = ["each"]\n'
+    )
+    run_id = await w.start()
+
+    def made(state: RunState) -> int:
+        return sum(a.state is AttemptState.PASSED for a in state.attempts.values())
+
+    assert w.supervisor is not None
+    async with asyncio.timeout(100):
+        while not over(state := await w.supervisor.run(run_id)):  # noqa: ASYNC110
+            await asyncio.sleep(0.2)
+    assert state.run.state is TaskState.DONE, state.run.reason
+    assert made(state) == 62  # the list, the branches, what was collected
+    assert final_output(state).count("item") == 60
