@@ -171,3 +171,92 @@ async def test_more_branches_than_can_be_at_work_at_once(world: Making) -> None:
     assert state.run.state is TaskState.DONE, state.run.reason
     assert made(state) == 62  # the list, the branches, what was collected
     assert final_output(state).count("item") == 60
+
+
+QUORUM = BRANCHES.replace(
+    '[[step.branch]]\nname = "a"\n', "".join(f'[[step.branch]]\nname = "{n}"\n' for n in "acd")
+).replace('of = ["parts"]\n', 'of = ["parts"]\ntake = "quorum"\nquorum = 2\n')
+
+
+async def test_a_branch_that_stands_still_holds_no_quorum_up(world: Making) -> None:
+    def play(spec: SessionSpec, prompt: Prompt) -> str | Failure:
+        return broken() if "part b" in prompt.text else echo(spec, prompt)
+
+    w = world(play)
+    w.stage.gates["part d"] = asyncio.Event()
+    w.workflow(QUORUM + agent("last", "last {{ input }}"))
+    state = await w.to_the_end()
+    assert state.run.state is TaskState.DONE, state.run.reason
+    assert final_output(state).count("part") == 2
+    late = {a.branch: a.state for a in state.attempts.values() if a.branch in ("b", "d")}
+    assert late == {"b": AttemptState.CANCELED, "d": AttemptState.CANCELED}
+    async with asyncio.timeout(5):
+        while w.stage.at_work:  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+
+
+async def test_one_retry_takes_up_all_branches_that_stand_still(world: Making) -> None:
+    down = {"part a", "part b"}
+
+    def play(spec: SessionSpec, prompt: Prompt) -> str | Failure:
+        return broken() if prompt.text.strip() in down else echo(spec, prompt)
+
+    w = world(play)
+    w.workflow(BRANCHES)
+    run_id = await w.start()
+    await w.until(run_id, lambda s: s.run.state is TaskState.BLOCKED)
+    down.clear()
+    await w.tell(cmd.RetryRun(run_id=run_id, by=ADA))
+    state = await w.until(run_id, over)
+    assert state.run.state is TaskState.DONE, state.run.reason
+    assert final_output(state) == "<part a>\n\n---\n\n<part b>"
+
+
+async def test_canceling_a_run_ends_the_agents_of_all_its_branches(world: Making) -> None:
+    w = world(echo)
+    w.stage.gates["part"] = asyncio.Event()
+    w.workflow(BRANCHES)
+    run_id = await w.start()
+    async with asyncio.timeout(10):
+        while w.stage.at_work < 2:  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+    await w.tell(cmd.CancelRun(run_id=run_id, by=ADA, reason="enough"))
+    async with asyncio.timeout(1):
+        while w.stage.at_work:  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+    state = await w.until(run_id, lambda s: s.run.state is TaskState.CANCELED)
+    assert len(w.stage.prompts) == 2 and state.run.reason == "enough"
+
+
+async def test_a_pause_reaches_the_run_that_is_waited_for(world: Making) -> None:
+    w = world(echo)
+    w.stage.gates["inner"] = gate = asyncio.Event()
+    w.workflow(agent("inner", "inner {{ input }}") + agent("next", "next"), name="part")
+    w.workflow('[[step]]\nname = "sub"\nkind = "workflow"\nworkflow = "part"\n')
+    run_id = await w.start()
+    state = await w.until(run_id, lambda s: any(a.child for a in s.attempts.values()))
+    (child,) = [a.child for a in state.attempts.values() if a.child]
+    async with asyncio.timeout(10):
+        while not w.stage.at_work:  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+    await w.tell(cmd.PauseRun(run_id=run_id, by=ADA))
+    await w.until(run_id, lambda s: s.run.state is TaskState.BLOCKED)
+    stands = await w.until(child, lambda s: s.run.state is TaskState.BLOCKED)
+    assert stands.run.blocked is not None
+    gate.set()
+    await w.tell(cmd.ResumeRun(run_id=run_id, by=ADA))
+    state = await w.until(run_id, over)
+    assert state.run.state is TaskState.DONE, state.run.reason
+
+
+async def test_an_attempt_that_took_too_long_is_tried_again(world: Making) -> None:
+    w = world(echo)
+    w.stage.gates["one"] = gate = asyncio.Event()
+    retry = '[step.retry]\nmax_retries = 1\ndelay_seconds = 0.01\non = ["timeout"]\n'
+    w.workflow(agent("one", "one", f"timeout_seconds = 1.0\n{retry}"))
+    run_id = await w.start()
+    await w.until(run_id, lambda s: any(a.failure for a in s.attempts.values()))
+    gate.set()
+    state = await w.until(run_id, over)
+    assert state.run.state is TaskState.DONE, state.run.reason
+    assert [a.state for a in state.attempts.values()] == [AttemptState.FAILED, AttemptState.PASSED]

@@ -27,6 +27,7 @@ class Actor:
 
     async def prompt(self, prompt: Prompt) -> AsyncIterator[AgentEvent]:
         stage = self.stage
+        self.over.clear()  # an interrupt ends one turn
         workspace = Path(self.spec.workspace).name
         stage.prompts.append((self.spec.agent.name, workspace, prompt.text))
         stage.at_work += 1
