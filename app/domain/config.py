@@ -19,6 +19,14 @@ from app.domain.toml_source import load_toml, refuse
 from app.domain.workflow import AgentConfig
 
 Found = Iterator[tuple[KeyPath, str]]
+_ONLY_FOR = {
+    "approval": ("codex",),
+    "auth": ("acp",),
+    "mode": ("acp",),
+    "script": ("scripted",),
+    "speed": ("scripted",),
+    "start_seconds": ("acp", "codex"),
+}
 _CONDITIONS = ("tool", "command", "command_exact", "path", "agent", "max_risk", "min_risk")
 
 
@@ -116,11 +124,12 @@ def _agent(at: KeyPath, agent: AgentConfig) -> Found:
         yield (*at, "name"), f'"{OPERATOR}" means the person; give the agent another name'
     if agent.driver == "scripted" and not agent.script:
         yield at, 'driver "scripted" needs `script`, the path of its script file'
-    if agent.driver != "scripted":
-        for key in sorted(agent.model_fields_set & {"script", "speed"}):
-            yield (*at, key), 'only for driver "scripted"'
-    elif "start_seconds" in agent.model_fields_set:
-        yield (*at, "start_seconds"), 'only for driver "codex"'
+    if agent.driver == "acp" and not agent.command:
+        yield at, 'driver "acp" needs `command`, such as ["opencode", "acp"]'
+    for key in sorted(agent.model_fields_set & _ONLY_FOR.keys()):
+        if agent.driver not in _ONLY_FOR[key]:
+            drivers = " and ".join(f'"{driver}"' for driver in _ONLY_FOR[key])
+            yield (*at, key), f"only for driver {drivers}"
     for i, name in enumerate(agent.env):
         if not name.isidentifier():
             yield (*at, "env", i), f'"{name}" is not the name of an environment variable'

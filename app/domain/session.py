@@ -28,13 +28,15 @@ class Continuity(StrEnum):
 
 
 class Usage(Model):
-    """Tokens of a session so far."""
+    """Tokens and cost of a session so far."""
 
     input_tokens: int = 0
     output_tokens: int = 0
     cached_tokens: int = 0
     total_tokens: int = 0
-    context_window: int | None = None
+    context_window: int | None = None  # tokens that fit
+    context_tokens: int | None = None  # tokens in it now
+    cost_usd: float | None = None  # where the agent or a price list says so
 
 
 class Session(Model):

@@ -50,14 +50,16 @@ class AgentConfig(Model):
     """A configured role: which driver, with what options, under which rights."""
 
     name: Name
-    driver: Literal["codex", "scripted"]
+    driver: Literal["acp", "codex", "scripted"]
     model: str = ""
+    mode: str = ""  # acp driver: one of the agent's own modes
+    auth: str = ""  # acp driver: the agent's way to sign in that is to be used
     command: tuple[Text, ...] = ()  # how to start it; the driver's default when empty
     sandbox: Literal["read-only", "workspace-write", "danger-full-access"] = "workspace-write"
     approval: Literal["untrusted", "on-request", "never"] = "untrusted"
     script: str = ""  # scripted driver: path of its script file, absolute once loaded
     speed: float = Field(default=1.0, gt=0, allow_inf_nan=False)  # scripted driver: pacing factor
-    start_seconds: Seconds = 30  # codex driver: each step of its start may take so long
+    start_seconds: Seconds = 30  # acp, codex: each step of its start may take so long
     env: tuple[str, ...] = ()  # names of environment variables it may see
     max_parallel: int = Field(default=0, ge=0, le=1000)  # sessions at work; 0: no limit
     instructions: str = ""  # standing instructions, put before each session's first prompt

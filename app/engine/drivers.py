@@ -9,7 +9,8 @@ from app.agents.protocol import Driver
 
 def default_drivers() -> Mapping[str, Driver]:
     """Every driver this program has, by the name agents use in the configuration."""
+    from app.agents.acp import AcpDriver
     from app.agents.codex import CodexDriver
     from app.agents.scripted import ScriptedDriver
 
-    return {"codex": CodexDriver(), "scripted": ScriptedDriver()}
+    return {"acp": AcpDriver(), "codex": CodexDriver(), "scripted": ScriptedDriver()}

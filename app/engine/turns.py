@@ -179,6 +179,9 @@ class Turn:
                 self._usage = usage
 
     def _item_done(self, item_id: str, kind: ChunkKind, text: str) -> None:
+        if not item_id:  # said about the conversation, not in it
+            self._live.transcript.say(kind, text)
+            return
         digest, size = self._live.transcript.finish(kind, item_id, text)
         finished = ev.ItemFinished(
             session_id=self._live.session_id,

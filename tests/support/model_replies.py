@@ -4,6 +4,7 @@ Without rules, the last user message decides, line by line:
 
     RUN: shell command        one shell call for each such line, in order, then a message
     PATCH: path|text          adds a file through the agent's patch tool
+    CALL: name {json}         a call of any tool of the agent
     SAY: text                 the final message (`\\n` makes a new line)
     THINK: text               a reasoning summary before it
     SLOW: seconds             a final message that is streamed for so long
@@ -23,15 +24,16 @@ in the last user message (`last`).
 
 from __future__ import annotations
 
+import json
 import re
 import threading
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
-_DIRECTIVE = re.compile(r"^\s*(RUN|PATCH|SAY|THINK|SLOW|ERR|ERRONCE):\s*(.*)$", re.MULTILINE)
+_DIRECTIVE = re.compile(r"^\s*(RUN|PATCH|CALL|SAY|THINK|SLOW|ERR|ERRONCE):\s*(.*)$", re.MULTILINE)
 # Messages that codex writes itself in the user's name.
 _CONTEXT = ("<environment_context", "<user_instructions", "<permissions", "# AGENTS")
 
@@ -45,11 +47,17 @@ class Patch(_Strict):
     text: str
 
 
+class Call(_Strict):
+    name: str
+    arguments: dict[str, Any] = {}
+
+
 class Reply(_Strict):
-    """What the model does next; exactly one of run, patch, say, slow and error counts."""
+    """What the model does next; exactly one of run, patch, call, say, slow and error counts."""
 
     run: str | None = None
     patch: Patch | None = None
+    call: Call | None = None  # not in the Responses dialect
     say: str = ""
     think: str = ""
     slow: float = 0
@@ -115,6 +123,12 @@ class Script:
                     return self._next(number)
             return self._directed(last, results)
 
+    def without_tools(self, conversation: Conversation) -> Reply:
+        """The reply to a request that offers no tool: it only talks."""
+        reply = self.reply(conversation)
+        acts = reply.run is not None or reply.patch is not None or reply.call is not None
+        return Reply(say="a title") if acts else reply
+
     def _next(self, number: int) -> Reply:
         replies = self._rules[number].replies
         at = min(self._given[number], len(replies) - 1)
@@ -129,7 +143,7 @@ class Script:
         if "ERRONCE" in words and message not in self._seen:
             self._seen.add(message)
             return Reply(error=int(words["ERRONCE"]))
-        acts = [line for line in lines if line[0] in ("RUN", "PATCH")]
+        acts = [line for line in lines if line[0] in ("RUN", "PATCH", "CALL")]
         if len(results) < len(acts):
             return _act(*acts[len(results)])
         if "SLOW" in words:
@@ -142,6 +156,9 @@ class Script:
 def _act(name: str, value: str) -> Reply:
     if name == "RUN":
         return Reply(run=value)
+    if name == "CALL":
+        tool, _, arguments = value.partition(" ")
+        return Reply(call=Call(name=tool, arguments=json.loads(arguments or "{}")))
     path, _, text = value.partition("|")
     return Reply(patch=Patch(path=path, text=text))
 

@@ -1,4 +1,5 @@
-"""A model server for tests: speaks the OpenAI Responses stream, says what a script tells it.
+"""A model server for tests: speaks the OpenAI Responses stream and two more dialects
+(`model_dialects`), says what a script tells it.
 
 In a test: `with ModelServer() as server: … server.base_url …`. From a shell:
 
@@ -20,6 +21,7 @@ from pathlib import Path
 from types import TracebackType
 
 from tests.support.codex_home import write_codex_home
+from tests.support.model_dialects import Chat, Messages, conversation
 from tests.support.model_replies import Conversation, Reply, Script
 
 Json = dict[str, object]
@@ -41,6 +43,7 @@ class ModelServer:
     def __init__(self, script: Script | None = None, port: int = 0) -> None:
         self.script = script or Script()
         self.requests: list[Json] = []
+        self.headers: list[dict[str, str]] = []  # of the requests in the other dialects
         self._stopping = threading.Event()
         self._http = _Http(("127.0.0.1", port), _Handler)
         self._http.owner = self
@@ -54,7 +57,19 @@ class ModelServer:
 
     def conversations(self) -> list[Conversation]:
         """What the model was shown, request by request."""
-        return [Conversation(body) for body in list(self.requests)]
+        return [
+            conversation(body) if "messages" in body else Conversation(body)
+            for body in list(self.requests)
+        ]
+
+    def pieces(self, reply: Reply) -> Iterator[str]:
+        """The words of a reply as they are streamed."""
+        if not reply.slow:
+            yield from _pieces(reply.say)
+            return
+        for tick in range(int(reply.slow / _TICK_SECONDS)):
+            self.pause(_TICK_SECONDS)
+            yield f"tick {tick} "
 
     def pause(self, seconds: float) -> None:
         """Wait, but no longer than the server lives."""
@@ -98,6 +113,11 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         raw = self.rfile.read(int(self.headers.get("content-length") or 0))
+        path = self.path.split("?")[0]
+        for end, dialect in (("/chat/completions", Chat), ("/messages", Messages)):
+            if path.endswith(end):
+                self._speak(json.loads(raw), dialect)
+                return
         if not self.path.split("?")[0].endswith("/responses"):
             self._json(404, {"error": {"message": f"no route {self.path}"}})
             return
@@ -109,6 +129,36 @@ class _Handler(BaseHTTPRequestHandler):
             return
         try:
             self._stream(_Answer(body, reply, self.server.owner))
+        except OSError:  # the agent was interrupted or killed, and hung up
+            self.close_connection = True
+
+    def _speak(self, body: Json, dialect: type[Chat] | type[Messages]) -> None:
+        """Answer in one of the other dialects."""
+        owner = self.server.owner
+        owner.requests.append(body)
+        self.server.owner.headers.append(dict(self.headers))
+        if not body.get("tools"):  # agents ask for titles and the like on the side
+            reply = owner.script.without_tools(conversation(body))
+        else:
+            reply = owner.script.reply(conversation(body))
+        if reply.error:
+            kind = "rate_limit_error" if reply.error == 429 else "server_error"
+            error = {"type": kind, "message": f"scripted {reply.error}"}
+            self._json(reply.error, {"type": "error", "error": error})
+            return
+        answer = dialect(body, reply, owner.pieces)
+        try:
+            if not body.get("stream"):
+                self._json(200, answer.whole())
+                return
+            self.send_response(200)
+            self.send_header("content-type", "text/event-stream")
+            self.send_header("connection", "close")
+            self.end_headers()
+            self.close_connection = True
+            for event in answer.events():
+                self.wfile.write(event.encode())
+                self.wfile.flush()
         except OSError:  # the agent was interrupted or killed, and hung up
             self.close_connection = True
 
@@ -177,16 +227,11 @@ class _Answer:
         yield self._item("added", {**item, "status": "in_progress"})
         place: Json = {"item_id": item_id, "output_index": 0, "content_index": 0}
         text = ""
-        for piece in self._slowly() if self._reply.slow else _pieces(self._reply.say):
+        for piece in self._owner.pieces(self._reply):
             text += piece
             yield {"type": "response.output_text.delta", **place, "delta": piece}
         part = {"type": "output_text", "text": text, "annotations": []}
         yield self._finished({**item, "status": "completed", "content": [part]})
-
-    def _slowly(self) -> Iterator[str]:
-        for tick in range(int(self._reply.slow / _TICK_SECONDS)):
-            self._owner.pause(_TICK_SECONDS)
-            yield f"tick {tick} "
 
     def _call(self) -> Iterator[Json]:
         item = self._tool_call()

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Sequence
 
+from app.agents.capped import DIFF_CAP, SUMMARY_CAP, TITLE_CAP, as_json, capped
 from app.agents.codex.models import (
     CommandApproval,
     CommandExecution,
@@ -16,13 +15,9 @@ from app.agents.codex.models import (
     WebSearch,
 )
 from app.agents.codex.shell import unwrap
+from app.agents.diffs import edit_title
 from app.domain.text import one_line
 from app.domain.toolcall import FileChange, ToolCall, ToolKind, ToolOutcome
-
-ARGUMENTS_CAP = 16 * 1024  # characters
-DIFF_CAP = 256 * 1024  # characters of one file's diff
-SUMMARY_CAP = 2000  # characters, from the end
-_TITLE_CAP = 200
 
 
 def command_call(item: CommandExecution) -> ToolCall:
@@ -39,7 +34,7 @@ def command_asked(asked: CommandApproval, known: ToolCall | None) -> ToolCall:
             title=f"{network.protocol} access to {network.host}",
             command=unwrap(asked.command) if asked.command else None,
             cwd=asked.cwd,
-            arguments=_json(network.model_dump(by_alias=True)),
+            arguments=as_json(network.model_dump(by_alias=True)),
             reason=asked.reason,
         )
     if asked.command is not None:
@@ -58,10 +53,10 @@ def _shell(call_id: str, raw: str, cwd: str | None) -> ToolCall:
         call_id=call_id,
         tool="shell",
         kind=ToolKind.SHELL,
-        title=one_line(command, _TITLE_CAP) or "a command that codex does not name",
+        title=one_line(command, TITLE_CAP) or "a command that codex does not name",
         command=command,
         cwd=cwd,
-        arguments=_json({"command": raw}),
+        arguments=as_json({"command": raw}),
     )
 
 
@@ -73,7 +68,7 @@ def edit_call(item: FileChangeItem) -> ToolCall:
         call_id=item.id,
         tool="apply_patch",
         kind=ToolKind.EDIT,
-        title=_edit_title(changes),
+        title=edit_title(changes),
         changes=tuple(changes),
     )
 
@@ -87,7 +82,7 @@ def edit_asked(asked: FileChangeApproval, known: ToolCall | None) -> ToolCall:
         kind=ToolKind.EDIT,
         title="a file change that codex does not show",
     )
-    arguments = _json({"grantRoot": asked.grant_root}) if asked.grant_root else call.arguments
+    arguments = as_json({"grantRoot": asked.grant_root}) if asked.grant_root else call.arguments
     return call.model_copy(update={"reason": asked.reason, "arguments": arguments})
 
 
@@ -96,8 +91,8 @@ def mcp_call(item: McpToolCall) -> ToolCall:
         call_id=item.id,
         tool=f"mcp__{item.server}__{item.tool}",
         kind=ToolKind.OTHER,
-        title=one_line(f"{item.server}: {item.tool}", _TITLE_CAP),
-        arguments=_json(item.arguments),
+        title=one_line(f"{item.server}: {item.tool}", TITLE_CAP),
+        arguments=as_json(item.arguments),
     )
 
 
@@ -106,7 +101,7 @@ def search_call(item: WebSearch) -> ToolCall:
         call_id=item.id,
         tool="web_search",
         kind=ToolKind.FETCH,
-        title=one_line(f"search the web: {item.query}", _TITLE_CAP),
+        title=one_line(f"search the web: {item.query}", TITLE_CAP),
     )
 
 
@@ -136,22 +131,3 @@ def _changes(update: FileUpdate) -> Sequence[FileChange]:
     if update.kind.move_path is None:
         return (change,)
     return (change, FileChange(path=update.kind.move_path, change="add"))
-
-
-def _edit_title(changes: Sequence[FileChange]) -> str:
-    names = [change.path.rsplit("/", 1)[-1] for change in changes]
-    if len(changes) == 1:
-        return one_line(f"{changes[0].change} {names[0]}", _TITLE_CAP)
-    return one_line(f"change {len(changes)} files: {', '.join(names)}", _TITLE_CAP)
-
-
-def _json(value: object) -> str:
-    return capped(json.dumps(value, ensure_ascii=False, sort_keys=True), ARGUMENTS_CAP)
-
-
-def capped(text: str, cap: int) -> str:
-    """`text`, or its start and what is missing, with a hash so that two long texts differ."""
-    if len(text) <= cap:
-        return text
-    digest = hashlib.sha256(text.encode(errors="surrogatepass")).hexdigest()[:16]
-    return f"{text[:cap]}\n[… {len(text) - cap:,} more characters, sha256 {digest}…]"

@@ -10,9 +10,9 @@ from app.agents.codex import models
 from app.agents.codex.binary import command_line
 from app.agents.codex.peer import ConnectionLost, NoAnswer, RpcError
 from app.agents.codex.session import CodexSession
-from app.agents.codex.translation import unreadable
 from app.agents.codex.wire import Params
 from app.agents.protocol import SessionSpec
+from app.agents.unreadable import unreadable
 from app.domain.errors import DriverError
 from app.domain.session import Continuity
 

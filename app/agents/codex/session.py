@@ -11,8 +11,7 @@ from pydantic import ValidationError
 from app.agents.codex import approvals, models
 from app.agents.codex.connection import Connection
 from app.agents.codex.peer import ConnectionLost, Incoming
-from app.agents.codex.stream import EventStream
-from app.agents.codex.translation import Translator, unreadable
+from app.agents.codex.translation import Translator
 from app.agents.codex.wire import (
     INVALID_PARAMS,
     METHOD_NOT_FOUND,
@@ -30,6 +29,8 @@ from app.agents.protocol import (
     Prompt,
     TurnDone,
 )
+from app.agents.stream import EventStream
+from app.agents.unreadable import unreadable
 from app.domain.approval import Action
 from app.domain.errors import DriverError
 from app.domain.run import Failure, FailureKind

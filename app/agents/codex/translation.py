@@ -13,6 +13,7 @@ from app.agents.codex.failures import failure_of
 from app.agents.codex.tools import ToolTable
 from app.agents.codex.wire import Notification
 from app.agents.protocol import AgentEvent, ItemDone, TextDelta, TurnDone, UsageReported
+from app.agents.unreadable import unreadable
 from app.domain.run import Failure, FailureKind
 from app.domain.session import ChunkKind, Usage
 
@@ -211,10 +212,3 @@ class Translator:
 def _protocol_failure(what: str) -> TurnDone:
     message = f"codex speaks its protocol in a way that this version does not know: {what}"
     return TurnDone("failed", "", Failure(kind=FailureKind.PROTOCOL, message=message))
-
-
-def unreadable(method: str, error: ValidationError) -> str:
-    """Which field of a message is wrong, and how."""
-    first = error.errors(include_url=False, include_input=False)[0]
-    place = ".".join(str(part) for part in first["loc"]) or "params"
-    return f"{method}: {place}: {first['msg']}"

@@ -10,8 +10,8 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import TypeVar
 
+from app.agents.diffs import DiffError
 from app.agents.protocol import SessionSpec
-from app.agents.scripted.diffs import DiffError
 from app.agents.scripted.files import OutsideWorkspace, planned_change, read_file, write_edit
 from app.agents.scripted.script import Call, Edit, Read, Shell
 from app.domain.errors import DriverError

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from app.agents.scripted.diffs import apply_diff, make_diff
+from app.agents.diffs import apply_diff, make_diff
 from app.agents.scripted.script import Edit
 from app.domain.toolcall import FileChange
 

@@ -31,7 +31,7 @@ from app.domain.errors import DriverError
 from app.domain.run import FailureKind
 from app.domain.session import ChunkKind, Continuity
 from app.domain.toolcall import FileChange, ToolKind
-from tests.agents.codex.conftest import Journal, end_of, play
+from tests.agents.playing import Journal, end_of, play
 from tests.support.model_server import ModelServer
 
 pytestmark = pytest.mark.codex

@@ -29,7 +29,7 @@ from app.domain.approval import Action, Scope
 from app.domain.errors import DriverError
 from app.domain.run import FailureKind
 from app.domain.session import ChunkKind, Continuity
-from tests.agents.codex.conftest import Journal, end_of, play
+from tests.agents.playing import Journal, end_of, play
 
 Spec = Callable[[str], SessionSpec]
 ALLOW = Answer(Action.ALLOW)

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from app.agents.capped import DIFF_CAP
 from app.agents.codex import calls, models
 from app.agents.codex.failures import failure_of
 from app.agents.codex.tools import ToolTable
@@ -149,9 +150,9 @@ def test_long_diffs_are_capped_but_stay_distinct() -> None:
     def of(text: str) -> ToolCall:
         return edit({"path": "/w/a", "kind": {"type": "add"}, "diff": text})
 
-    long = "x" * (2 * calls.DIFF_CAP)
+    long = "x" * (2 * DIFF_CAP)
     first, second = of(long + "1"), of(long + "2")
-    assert len(first.changes[0].diff) < calls.DIFF_CAP + 100
+    assert len(first.changes[0].diff) < DIFF_CAP + 100
     assert "more characters" in first.changes[0].diff
     assert first.fingerprint != second.fingerprint
 

@@ -15,7 +15,7 @@ import pytest
 from app.agents.codex import CodexDriver
 from app.agents.protocol import Answer, SessionSpec
 from app.domain.approval import Action
-from tests.agents.codex.conftest import end_of, play
+from tests.agents.playing import end_of, play
 from tests.support.codex_home import write_codex_home
 from tests.support.model_replies import Conversation, Script
 from tests.support.model_server import ModelServer

@@ -11,7 +11,7 @@ from app.agents.protocol import AgentEvent
 
 
 class EventStream:
-    """A queue that slows its writer: a reader that stands still stops codex at its pipe
+    """A queue that slows its writer: a reader that stands still stops the agent at its pipe
     instead of filling memory."""
 
     def __init__(self, limit: int = 2048) -> None:

@@ -4,7 +4,12 @@ from __future__ import annotations
 
 import difflib
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
+
+from app.agents.capped import TITLE_CAP
+from app.domain.text import one_line
+from app.domain.toolcall import FileChange
 
 _HUNK = re.compile(r"^@@ -(\d+)(?:,(\d+))? \+\d+(?:,\d+)? @@")
 
@@ -18,6 +23,14 @@ class _Hunk:
     start: int  # line in the old text, from 0
     old: tuple[str, ...]
     new: tuple[str, ...]
+
+
+def edit_title(changes: Sequence[FileChange]) -> str:
+    """One line that says which files a call would change."""
+    names = [change.path.rstrip("/").rsplit("/", 1)[-1] for change in changes]
+    if len(changes) == 1:
+        return one_line(f"{changes[0].change} {names[0]}", TITLE_CAP)
+    return one_line(f"change {len(changes)} files: {', '.join(names)}", TITLE_CAP)
 
 
 def make_diff(path: str, old: str, new: str) -> str:

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.agents.scripted.diffs import DiffError, apply_diff, make_diff
+from app.agents.diffs import DiffError, apply_diff, make_diff
 
 LINES = st.lists(st.sampled_from(["a", "b", "", "c\r", " d", "- e", "\\ f", "@@ g"]), max_size=12)
 TEXTS = st.builds(lambda lines, end: "\n".join(lines) + end, LINES, st.sampled_from(["", "\n"]))

@@ -1,0 +1,99 @@
+"""A whole run with real agents and a scripted model: answered, denied, killed, resumed."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from app.domain.approval import Action, ApprovalState, Settlement
+from app.domain.commands import SettleApproval
+from app.domain.session import Continuity
+from app.domain.task_state import TaskState
+from tests.e2e.place import EFFECT, SLOW, begin, decision, finished, only, place, until, waits
+from tests.support.story import ADA
+
+pytestmark = pytest.mark.timeout(180)
+
+AGENTS = pytest.mark.parametrize(
+    "agent",
+    [
+        pytest.param("codex", marks=pytest.mark.codex),
+        pytest.param("opencode", marks=pytest.mark.acp),
+        pytest.param("qwen", marks=pytest.mark.acp),
+    ],
+)
+
+
+@AGENTS
+@pytest.mark.parametrize("victim", ["nobody", "agent", "longwatch", "both"])
+async def test_an_approval_outlives_whoever_is_killed(
+    tmp_path: Path, agent: str, victim: str
+) -> None:
+    async with place(tmp_path, EFFECT, agent) as here:
+        client = await here.up()
+        run_id = await begin(client, here.project)
+        before = only(await until(client, run_id, waits))
+        if victim in ("agent", "both"):
+            here.kill_agent()
+        if victim in ("longwatch", "both"):
+            here.kill_host()
+            await client.close()
+            client = await here.up()
+        if victim != "nobody":
+            await until(client, run_id, lambda s: only(s).call.call_id != before.call.call_id)
+        after = only(await client.run(run_id))
+        assert (after.approval_id, after.revision) == (before.approval_id, before.revision)
+        await client.execute(decision(before, Action.ALLOW))
+        state = await finished(client, run_id)
+        (session,) = state.sessions.values()
+        assert session.continuity is (
+            Continuity.FRESH if victim == "nobody" else Continuity.RESUMED
+        )
+        assert only(state).state is ApprovalState.EXECUTED
+        assert (await client.diff(run_id)).count("+PUSHED") == 1
+        assert (await client.verify()).ok
+        await client.close()
+
+
+@AGENTS
+async def test_a_denial_reaches_the_agent_with_its_reason(tmp_path: Path, agent: str) -> None:
+    async with place(tmp_path, EFFECT, agent) as here:
+        client = await here.up()
+        run_id = await begin(client, here.project)
+        approval = only(await until(client, run_id, waits))
+        await client.execute(decision(approval, Action.DENY, "not on a Friday"))
+        state = await finished(client, run_id)
+        assert only(state).state is ApprovalState.DENIED
+        assert "PUSHED" not in await client.diff(run_id)
+        (attempt,) = state.attempts.values()
+        assert attempt.output is not None and "Then I leave it." in attempt.output
+        await client.close()
+
+
+@AGENTS
+async def test_a_call_cut_off_while_it_ran_is_asked_about_and_not_repeated(
+    tmp_path: Path, agent: str
+) -> None:
+    async with place(tmp_path, SLOW, agent) as here:
+        client = await here.up()
+        run_id = await begin(client, here.project)
+        await client.execute(decision(only(await until(client, run_id, waits)), Action.ALLOW))
+        await asyncio.sleep(0.5)
+        here.kill_host()
+        await client.close()
+        client = await here.up()
+        state = await until(client, run_id, lambda s: only(s).state is ApprovalState.UNCERTAIN)
+        await asyncio.sleep(0.5)
+        assert (await client.run(run_id)).run.state is TaskState.IN_PROGRESS
+        settle = SettleApproval(
+            approval_id=only(state).approval_id,
+            revision=only(state).revision,
+            settlement=Settlement.RUN_AGAIN,
+            by=ADA,
+        )
+        await client.execute(settle)
+        state = await finished(client, run_id)
+        assert only(state).state is ApprovalState.EXECUTED
+        await client.close()
