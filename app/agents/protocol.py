@@ -162,6 +162,7 @@ class SessionSpec:
     workspace: str  # absolute; the session's own
     env: Mapping[str, str]  # the child's whole environment, minimal, made by the engine
     processes: ProcessHost
+    folder: str = ""  # absolute, private to the session and lasting; made by who needs it
 
 
 class AgentSession(Protocol):

@@ -14,6 +14,7 @@ from typing import Literal
 
 import click
 
+from app.agents.known import KNOWN
 from app.cli.options import CHOOSE, asked_store, json_option, store_option
 from app.cli.output import emit, say, table
 from app.domain.base import Model
@@ -41,7 +42,7 @@ class Check(Model):
 def doctor_command(as_json: bool) -> int:
     """Check what Longwatch needs of this machine; exit 1 when something is missing or bad."""
     store = asked_store()
-    checks = [_python(), _sqlite(), _git(), _codex(), _bwrap(), *_store(store), _terminal()]
+    checks = [_python(), _sqlite(), _git(), *_agents(), _bwrap(), *_store(store), _terminal()]
     if as_json:
         emit(checks)
     else:
@@ -93,13 +94,17 @@ def _git() -> Check:
     return _program("git", "git", Check(name="git", result="missing", found="not found", fix=fix))
 
 
-def _codex() -> Check:
-    fix = (
-        'only for agents with driver = "codex": `npm install -g @openai/codex`, or set '
-        "LONGWATCH_CODEX to the binary"
-    )
-    absent = Check(name="codex", result="note", found="not found", fix=fix)
-    return _program("codex", os.environ.get("LONGWATCH_CODEX") or "codex", absent)
+def _agents() -> list[Check]:
+    """The agents that are known by name; one is enough, so that none is demanded."""
+    found = []
+    for agent in KNOWN:
+        fix = f"only for agents with driver {agent.driver!r} that start it: `{agent.install}`"
+        absent = Check(name=agent.name, result="note", found="not found", fix=fix)
+        where = agent.find()
+        found.append(absent if where is None else _program(agent.name, str(where), absent))
+    if any(check.result == "ok" for check in found):
+        return [c.model_copy(update={"fix": ""}) if c.found == "not found" else c for c in found]
+    return found
 
 
 def _bwrap() -> Check:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 from pathlib import Path
 
 import click
 
+from app.agents.known import KNOWN, known
 from app.cli.options import json_option
 from app.cli.output import emit, say
 from app.cli.project import project_root
@@ -23,16 +22,21 @@ class Initialised(Model):
 
 
 @click.command("init", short_help="Write configuration into this repository.")
+@click.option(
+    "--agent",
+    type=click.Choice([a.name for a in KNOWN]),
+    help="The agent of all roles; the first of these that is found, if not given.",
+)
 @click.option("--force", is_flag=True, help="Replace files that exist.")
 @click.option("--project", type=click.Path(path_type=Path), help="The git repository.")
 @json_option
-def init_command(force: bool, project: Path | None, as_json: bool) -> None:
+def init_command(agent: str | None, force: bool, project: Path | None, as_json: bool) -> None:
     """Write longwatch.toml and a workflow into this git repository, and say what was chosen."""
     from app.engine.initialise import initialise
 
     root = project_root(project)
-    found = shutil.which(os.environ.get("LONGWATCH_CODEX") or "codex")
-    made = initialise(root, codex=Path(found) if found else None, force=force)
+    chosen = known(agent) if agent else next((a for a in KNOWN if a.find()), KNOWN[0])
+    made = initialise(root, agent=chosen, found=chosen.find(), force=force)
     result = Initialised(
         project=str(root), files=tuple(str(f) for f in made.files), choices=made.choices
     )

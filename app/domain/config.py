@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
@@ -10,6 +11,7 @@ from pydantic import Field
 from app.domain.approval import Action, ApprovalRule, RuleMatch
 from app.domain.base import Model
 from app.domain.gate import Name, Text
+from app.domain.providers import DEFAULT_MODEL, PROVIDERS, find_provider, split_model
 from app.domain.request import Risk
 from app.domain.routing import RouteRule
 from app.domain.step import OPERATOR
@@ -20,13 +22,21 @@ from app.domain.workflow import AgentConfig
 
 Found = Iterator[tuple[KeyPath, str]]
 _ONLY_FOR = {
+    "api": ("model",),
+    "api_key_env": ("model",),
     "approval": ("codex",),
     "auth": ("acp",),
+    "base_url": ("model",),
+    "command": ("acp", "codex", "scripted"),
+    "compact_messages": ("model",),
+    "compact_percent": ("model",),
+    "context_tokens": ("model",),
     "mode": ("acp",),
     "script": ("scripted",),
     "speed": ("scripted",),
     "start_seconds": ("acp", "codex"),
 }
+_URL = re.compile(r"https?://[^\s/]+", re.IGNORECASE)
 _CONDITIONS = ("tool", "command", "command_exact", "path", "agent", "max_risk", "min_risk")
 
 
@@ -130,9 +140,34 @@ def _agent(at: KeyPath, agent: AgentConfig) -> Found:
         if agent.driver not in _ONLY_FOR[key]:
             drivers = " and ".join(f'"{driver}"' for driver in _ONLY_FOR[key])
             yield (*at, key), f"only for driver {drivers}"
+    if agent.driver == "model":
+        yield from _endpoint(at, agent)
     for i, name in enumerate(agent.env):
         if not name.isidentifier():
             yield (*at, "env", i), f'"{name}" is not the name of an environment variable'
+
+
+def _endpoint(at: KeyPath, agent: AgentConfig) -> Found:
+    """What must be known of a model before anybody is paid."""
+    named = split_model(agent.model or DEFAULT_MODEL)
+    provider = find_provider(named.provider)
+    if not named.model or not named.provider:
+        yield (*at, "model"), 'not "provider/model", such as "anthropic/claude-sonnet-4-5"'
+    if agent.base_url:
+        if not _URL.match(agent.base_url):
+            yield (*at, "base_url"), f"{agent.base_url!r} is not an http or https address"
+    elif provider is None:
+        names = [p.name for p in PROVIDERS if p.base_url]
+        what = f'no provider "{named.provider}" is known, and no `base_url` says where it is'
+        yield (*at, "model"), not_among(what, named.provider, names)
+    elif provider.base_url is None:
+        yield (
+            (*at, "model"),
+            f'"{provider.name}" cannot be used by driver "model": {provider.instead}',
+        )
+    if agent.api_key_env and not agent.api_key_env.isidentifier():
+        what = f'"{agent.api_key_env}" is not the name of an environment variable'
+        yield (*at, "api_key_env"), what
 
 
 def _route(at: KeyPath, route: RouteRule) -> Found:

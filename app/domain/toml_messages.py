@@ -43,7 +43,9 @@ def problems_of(
 def not_among(what: str, word: object, allowed: Iterable[str]) -> str:
     """`what`, then the nearest allowed word if one is near, then all of them."""
     names = list(allowed)
-    near = difflib.get_close_matches(str(word), names, n=1)
+    near = difflib.get_close_matches(str(word), names, n=3)
+    # Letters in another order are the commoner slip than a letter more or less.
+    near.sort(key=lambda name: sorted(name) != sorted(str(word)))
     hint = f'; did you mean "{near[0]}"? Allowed: ' if near else ". Allowed: "
     return what + hint + (", ".join(names) or "none")
 

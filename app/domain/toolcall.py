@@ -15,6 +15,7 @@ class ToolKind(StrEnum):
     EDIT = "edit"
     READ = "read"
     FETCH = "fetch"
+    PROCESS = "process"  # looks after a process that its session has started
     OTHER = "other"
 
 

@@ -10,6 +10,7 @@ from pydantic import AliasChoices, Field
 from app.domain.approval import ApprovalRule
 from app.domain.base import Model
 from app.domain.gate import Name, Seconds, Text
+from app.domain.providers import Api
 from app.domain.step import AnyStep, CollectStep, Step
 
 
@@ -50,8 +51,18 @@ class AgentConfig(Model):
     """A configured role: which driver, with what options, under which rights."""
 
     name: Name
-    driver: Literal["acp", "codex", "scripted"]
-    model: str = ""
+    driver: Literal["acp", "codex", "model", "scripted"]
+    model: str = ""  # model driver: "provider/name"
+    base_url: str = ""  # model driver: an endpoint of your own
+    api: Api | None = (
+        None  # model driver: what the endpoint speaks, where the provider leaves it open
+    )
+    api_key_env: str = ""  # model driver: the variable with the key; only the driver sees it
+    context_tokens: int = Field(
+        default=200_000, ge=2_000, le=100_000_000
+    )  # model: what it can hold
+    compact_percent: int = Field(default=70, ge=10, le=95)  # model: of it, when to summarise
+    compact_messages: int = Field(default=400, ge=10, le=100_000)  # model: the same, by count
     mode: str = ""  # acp driver: one of the agent's own modes
     auth: str = ""  # acp driver: the agent's way to sign in that is to be used
     command: tuple[Text, ...] = ()  # how to start it; the driver's default when empty

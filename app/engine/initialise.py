@@ -4,15 +4,25 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
 
+from app.agents.known import KnownAgent
 from app.domain.errors import ConfigError, Refused
 from app.engine.project import CONFIG_FILE, WORKFLOW_FOLDER
 from app.engine.recognise import TestCommand, recognise_tests
 
 _WORKFLOW_FILE = f"{WORKFLOW_FOLDER}/change.toml"
+
+_READING = """\
+# Planning and reviewing only read: {how}
+"""
+
+_WRITING = """\
+# Implementing writes, in its worktree, and asks before anything else.
+"""
 
 _GATE = """
 # The result passes only if this exits with 0; else its output goes back to the agent. It runs
@@ -58,32 +68,36 @@ class InitResult:
     choices: tuple[str, ...]
 
 
-def initialise(root: Path, *, codex: Path | None, force: bool = False) -> InitResult:
+def initialise(
+    root: Path, *, agent: KnownAgent, found: Path | None, force: bool = False
+) -> InitResult:
     """Write `longwatch.toml` and a workflow into the repository at `root` (blocking).
 
-    `codex` is where that agent was found. Existing files are replaced only with `force`.
+    `agent` gets all roles; `found` is where it is. Existing files are replaced only with `force`.
     Raises Refused when they exist or `root` is no repository, ConfigError when it cannot write.
     """
     if not (root / ".git").exists():
         raise Refused(f"{root} is not the top of a git repository; run `git init` first")
     tests = recognise_tests(root)
-    texts = _texts(tests[0] if tests else None)
+    texts = _texts(agent, tests[0] if tests else None)
     existing = [name for name in texts if os.path.lexists(root / name)]
     if existing and not force:
         verb, them = ("exists", "it") if len(existing) == 1 else ("exist", "them")
         raise Refused(f"{' and '.join(existing)} {verb} already; --force replaces {them}")
     for name, text in reversed(texts.items()):  # the configuration last: with it the set is whole
         _write(root / name, text, force=force)
-    choices = (_agents(codex), _rights(tests), _gate(tests))
+    choices = (_agents(agent, found), _rights(tests), _gate(tests))
     return InitResult(tuple(Path(name) for name in texts), choices)
 
 
-def _texts(tests: TestCommand | None) -> dict[str, str]:
+def _texts(agent: KnownAgent, tests: TestCommand | None) -> dict[str, str]:
     """The files by name. A string in JSON's form is a string in TOML's too."""
     gate = _GATE.format(line=json.dumps(tests.line)) if tests else _NO_GATE
     rule = _TESTS.format(glob=json.dumps(tests.glob)) if tests else ""
     return {
-        CONFIG_FILE: _template("longwatch.toml").replace("@@tests@@\n", rule + "\n"),
+        CONFIG_FILE: _template("longwatch.toml")
+        .replace("@@agents@@\n", _roles(agent))
+        .replace("@@tests@@\n", rule + "\n"),
         _WORKFLOW_FILE: _template("change.toml").replace("@@gate@@\n", gate),
     }
 
@@ -116,12 +130,50 @@ def _rights(tests: list[TestCommand]) -> str:
     return _RIGHTS + (f", except `{tests[0].glob}`." if tests else ".")
 
 
-def _agents(codex: Path | None) -> str:
-    if codex is not None:
-        return f"Agents: codex, found at {codex}, as planner, reviewer and implementer."
+def _roles(agent: KnownAgent) -> str:
+    """The agents' part of the configuration."""
+    how = (
+        "the sandbox stops every write, and the rules at the end of\n# this file refuse to let"
+        " them out of it."
+        if agent.driver == "codex"
+        else "the rules at the end of this file refuse everything else\n# that they ask about."
+    )
+    reader = _role(agent, sandbox="read-only", approval="on-request")
+    writer = _role(agent, sandbox="workspace-write", approval="untrusted")
+    return "\n".join(
+        [
+            _READING.format(how=how) + reader("planner"),
+            reader("reviewer"),
+            _WRITING + writer("implementer"),
+        ]
+    )
+
+
+def _role(agent: KnownAgent, *, sandbox: str, approval: str) -> Callable[[str], str]:
+    keys: dict[str, object] = {"driver": agent.driver}
+    if agent.command:
+        keys["command"] = list(agent.command)
+    keys["sandbox"] = sandbox
+    if agent.driver == "codex":
+        keys["approval"] = approval
+    keys["env"] = list(agent.env)
+
+    def role(name: str) -> str:
+        lines = [f"{key} = {json.dumps(value)}" for key, value in {"name": name, **keys}.items()]
+        return "\n".join(["[[agent]]", *lines, ""])
+
+    return role
+
+
+def _agents(agent: KnownAgent, found: Path | None) -> str:
+    if found is not None:
+        return (
+            f"Agents: {agent.title}, found at {found}, as planner, reviewer and implementer."
+            f" Signed in? Else: {agent.sign_in}."
+        )
     return (
-        "Agents: codex was not found on PATH. The configuration names it all the same: install it"
-        " with `npm install -g @openai/codex`, then `codex login`, before the first run."
+        f"Agents: {agent.title} was not found on PATH. The configuration names it all the same:"
+        f" install it with `{agent.install}`, then sign in ({agent.sign_in}), before the first run."
     )
 
 

@@ -24,7 +24,7 @@ class Redaction:
 
     def learn(self, recipe: Recipe) -> None:
         """Take in the variables that a recipe's agents are given."""
-        named = {name for agent in recipe.agents for name in agent.env}
+        named = {name for agent in recipe.agents for name in (*agent.env, agent.api_key_env)}
         if not named <= self._names:
             self._names |= named
             self._redactor = Redactor(_secrets(self._names))

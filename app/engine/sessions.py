@@ -129,6 +129,7 @@ class SessionKeeper:
             workspace=session.workspace,
             env=child_environment(agent.env),
             processes=self._core.processes.host(run.run_id),
+            folder=str(self._core.paths.sessions / session.session_id),
         )
         if session.native_id is None:
             opened = await driver.open(spec)

@@ -36,6 +36,11 @@ class StorePaths:
         return self.root / "workspaces"
 
     @property
+    def sessions(self) -> Path:
+        """What drivers keep for their sessions, a folder each."""
+        return self.root / "sessions"
+
+    @property
     def store_id(self) -> str:
         """Tells this store's child processes from those of other stores on the machine."""
         return hashlib.sha256(os.fsencode(self.root.resolve())).hexdigest()[:16]

@@ -73,6 +73,9 @@ def _why(approval: Approval) -> Iterator[Row]:
     yield from fact("asked by", approval.rule or "no rule matches, so a person is asked")
     said = approval.call.reason
     yield from fact("agent says", said or NO_REASON, tone="" if said else "quiet")
+    if approval.offered:
+        # In its own words: two of its answers can mean the same to Longwatch (Vibe's two "always").
+        yield from fact("it offers", " · ".join(approval.offered), tone="quiet")
 
 
 def _where(state: RunState, approval: Approval) -> Iterator[Row]:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 from pathlib import Path
 
 import pytest
 
+from app.agents.known import KNOWN
 from tests.support.command_line import CommandLine
 
 
@@ -107,13 +109,33 @@ def test_doctor_looks_at_everything(
     ran = longwatch("doctor", "--json")
     found = {check["name"]: check for check in ran.json()}
     assert ran.code == 0
-    assert {"python", "sqlite", "git", "codex", "bwrap", "store", "supervisor", "terminal"} == set(
-        found
-    )
+    machine = {"python", "sqlite", "git", "bwrap", "store", "supervisor", "terminal"}
+    assert machine | {agent.name for agent in KNOWN} == set(found)
     assert found["codex"]["found"] == f"codex-cli 9.9.9 at {fake}"
     assert "git version" in found["git"]["found"]
     assert "none runs" in found["supervisor"]["found"]
     assert str(tmp_path) in found["store"]["found"]
+
+
+def test_the_agent_that_is_found_is_chosen_or_the_one_that_is_named(
+    longwatch: CommandLine, project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bin_folder = tmp_path / "bin"
+    bin_folder.mkdir()
+    (bin_folder / "git").symlink_to(str(shutil.which("git")))
+    qwen = bin_folder / "qwen"
+    qwen.write_text("#!/bin/sh\necho 9.9.9\n")
+    qwen.chmod(0o755)
+    monkeypatch.setenv("PATH", str(bin_folder))
+    monkeypatch.delenv("LONGWATCH_CODEX", raising=False)
+    assert f"Agents: Qwen Code, found at {qwen}" in longwatch("init").out
+    assert 'command = ["qwen", "--acp"]' in (project / "longwatch.toml").read_text()
+    named = longwatch("init", "--force", "--agent", "opencode").out
+    assert "OpenCode was not found on PATH" in named
+    assert "`npm install -g opencode-ai`" in named
+    found = {check["name"]: check for check in longwatch("doctor", "--json").json()}
+    assert found["qwen"]["found"] == f"9.9.9 at {qwen}"
+    assert found["codex"] == {**found["codex"], "result": "note", "fix": ""}
 
 
 def test_doctor_tells_what_is_missing(

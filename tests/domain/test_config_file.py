@@ -16,7 +16,7 @@ BROKEN = [
     (
         AGENT.replace("codex", "codx"),
         'c.toml:3: agent[0].driver: "codx" is not allowed; did you mean "codex"? '
-        "Allowed: codex, scripted",
+        "Allowed: acp, codex, model, scripted",
     ),
     (AGENT + AGENT, 'c.toml:5: agent[1].name: there is an agent "coder" already'),
     (

@@ -53,6 +53,10 @@ def rules(command: str) -> Script:
 
 def coder(agent: str, home: Path, base_url: str) -> tuple[AgentConfig, dict[str, str]]:
     """A real agent's configuration and environment, for the scripted model."""
+    if agent == "model":
+        return AgentConfig(
+            name="coder", driver="model", model="local/scripted", base_url=base_url, api="chat"
+        ), {}
     if agent == "codex":
         return AgentConfig(name="coder", driver="codex"), write_codex_home(home, base_url)
     return configured(agent, home, base_url)

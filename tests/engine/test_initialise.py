@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from app.agents.known import KNOWN, KnownAgent, known
 from app.domain.approval import Action
 from app.domain.errors import ConfigError, Refused
 from app.domain.request import Request, Risk
@@ -93,7 +94,7 @@ REPOSITORIES = {
 def test_the_gate_fits_the_repository_and_the_result_loads(root: Path, name: str) -> None:
     files, gate, why = REPOSITORIES[name]
     write(root, files)
-    result = initialise(root, codex=CODEX)
+    result = initialise(root, agent=known("codex"), found=CODEX)
     assert gate_of(root) == gate
     assert why in result.choices[2]
     assert result.files == (Path("longwatch.toml"), Path(".longwatch/workflows/change.toml"))
@@ -103,7 +104,7 @@ def test_the_gate_fits_the_repository_and_the_result_loads(root: Path, name: str
 
 
 def test_planning_and_reviewing_cannot_write(root: Path) -> None:
-    initialise(root, codex=CODEX)
+    initialise(root, agent=known("codex"), found=CODEX)
     project = load_project(root)
     sandboxes = {agent.name: agent.sandbox for agent in project.config.agent}
     assert sandboxes == {
@@ -119,7 +120,7 @@ def test_planning_and_reviewing_cannot_write(root: Path) -> None:
 
 
 def test_the_plan_is_judged_by_an_agent_and_then_by_the_operator(root: Path) -> None:
-    initialise(root, codex=CODEX)
+    initialise(root, agent=known("codex"), found=CODEX)
     project = load_project(root)
     workflow = project.workflows[project.route(Request(text="t", user="u")).workflow]
     assert [step.name for step in workflow.steps] == ["plan", "plan-review", "implement"]
@@ -129,27 +130,39 @@ def test_the_plan_is_judged_by_an_agent_and_then_by_the_operator(root: Path) -> 
 
 
 def test_codex_is_named_where_it_was_found_or_how_to_install_it(root: Path) -> None:
-    found = initialise(root, codex=CODEX)
+    found = initialise(root, agent=known("codex"), found=CODEX)
     assert found.choices[0] == (
-        "Agents: codex, found at /usr/bin/codex, as planner, reviewer and implementer."
+        "Agents: Codex, found at /usr/bin/codex, as planner, reviewer and implementer."
+        " Signed in? Else: codex login."
     )
-    missing = initialise(root, codex=None, force=True)
-    assert missing.choices[0].startswith("Agents: codex was not found on PATH.")
+    missing = initialise(root, agent=known("codex"), found=None, force=True)
+    assert missing.choices[0].startswith("Agents: Codex was not found on PATH.")
     assert "`npm install -g @openai/codex`" in missing.choices[0]
     assert {agent.driver for agent in load_project(root).config.agent} == {"codex"}
+
+
+@pytest.mark.parametrize("agent", KNOWN, ids=lambda agent: agent.name)
+def test_every_known_agent_can_have_all_roles(root: Path, agent: KnownAgent) -> None:
+    initialise(root, agent=agent, found=None)
+    agents = load_project(root).config.agent
+    assert [a.name for a in agents] == ["planner", "reviewer", "implementer"]
+    assert {(a.driver, a.command, a.env) for a in agents} == {
+        (agent.driver, agent.command, agent.env)
+    }
+    assert [a.sandbox for a in agents] == ["read-only", "read-only", "workspace-write"]
 
 
 def test_existing_files_are_kept_and_named(root: Path) -> None:
     write(root, {".longwatch/workflows/change.toml": "mine"})
     with pytest.raises(Refused) as caught:
-        initialise(root, codex=None)
+        initialise(root, agent=known("codex"), found=None)
     assert str(caught.value) == (
         ".longwatch/workflows/change.toml exists already; --force replaces it"
     )
     assert not (root / "longwatch.toml").exists()
-    initialise(root, codex=None, force=True)
+    initialise(root, agent=known("codex"), found=None, force=True)
     with pytest.raises(Refused) as caught:
-        initialise(root, codex=None)
+        initialise(root, agent=known("codex"), found=None)
     assert str(caught.value) == (
         "longwatch.toml and .longwatch/workflows/change.toml exist already; --force replaces them"
     )
@@ -159,12 +172,12 @@ def test_existing_files_are_kept_and_named(root: Path) -> None:
 def test_a_link_that_leads_nowhere_is_not_written_through(root: Path, tmp_path: Path) -> None:
     (root / "longwatch.toml").symlink_to(tmp_path / "elsewhere")
     with pytest.raises(Refused, match="exists already"):
-        initialise(root, codex=None)
+        initialise(root, agent=known("codex"), found=None)
 
 
 def test_a_folder_that_is_no_repository_is_refused(tmp_path: Path) -> None:
     with pytest.raises(Refused) as caught:
-        initialise(tmp_path, codex=None)
+        initialise(tmp_path, agent=known("codex"), found=None)
     assert str(caught.value) == (
         f"{tmp_path} is not the top of a git repository; run `git init` first"
     )
@@ -174,7 +187,7 @@ def test_a_folder_that_is_no_repository_is_refused(tmp_path: Path) -> None:
 def test_a_place_that_cannot_be_written_is_one_sentence(root: Path) -> None:
     write(root, {".longwatch": "a file"})
     with pytest.raises(ConfigError) as caught:
-        initialise(root, codex=None)
+        initialise(root, agent=known("codex"), found=None)
     assert str(caught.value) == (
         f"{root}/.longwatch/workflows/change.toml: cannot be written: Not a directory"
     )
@@ -191,6 +204,6 @@ def test_the_python_of_the_main_checkout_is_found_from_a_worktree(tmp_path: Path
         main, {"tests/a.py": "", "pyproject.toml": "", "venv/bin/python": '#!/bin/sh\necho "$@"\n'}
     )
     (main / "venv/bin/python").chmod(0o755)
-    initialise(main, codex=None)
+    initialise(main, agent=known("codex"), found=None)
     ran = subprocess.run(gate_of(main), shell=True, cwd=tree, capture_output=True, text=True)
     assert (ran.stdout, ran.returncode) == ("-m pytest -q\n", 0)

@@ -13,23 +13,23 @@ from pathlib import Path
 
 import pytest
 
+from app.agents.known import known
 from app.domain.workflow import AgentConfig
-
-COMMANDS = {"opencode": ("opencode", "acp"), "qwen": ("qwen", "--acp")}
 
 
 def find(name: str) -> tuple[str, ...]:
-    """The command line of a real agent; skips the test without it, or fails it in CI."""
-    program, *words = COMMANDS[name]
+    """The command line that `init` writes for it; without the program the test is skipped, or
+    fails in CI."""
+    agent = known(name)
     home = os.environ.get("LONGWATCH_ACP")
     place = f"{home}/node_modules/.bin" if home else None
-    found = shutil.which(program, path=place)
+    found = shutil.which(agent.program, path=place)
     if found is None:
-        why = f"no {program}; install it with npm and set LONGWATCH_ACP to the folder"
+        why = f"no {agent.program}; install it with npm and set LONGWATCH_ACP to the folder"
         if os.environ.get("CI"):
             pytest.fail(why)
         pytest.skip(why)
-    return (found, *words)
+    return (*agent.before, found, *agent.words)
 
 
 def configured(name: str, home: Path, base_url: str) -> tuple[AgentConfig, dict[str, str]]:
@@ -54,7 +54,6 @@ def _opencode(home: Path, base_url: str) -> dict[str, str]:
         "provider": {"scripted": provider},
         "model": "scripted/scripted",
         "small_model": "scripted/scripted",
-        "permission": {"bash": "ask", "edit": "ask"},
         "autoupdate": False,
         "share": "disabled",
     }

@@ -1,99 +1,26 @@
-"""Files that an ACP agent reads and writes through us: in its session's workspace only."""
+"""Writes of an ACP agent through us: asked about, or shown by an edit that was approved."""
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from app.agents.diffs import make_diff
-from app.domain.errors import LongwatchError
-from app.domain.toolcall import FileChange, ToolCall, ToolKind
+from app.agents.workspace_files import Outside, file_change, inside, read_whole
+from app.domain.toolcall import ToolCall, ToolKind
 
-READ_CAP = 8 * 1024 * 1024  # bytes of one file
-WRITE_CAP = 8 * 1024 * 1024
 WRITE_TOOL = "fs/write_text_file"
-
-
-class Outside(LongwatchError):
-    """A path does not lie in the session's workspace, or is no file there."""
-
-
-def inside(workspace: str, name: str) -> Path:
-    """The real place of `name`, links followed. Raises Outside."""
-    root = Path(workspace).resolve()
-    try:
-        place = (root / name).resolve()
-    except (OSError, RuntimeError, ValueError) as error:
-        raise Outside(f"{name!r} is not a path: {error}") from None
-    if not place.is_relative_to(root) or place == root:
-        raise Outside(f"{name} is outside this session's workspace {workspace}")
-    return place
-
-
-def read_text(workspace: str, name: str, line: int | None = None, limit: int | None = None) -> str:
-    """A file's text, from `line` (from 1) and at most `limit` lines (blocking). Raises Outside."""
-    text = _read(inside(workspace, name), name)
-    if text is None:
-        raise Outside(f"there is no file {name}")
-    if line is None and limit is None:
-        return text
-    lines = text.splitlines(keepends=True)
-    first = max((line or 1) - 1, 0)
-    return "".join(lines[first : None if limit is None else first + max(limit, 0)])
-
-
-def _read(place: Path, name: str) -> str | None:
-    """Raises Outside for what is no plain file of a sensible size."""
-    try:
-        with os.fdopen(_no_link(place, os.O_RDONLY), "rb") as file:
-            data = file.read(READ_CAP + 1)
-    except FileNotFoundError:
-        return None
-    except OSError as error:
-        raise Outside(f"{name} cannot be read: {error.strerror}") from None
-    if len(data) > READ_CAP:
-        raise Outside(f"{name} is larger than {READ_CAP >> 20} MiB")
-    return data.decode("utf-8", "replace")
-
-
-def _no_link(path: Path, flags: int) -> int:
-    """Open without following a link that was put there since the path was resolved, and
-    without waiting for a pipe's other end."""
-    return os.open(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, 0o666)
 
 
 def write_call(workspace: str, name: str, content: str, call_id: str) -> ToolCall:
     """What a write would do, as a call that can be asked about (blocking). Raises Outside."""
-    place = inside(workspace, name)
-    if len(content.encode(errors="surrogatepass")) > WRITE_CAP:
-        raise Outside(f"the text for {name} is larger than {WRITE_CAP >> 20} MiB")
-    old = _read(place, name)
-    change = (
-        FileChange(path=str(place), change="add", diff=content)
-        if old is None
-        else FileChange(path=str(place), change="update", diff=make_diff(place.name, old, content))
-    )
+    change = file_change(workspace, name, content)
     return ToolCall(
         call_id=call_id,
         tool=WRITE_TOOL,
         kind=ToolKind.EDIT,
-        title=f"{change.change} {place.name}",
+        title=f"{change.change} {Path(change.path).name}",
         changes=(change,),
     )
-
-
-def write_text(workspace: str, name: str, content: str) -> None:
-    """Write a file whole, its folders included (blocking). Raises Outside."""
-    place = inside(workspace, name)
-    try:
-        place.parent.mkdir(parents=True, exist_ok=True)
-        inside(workspace, name)  # once more: a folder may have become a link
-        flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC
-        with os.fdopen(_no_link(place, flags), "wb") as file:
-            file.write(content.encode(errors="surrogatepass"))
-    except OSError as error:
-        raise Outside(f"{name} cannot be written: {error.strerror}") from None
 
 
 def is_shown_by(
@@ -105,7 +32,7 @@ def is_shown_by(
     own = [(old, new) for path, old, new in edits if _same(workspace, path, place)]
     if not own:
         return False
-    text = _read(place, name) or ""
+    text = read_whole(place, name) or ""
     for old, new in own:
         if old.rstrip("\n") == text.rstrip("\n"):
             text = new

@@ -8,11 +8,12 @@ from typing import Any, TypeVar
 
 from acp import RequestError, schema
 
+from app.agents import workspace_files
 from app.agents.acp import files
 from app.agents.acp.questions import Granted
-from app.agents.acp.terminals import Terminal, Terminals, command_text
 from app.agents.capped import TITLE_CAP
 from app.agents.protocol import Answer, SessionSpec
+from app.agents.terminals import Terminal, Terminals, command_text
 from app.domain.approval import Action
 from app.domain.errors import LongwatchError
 from app.domain.text import one_line
@@ -70,7 +71,7 @@ class Service:
     ) -> schema.ReadTextFileResponse:
         """`fs/read_text_file`."""
         self._mine(session_id)
-        read = asyncio.to_thread(files.read_text, self._spec.workspace, path, line, limit)
+        read = asyncio.to_thread(workspace_files.read_text, self._spec.workspace, path, line, limit)
         return schema.ReadTextFileResponse(content=await _or_refuse(read))
 
     async def write_text_file(
@@ -82,13 +83,13 @@ class Service:
         where, edits = self._spec.workspace, self.granted.edits
         shown = asyncio.to_thread(files.is_shown_by, list(edits), where, path, content)
         if await _or_refuse(shown):
-            await _or_refuse(asyncio.to_thread(files.write_text, where, path, content))
+            await _or_refuse(asyncio.to_thread(workspace_files.write_text, where, path, content))
             return schema.WriteTextFileResponse()
         call_id = self._next_id("write")
         making = asyncio.to_thread(files.write_call, where, path, content, call_id)
         await self._permit(await _or_refuse(making))
         try:
-            await _or_refuse(asyncio.to_thread(files.write_text, where, path, content))
+            await _or_refuse(asyncio.to_thread(workspace_files.write_text, where, path, content))
         except RequestError as error:
             self._finish(call_id, ToolOutcome(ok=False, summary=str(error)))
             raise
@@ -140,7 +141,7 @@ class Service:
     def _folder(self, cwd: str | None) -> str:
         if cwd is None or cwd.rstrip("/") == self._spec.workspace.rstrip("/"):
             return self._spec.workspace
-        return str(files.inside(self._spec.workspace, cwd))
+        return str(workspace_files.inside(self._spec.workspace, cwd))
 
     async def terminal_output(
         self, session_id: str, terminal_id: str, **_: Any

@@ -35,6 +35,10 @@ def findings_of(call: ToolCall, workspace: str) -> list[Finding]:
         return _read(call, scene)
     if call.kind is ToolKind.FETCH:
         return _fetch(call, scene)
+    if call.kind is ToolKind.PROCESS:
+        if any(key == "text" for key, _ in _strings(call.arguments)):
+            return [high("writes to the input of a running process")]
+        return [low("looks after a process of its own")]
     return [high(f"the tool {shown(call.tool)} is not known here")]
 
 

@@ -304,7 +304,7 @@ async def test_commands_run_as_approved_and_others_are_asked_about(fake_spec: Sp
 async def test_forgotten_terminals_end_with_the_session(fake_spec: Spec, journal: Journal) -> None:
     session = await AcpDriver().open(fake_spec("leaves_terminals"))
     events = await play(session, "go", *[ALLOW] * 7)
-    assert end_of(events).text == "this session has 5 terminals already; release one first"
+    assert end_of(events).text == "this session has 5 terminals already; end one first"
     assert len([pid for pid in journal.pids if psutil.pid_exists(pid)]) == 6
     await session.close()
     assert [pid for pid in journal.pids if psutil.pid_exists(pid)] == []

@@ -1,4 +1,4 @@
-"""Commands that an ACP agent runs through us: children of the session, their output capped."""
+"""Commands that run for an agent: children of its session, their output capped."""
 
 from __future__ import annotations
 
@@ -22,16 +22,21 @@ class Terminal:
 
     process: Process
     cap: int
+    command: str = ""  # as it was asked for
     output: bytearray = field(default_factory=bytearray)
     truncated: bool = False
+    dropped: int = 0  # bytes of output that came before what is kept
+    told: int = 0  # bytes of output that `news` has given
     readers: list[asyncio.Task[None]] = field(default_factory=list)
 
     async def follow(self, stream: asyncio.StreamReader) -> None:
         """Keep the end of what it prints."""
         while chunk := await stream.read(64 * 1024):
             self.output += chunk
-            if len(self.output) > self.cap:
-                del self.output[: len(self.output) - self.cap]
+            over = len(self.output) - self.cap
+            if over > 0:
+                del self.output[:over]
+                self.dropped += over
                 self.truncated = True
 
     def text(self) -> str:
@@ -41,6 +46,13 @@ class Terminal:
             while data and data[0] & 0xC0 == 0x80:
                 data = data[1:]
         return data.decode(errors="replace")
+
+    def news(self) -> str:
+        """What it has printed since the last time, whole characters only."""
+        data = bytes(self.output[max(0, self.told - self.dropped) :])
+        whole = data if self.exited() else data[: len(data) - _cut_off(data)]
+        self.told = max(self.told, self.dropped) + len(whole)
+        return whole.decode(errors="replace")
 
     async def exit(self) -> tuple[int | None, str | None]:
         """Exit code and signal, once it has ended and its output is read."""
@@ -55,8 +67,8 @@ class Terminal:
 class Terminals:
     """The terminals of one session."""
 
-    def __init__(self, spec: SessionSpec) -> None:
-        self._spec = spec
+    def __init__(self, spec: SessionSpec, *, limit: int = _LIMIT) -> None:
+        self._spec, self._limit = spec, limit
         self._open: dict[str, Terminal] = {}
         self._starting = 0
         self._count = 0
@@ -68,10 +80,12 @@ class Terminals:
         env: Mapping[str, str],
         cwd: str,
         cap: int | None,
+        *,
+        keep_stdin: bool = False,
     ) -> str:
         """Start a command in `cwd`; the id of its terminal. Raises DriverError."""
-        if len(self._open) + self._starting >= _LIMIT:
-            raise DriverError(f"this session has {_LIMIT} terminals already; release one first")
+        if len(self._open) + self._starting >= self._limit:
+            raise DriverError(f"this session has {self._limit} terminals already; end one first")
         self._starting += 1
         try:
             process = await self._spec.processes.spawn(
@@ -82,8 +96,9 @@ class Terminals:
             )
         finally:
             self._starting -= 1
-        process.stdin.close()
-        terminal = Terminal(process, min(cap or _CAP, _CAP))
+        if not keep_stdin:
+            process.stdin.close()
+        terminal = Terminal(process, min(cap or _CAP, _CAP), command_text(command, args))
         for stream in (process.stdout, process.stderr):
             terminal.readers.append(asyncio.create_task(terminal.follow(stream)))
         self._count += 1
@@ -98,6 +113,10 @@ class Terminals:
             raise DriverError(f"this session has no terminal {name!r}")
         return terminal
 
+    def all(self) -> list[tuple[str, Terminal]]:
+        """Every terminal that is not released, with its id."""
+        return list(self._open.items())
+
     async def release(self, name: str) -> None:
         """End what still runs and forget it. Raises DriverError."""
         terminal = self.get(name)
@@ -109,6 +128,17 @@ class Terminals:
         """End all of them."""
         for name in list(self._open):
             await self.release(name)
+
+
+def _cut_off(data: bytes) -> int:
+    """How many bytes at the end are the start of a character that has not come whole."""
+    for back in range(1, min(4, len(data) + 1)):
+        byte = data[-back]
+        if byte & 0xC0 == 0x80:
+            continue
+        length = 2 if byte & 0xE0 == 0xC0 else 3 if byte & 0xF0 == 0xE0 else 4
+        return back if byte >= 0xC0 and back < length else 0
+    return 0
 
 
 def command_text(command: str, args: Sequence[str]) -> str:

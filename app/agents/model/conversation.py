@@ -1,0 +1,223 @@
+"""A conversation on disk: what was said and what the tools gave, a line of JSON each.
+
+Only ever appended to, and flushed to the disk before anything follows from a line; so that after
+a crash the conversation goes on at the very call where it was cut off. A last line that is not
+whole was not yet said. A summary names the messages it stands for and leaves them where they are.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field, TypeAdapter, ValidationError
+from pydantic_ai.messages import (
+    ModelMessage,
+    ModelRequest,
+    ModelResponse,
+    ToolCallPart,
+    ToolReturnPart,
+    UserPromptPart,
+)
+
+from app.domain.base import Model
+
+
+class SaidLine(Model):
+    """A request with a prompt, or the model's response."""
+
+    line: Literal["said"] = "said"
+    turn: int
+    message: ModelMessage
+
+
+class ResultLine(Model):
+    """What became of one call of the latest response."""
+
+    line: Literal["result"] = "result"
+    index: int  # of the call, from 0
+    part: ToolReturnPart
+
+
+class SummaryLine(Model):
+    """`text` stands for the first `covers` messages from now on."""
+
+    line: Literal["summary"] = "summary"
+    covers: int
+    text: str
+
+
+Line = Annotated[SaidLine | ResultLine | SummaryLine, Field(discriminator="line")]
+_LINE: TypeAdapter[SaidLine | ResultLine | SummaryLine] = TypeAdapter(Line)
+
+
+class BrokenConversation(Exception):
+    """The file is not a conversation; one sentence."""
+
+
+@dataclass(frozen=True, slots=True)
+class OpenCall:
+    """A tool call of the latest response that has no result yet."""
+
+    index: int
+    call_id: str  # ours: the same whenever this conversation is read
+    part: ToolCallPart
+
+
+@dataclass(slots=True)
+class Conversation:
+    """The messages of one session, and its file. One writer."""
+
+    path: Path
+    instructions: str
+    messages: list[ModelMessage] = field(default_factory=list)
+    turn: int = 0  # of the latest prompt
+    summary: str = ""
+    covers: int = 0  # messages that the summary stands for
+    _results: dict[int, ToolReturnPart] = field(default_factory=dict)
+
+    # ---- reading
+
+    @classmethod
+    def load(cls, path: Path, instructions: str) -> Conversation:
+        """Read what is there (blocking); empty when there is no file. Raises BrokenConversation."""
+        made = cls(path, instructions)
+        try:
+            data = path.read_bytes()
+        except FileNotFoundError:
+            return made
+        except OSError as error:
+            raise BrokenConversation(f"{path} cannot be read: {error.strerror}") from error
+        whole, _, torn = data.rpartition(b"\n")
+        if torn:
+            with path.open("r+b") as file:
+                file.truncate(len(data) - len(torn))
+        for number, text in enumerate(whole.split(b"\n") if whole else (), 1):
+            try:
+                made._take(_LINE.validate_json(text))
+            except (ValidationError, ValueError) as error:
+                first = str(error).splitlines()[0]
+                raise BrokenConversation(f"{path}:{number}: not a conversation: {first}") from error
+        return made
+
+    def _take(self, line: SaidLine | ResultLine | SummaryLine) -> None:
+        match line:
+            case SaidLine():
+                self.messages.append(line.message)
+                self.turn = line.turn
+            case ResultLine():
+                self._take_result(line)
+            case SummaryLine():
+                if not 0 <= line.covers <= len(self.messages):
+                    raise ValueError(f"a summary of {line.covers} messages")
+                self.summary, self.covers = line.text, line.covers
+
+    def _take_result(self, line: ResultLine) -> None:
+        calls = self._calls()
+        if not 0 <= line.index < len(calls):
+            raise ValueError(f"a result of call {line.index}, which is not there")
+        self._results[line.index] = line.part
+        if len(self._results) == len(calls):
+            parts = [self._results[index] for index in range(len(calls))]
+            self.messages.append(ModelRequest(parts=parts, instructions=self.instructions))
+            self._results = {}
+
+    def _calls(self) -> list[ToolCallPart]:
+        last = self.messages[-1] if self.messages else None
+        if not isinstance(last, ModelResponse):
+            return []
+        return [part for part in last.parts if isinstance(part, ToolCallPart)]
+
+    @property
+    def last(self) -> ModelMessage | None:
+        return self.messages[-1] if self.messages else None
+
+    def open_calls(self) -> list[OpenCall]:
+        """The calls of the latest response that wait for a result."""
+        at = len(self.messages)
+        return [
+            OpenCall(index, f"{at}.{index}", part)
+            for index, part in enumerate(self._calls())
+            if index not in self._results
+        ]
+
+    def told(self, call_id: str) -> bool:
+        """Whether a call of the latest response has its result."""
+        at = len(self.messages)
+        return any(call_id == f"{at}.{index}" for index in self._results)
+
+    def to_send(self) -> list[ModelMessage]:
+        """The messages for the next request: the summary, then what it does not cover."""
+        rest = self.messages[self.covers :]
+        if not self.summary:
+            return list(rest)
+        said = f"What happened so far in this conversation, in short:\n\n{self.summary}"
+        return [ModelRequest(parts=[UserPromptPart(said)], instructions=self.instructions), *rest]
+
+    # ---- writing
+
+    async def add_prompt(self, turn: int, text: str) -> None:
+        """The operator, or the workflow, says something."""
+        request = ModelRequest(parts=[UserPromptPart(text)], instructions=self.instructions)
+        await self._append(SaidLine(turn=turn, message=request))
+
+    async def add_response(self, response: ModelResponse) -> None:
+        """The model answered."""
+        await self._append(SaidLine(turn=self.turn, message=response))
+
+    async def add_result(self, call: OpenCall, text: str, outcome: str) -> None:
+        """A call of the latest response ended, or will not be made."""
+        part = ToolReturnPart(
+            tool_name=call.part.tool_name,
+            content=text,
+            tool_call_id=call.part.tool_call_id,
+            outcome=outcome,  # type: ignore[arg-type]  # one of its literals, see toolbox
+        )
+        await self._append(ResultLine(index=call.index, part=part))
+
+    async def add_summary(self, text: str, covers: int) -> None:
+        """From now on `text` is sent instead of the first `covers` messages."""
+        await self._append(SummaryLine(covers=covers, text=text))
+
+    async def _append(self, line: SaidLine | ResultLine | SummaryLine) -> None:
+        writing = asyncio.create_task(self._write(line))
+        try:
+            await asyncio.shield(writing)
+        except asyncio.CancelledError:
+            # To its end even if the turn is cut off here: memory and file stay the same.
+            await asyncio.wait([writing])
+            raise
+
+    async def _write(self, line: SaidLine | ResultLine | SummaryLine) -> None:
+        data = line.model_dump_json().encode(errors="surrogatepass") + b"\n"
+        await asyncio.to_thread(_append, self.path, data)
+        self._take(line)
+
+
+def _append(path: Path, data: bytes) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC
+    with os.fdopen(os.open(path, flags, 0o600), "wb", buffering=0) as file:
+        before = os.fstat(file.fileno()).st_size
+        try:
+            rest = memoryview(data)
+            while rest:
+                rest = rest[file.write(rest) :]
+            os.fsync(file.fileno())
+        except OSError:
+            file.truncate(before)  # half a line would spoil the next one
+            raise
+    if not before:
+        _sync_folder(path.parent)
+
+
+def _sync_folder(folder: Path) -> None:
+    """So that a new file is still there after a power cut."""
+    fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)

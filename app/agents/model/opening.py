@@ -1,0 +1,52 @@
+"""Opening a session of the built-in agent: its model, its conversation, its tools."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+from app.agents.model.conversation import BrokenConversation, Conversation
+from app.agents.model.endpoint import make_model
+from app.agents.model.session import ModelSession
+from app.agents.model.toolbox import Toolbox
+from app.agents.protocol import SessionSpec
+from app.domain.errors import DriverError
+from app.domain.session import Continuity
+
+_FILE = "conversation.jsonl"
+_INSTRUCTIONS = """\
+You are a software engineer who works in the folder {workspace}, a git worktree that is yours alone.
+Use the tools to look, to change files and to run commands. A person supervises you: each call may
+be allowed, or denied with a reason; take a reason as an instruction, and do not make a denied call
+again in other words. When the task is done, answer with what was asked for, and call no tool."""
+
+
+async def open_session(spec: SessionSpec, *, resume: bool) -> ModelSession:
+    """Raises DriverError when the model cannot be used or the folder cannot be read."""
+    model = await asyncio.to_thread(make_model, spec.agent)
+    path = Path(spec.folder) / _FILE
+    instructions = _INSTRUCTIONS.format(workspace=spec.workspace)
+    notes = []
+    continuity = Continuity.RESUMED if resume else Continuity.FRESH
+    try:
+        conversation = await asyncio.to_thread(Conversation.load, path, instructions)
+    except BrokenConversation as error:
+        aside = await asyncio.to_thread(_put_aside, path)
+        notes.append(f"its conversation cannot be taken up: {error}; it is kept as {aside.name}")
+        conversation = Conversation(path, instructions)
+    if resume and not conversation.messages:
+        continuity = Continuity.RESTARTED
+        if not notes:
+            notes.append(f"its conversation is gone: {path} is not there")
+    return ModelSession(spec, model, conversation, Toolbox(spec), continuity, notes)
+
+
+def _put_aside(path: Path) -> Path:
+    """Keep a file that cannot be read under another name (blocking)."""
+    number = 1
+    while (aside := path.with_name(f"{path.name}.broken-{number}")).exists():
+        number += 1
+    try:
+        return path.rename(aside)
+    except OSError as error:
+        raise DriverError(f"{path} cannot be put aside: {error.strerror}") from error
