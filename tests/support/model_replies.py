@@ -62,6 +62,7 @@ class Reply(_Strict):
     think: str = ""
     slow: float = 0
     error: int = 0
+    words: str = ""  # of the error
 
 
 class Rule(_Strict):

@@ -143,7 +143,7 @@ class _Handler(BaseHTTPRequestHandler):
             reply = owner.script.reply(conversation(body))
         if reply.error:
             kind = "rate_limit_error" if reply.error == 429 else "server_error"
-            error = {"type": kind, "message": f"scripted {reply.error}"}
+            error = {"type": kind, "message": reply.words or f"scripted {reply.error}"}
             self._json(reply.error, {"type": "error", "error": error})
             return
         answer = dialect(body, reply, owner.pieces)

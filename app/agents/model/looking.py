@@ -62,4 +62,5 @@ def grep(workspace: str, asked: Search) -> list[str]:
         argv.append("-i")
     if asked.glob:
         argv.append(f"--include={asked.glob}")
-    return [*argv, "-e", asked.pattern, "--", relative]
+    # Without a folder it looks in the one where it runs, and its answers begin without "./".
+    return [*argv, "-e", asked.pattern, "--", *([] if relative == "." else [relative])]

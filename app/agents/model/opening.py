@@ -38,6 +38,7 @@ async def open_session(spec: SessionSpec, *, resume: bool) -> ModelSession:
         continuity = Continuity.RESTARTED
         if not notes:
             notes.append(f"its conversation is gone: {path} is not there")
+    await model.__aenter__()  # its connections; the session's close ends them
     return ModelSession(spec, model, conversation, Toolbox(spec), continuity, notes)
 
 

@@ -48,6 +48,10 @@ class Requests:
             if isinstance(message, ModelResponse):
                 self.count(message)
 
+    async def close(self) -> None:
+        """End the connections to the endpoint."""
+        await self._model.__aexit__(None, None, None)
+
     @property
     def context_tokens(self) -> int:
         """Tokens of the latest request and its answer."""

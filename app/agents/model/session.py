@@ -141,7 +141,10 @@ class ModelSession:
         if self._working is not None:
             self._working.cancel()
             await asyncio.wait([self._working])
-        await self._toolbox.close()
+        try:
+            await self._toolbox.close()
+        finally:
+            await self._requests.close()
 
     def _ending(self, done: asyncio.Task[str]) -> TurnDone:
         if done.cancelled():
