@@ -29,12 +29,13 @@ _MARKS = {"completed": "x", "in_progress": ">", "pending": " "}
 class Translator:
     """One per session; `begin` before each turn, then every update in order."""
 
-    def __init__(self) -> None:
+    def __init__(self, used: Usage | None = None) -> None:
+        """`used`: what the session used in an agent that is gone."""
         self.ignored: Counter[str] = Counter()  # kinds of update without a meaning here
         self.message = ""  # the last whole message of this prompt
         self.unasked: ToolCall | None = None  # of this turn: had its effect without a question
         self.mode = ""  # as the agent says
-        self._usage = Usage()
+        self._usage = used or Usage()
         self._items = 0
         self._open: tuple[ChunkKind, str | None, str] | None = None  # kind, the agent's id, ours
         self._pieces: list[str] = []
