@@ -163,7 +163,7 @@ class SessionSpec:
     env: Mapping[str, str]  # the child's whole environment, minimal, made by the engine
     processes: ProcessHost
     folder: str = ""  # absolute, private to the session and lasting; made by who needs it
-    used: Usage = Usage()  # by this session before, in agents that are gone
+    used: Usage | None = None  # by this session before, in agents that are gone
 
 
 class AgentSession(Protocol):

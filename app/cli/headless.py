@@ -12,7 +12,7 @@ from app.cli.reach import AnyClient
 from app.cli.waiting import answer, waiting
 from app.domain.approval import Approval
 from app.domain.attention import AttentionItem, AttentionKind
-from app.domain.base import ApprovalId, QuestionId, RunId
+from app.domain.base import ApprovalId, QuestionId, RunId, SessionId
 from app.domain.commands import Command
 from app.domain.errors import Refused
 from app.domain.events import Event
@@ -100,7 +100,7 @@ class Headless:
     def _command_for(self, state: RunState, item: AttentionItem) -> Command | None:
         if self._answers is None:
             return None
-        if item.kind is AttentionKind.QUESTION:
+        if item.kind in (AttentionKind.QUESTION, AttentionKind.STUCK):
             return None
         if item.kind is AttentionKind.REVIEW:
             review = next(r for r in state.reviews.values() if r.review_id == item.item_id)
@@ -113,6 +113,8 @@ def _revision(state: RunState, item: AttentionItem) -> int:
         return next(r.revision for r in state.reviews.values() if r.review_id == item.item_id)
     if item.kind is AttentionKind.QUESTION:
         return state.questions[QuestionId(item.item_id)].revision
+    if item.kind is AttentionKind.STUCK:
+        return state.sessions[SessionId(item.item_id)].turn
     return state.approvals[ApprovalId(item.item_id)].revision
 
 

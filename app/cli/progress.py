@@ -72,4 +72,6 @@ def _session(payload: Payload, state: RunState) -> str:
             )
         case ev.SessionLost(session_id=key, why=why):
             return f"{state.sessions[key].step}: session lost: {why}"
+        case ev.SessionStuck(session_id=key, why=why):
+            return f"{state.sessions[key].step}: seems stuck: {why}"
     return ""

@@ -13,6 +13,7 @@ _HOW = {
     AttentionKind.UNCERTAIN: "longwatch settle {0} run-again|treat-as-done|abort",
     AttentionKind.QUESTION: "longwatch answer {0} TEXT",
     AttentionKind.REVIEW: "longwatch accept {0} | longwatch reject {0} --reason …",
+    AttentionKind.STUCK: "longwatch pause {1} && longwatch resume {1}  (starts its agent again)",
     AttentionKind.BLOCKED: "longwatch retry {0} | longwatch cancel {0}",
 }
 
@@ -25,7 +26,7 @@ def waiting(state: RunState) -> list[AttentionItem]:
 def answer(item: AttentionItem) -> str:
     """One item and how to answer it."""
     risk = f" ({item.risk} risk)" if item.risk else ""
-    how = _HOW[item.kind].format(item.item_id)
+    how = _HOW[item.kind].format(item.item_id, item.run_id)
     return f"{item.kind}{risk} {item.item_id}: {item.title}\n    {how}"
 
 

@@ -18,11 +18,12 @@ class AttentionKind(StrEnum):
     APPROVAL = "approval"
     QUESTION = "question"
     REVIEW = "review"
+    STUCK = "stuck"
     BLOCKED = "blocked"
 
 
 class AttentionItem(Model):
-    """One thing that waits for a person. `item_id` names the approval, review or run."""
+    """One thing that waits for a person. `item_id` names the approval, review, session or run."""
 
     kind: AttentionKind
     run_id: RunId
@@ -90,6 +91,17 @@ def attention(state: RunState, now: datetime) -> list[AttentionItem]:
                     title=question.text,
                     since=question.asked_at,
                     snoozed=question.snoozed_until is not None and question.snoozed_until > now,
+                )
+            )
+    for session in state.sessions.values():
+        if session.stuck is not None:
+            found.append(
+                AttentionItem(
+                    kind=AttentionKind.STUCK,
+                    run_id=run.run_id,
+                    item_id=session.session_id,
+                    title=f"{session.agent} on {session.step}: {session.stuck.why}",
+                    since=session.stuck.since,
                 )
             )
     held = [a.blocked for a in state.attempts.values() if a.blocked is not None]

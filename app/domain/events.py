@@ -34,7 +34,7 @@ from app.domain.run import (
     Verdict,
     attempt_key,
 )
-from app.domain.session import Continuity, Process, Session, Usage
+from app.domain.session import Continuity, Process, Session, StuckKind, Usage
 from app.domain.task_state import TaskState
 from app.domain.toolcall import ToolOutcome
 from app.domain.workflow import Recipe
@@ -139,6 +139,22 @@ class SessionLost(Model):
     type: Literal["session_lost"] = "session_lost"
     session_id: SessionId
     why: str
+
+
+class SessionStuck(Model):
+    """A person should look: the session is at work and seems to get nowhere."""
+
+    type: Literal["session_stuck"] = "session_stuck"
+    session_id: SessionId
+    kind: StuckKind
+    why: str
+
+
+class SessionMoving(Model):
+    """A session that was stuck goes on, or was told to."""
+
+    type: Literal["session_moving"] = "session_moving"
+    session_id: SessionId
 
 
 class SessionClosed(Model):
@@ -436,6 +452,8 @@ Payload = Annotated[
     | SessionOpened
     | SessionBound
     | SessionLost
+    | SessionStuck
+    | SessionMoving
     | SessionClosed
     | AttemptStarted
     | TurnStarted

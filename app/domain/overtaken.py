@@ -22,6 +22,8 @@ _STILL_TRUE = (
     # Of a run that is over these still happen: its agents and their calls come to their end.
     ev.SessionBound,
     ev.SessionLost,
+    ev.SessionStuck,
+    ev.SessionMoving,
     ev.SessionClosed,
     ev.TurnEnded,
     ev.ItemFinished,

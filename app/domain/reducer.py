@@ -11,7 +11,7 @@ from app.domain.events import Event
 from app.domain.reduce_base import with_run, with_session
 from app.domain.reduce_work import without_delay, without_unstarted_gates
 from app.domain.run import RunState
-from app.domain.session import SessionState
+from app.domain.session import SessionState, Stuck
 from app.domain.task_state import TaskState, check_transition
 
 
@@ -74,7 +74,15 @@ def _session_bound(s: RunState, p: ev.SessionBound, e: Event) -> RunState:
 
 
 def _session_lost(s: RunState, p: ev.SessionLost, e: Event) -> RunState:
-    return with_session(s, p.session_id, state=SessionState.LOST)
+    return with_session(s, p.session_id, state=SessionState.LOST, stuck=None)
+
+
+def _session_stuck(s: RunState, p: ev.SessionStuck, e: Event) -> RunState:
+    return with_session(s, p.session_id, stuck=Stuck(kind=p.kind, why=p.why, since=e.at))
+
+
+def _session_moving(s: RunState, p: ev.SessionMoving, e: Event) -> RunState:
+    return with_session(s, p.session_id, stuck=None)
 
 
 def _session_closed(s: RunState, p: ev.SessionClosed, e: Event) -> RunState:
@@ -82,7 +90,7 @@ def _session_closed(s: RunState, p: ev.SessionClosed, e: Event) -> RunState:
 
 
 def _turn_ended(s: RunState, p: ev.TurnEnded, e: Event) -> RunState:
-    return with_session(s, p.session_id, turn_open=False, state=SessionState.IDLE)
+    return with_session(s, p.session_id, turn_open=False, state=SessionState.IDLE, stuck=None)
 
 
 def _usage_updated(s: RunState, p: ev.UsageUpdated, e: Event) -> RunState:
@@ -95,6 +103,8 @@ _APPLY: dict[type, Any] = {
     ev.SessionOpened: _session_opened,
     ev.SessionBound: _session_bound,
     ev.SessionLost: _session_lost,
+    ev.SessionStuck: _session_stuck,
+    ev.SessionMoving: _session_moving,
     ev.SessionClosed: _session_closed,
     ev.TurnEnded: _turn_ended,
     ev.UsageUpdated: _usage_updated,

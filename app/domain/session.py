@@ -27,6 +27,21 @@ class Continuity(StrEnum):
     RESTARTED = "restarted"  # a new conversation from the checkpointed input
 
 
+class StuckKind(StrEnum):
+    """Why a session seems to get nowhere."""
+
+    QUIET = "quiet"  # no word from its agent for a long time
+    REPEATS = "repeats"  # the same call, again and again
+
+
+class Stuck(Model):
+    """A session that seems to get nowhere; over at its agent's next word, or next other call."""
+
+    kind: StuckKind
+    why: str
+    since: datetime
+
+
 class Usage(Model):
     """Tokens and cost of a session so far."""
 
@@ -59,6 +74,7 @@ class Session(Model):
     usage: Usage = Usage()
     opened_at: datetime
     closed_reason: str = ""
+    stuck: Stuck | None = None
 
 
 class Process(Model):

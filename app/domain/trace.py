@@ -151,6 +151,10 @@ def _of_session(payload: Payload, before: RunState) -> _Said | None:
             return _session(f"session_{how}", key, before)
         case ev.SessionLost(session_id=key, why=why):
             return _session("session_lost", key, before, why)
+        case ev.SessionStuck(session_id=key, why=why):
+            return _session("session_stuck", key, before, why)
+        case ev.SessionMoving(session_id=key):
+            return _session("session_moving", key, before)
         case ev.SessionClosed(session_id=key, why=why):
             return _session("session_closed", key, before, why)
         case ev.TurnStarted(session_id=key, turn=turn, step=step, again=again):

@@ -73,6 +73,8 @@ class AgentConfig(Model):
     start_seconds: Seconds = 30  # acp, codex: each step of its start may take so long
     env: tuple[str, ...] = ()  # names of environment variables it may see
     max_parallel: int = Field(default=0, ge=0, le=1000)  # sessions at work; 0: no limit
+    quiet_seconds: Seconds = 900  # without a word from it at work, a person is told
+    repeat_limit: int = Field(default=10, ge=2, le=10_000)  # the same for equal calls in a row
     instructions: str = ""  # standing instructions, put before each session's first prompt
 
 

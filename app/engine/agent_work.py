@@ -102,6 +102,7 @@ class AgentWork:
             self._recipe, state, directive.unit, again=again, settled=settled, diff=diff
         )
         seconds, limit = self._allowance(directive.unit)
+        agent = self._recipe.agent(directive.agent)
         spec = TurnSpec(
             live=live,
             unit=directive.unit,
@@ -112,6 +113,8 @@ class AgentWork:
             settled=settled,
             timeout_seconds=seconds,
             limit=limit,
+            quiet_seconds=agent.quiet_seconds,
+            repeat_limit=agent.repeat_limit,
             output_schema=VERDICT_SCHEMA if _gives_verdict(self._recipe, directive.unit) else None,
         )
         result = await Turn(self._core, self._desk, spec).run()

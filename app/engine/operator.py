@@ -288,6 +288,9 @@ class Operator:
             raise Refused("its agent is not at work: there is nobody to hear it")
         live.transcript.say(ChunkKind.PROMPT, f"{command.by}: {command.text}")
         await live.agent.steer(command.text)
+        if session.stuck is not None:
+            moving = ev.SessionMoving(session_id=command.session_id)
+            await self._core.commit(command.run_id, moving)
         return self._done("said", command.run_id)
 
 

@@ -28,11 +28,12 @@ from app.domain.base import SessionId
 from app.domain.errors import DriverError
 from app.domain.request import Risk
 from app.domain.run import Failure, FailureKind, RunState, Unit
-from app.domain.session import ChunkKind, Session, SessionState, Usage
+from app.domain.session import ChunkKind, Session, SessionState, StuckKind, Usage
 from app.domain.text import clip, one_line, printable
 from app.domain.toolcall import ToolCall, ToolKind, ToolOutcome
 from app.engine.approvals import ApprovalDesk, Asker
 from app.engine.core import Core
+from app.engine.progress import Progress
 from app.engine.sessions import LiveSession
 
 _SUMMARY_LIMIT = 4096
@@ -54,6 +55,8 @@ class TurnSpec:
     timeout_seconds: float
     limit: str = "timeout_seconds"  # the key that says so
     output_schema: Mapping[str, Any] | None = None  # of the final message
+    quiet_seconds: float = 900.0
+    repeat_limit: int = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +79,7 @@ class Turn:
         self._usage: Usage | None = None
         self._shown: set[str] = set()  # tool calls whose line is in the transcript
         self._waited = 0.0  # seconds for a person
+        self._progress = Progress(spec.quiet_seconds, spec.repeat_limit, core.clock.monotonic())
 
     async def run(self) -> TurnResult:
         """Prompt the agent and follow it to the end of the turn."""
@@ -115,6 +119,7 @@ class Turn:
                         break
                     await self._take(event)
                     self._settle_slot()
+                    self._note_progress(event)
         finally:
             watch.cancel()
             await asyncio.wait([watch])
@@ -150,8 +155,10 @@ class Turn:
             await self._core.clock.sleep(tick)
             if self._session().state is SessionState.WAITING:
                 self._waited += tick
+                self._progress.rest(self._core.clock.monotonic())
             else:
                 left -= tick
+                self._look_for_silence()
         timed_out.set()
         try:
             await self._live.agent.interrupt()
@@ -159,6 +166,34 @@ class Turn:
         except DriverError as error:
             self._live.transcript.say(ChunkKind.NOTICE, f"it could not be interrupted: {error}")
         await self._live.agent.close()
+
+    def _note_progress(self, event: AgentEvent) -> None:
+        """A word of the agent: it is not silent, and if it makes the same call it may be lost."""
+        if isinstance(event, UsageReported):
+            return  # some agents count tokens while they retry for ever
+        why = self._progress.heard(event, self._core.clock.monotonic())
+        stuck = self._session().stuck
+        if why is not None and stuck is None:
+            self._say_stuck(StuckKind.REPEATS, why)
+        elif stuck is not None and not self._progress.stuck:
+            self._core.note(self._live.run_id, ev.SessionMoving(session_id=self._live.session_id))
+
+    def _look_for_silence(self) -> None:
+        now = self._core.clock.monotonic()
+        if self._session().stuck is not None:
+            return
+        if self._progress.told:
+            self._progress.rest(now)  # somebody has said something to it: it has its time again
+        running = [a.call for a in self._of_turn() if a.state is ApprovalState.PERMITTED]
+        why = self._progress.silent(now, running)
+        if why is not None:
+            self._say_stuck(StuckKind.QUIET, why)
+
+    def _say_stuck(self, kind: StuckKind, why: str) -> None:
+        why = one_line(self._desk.clean(why), 300)
+        stuck = ev.SessionStuck(session_id=self._live.session_id, kind=kind, why=why)
+        self._core.note(self._live.run_id, stuck)
+        self._live.transcript.say(ChunkKind.NOTICE, f"seems stuck: {why}")
 
     async def _take(self, event: AgentEvent) -> None:
         transcript = self._live.transcript

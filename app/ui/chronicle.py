@@ -12,7 +12,7 @@ from app.domain.text import one_line
 from app.ui.page import Row, row
 
 _HIDDEN = (ev.ItemFinished, ev.UsageUpdated)  # many, and in the transcript
-_BAD = (ev.AttemptFailed, ev.AttemptBlocked, ev.SessionLost, ev.ApprovalUncertain)
+_BAD = (ev.AttemptFailed, ev.AttemptBlocked, ev.SessionLost, ev.SessionStuck, ev.ApprovalUncertain)
 
 
 def event_rows(events: Iterable[Event], step: str = "", attempt: int = 0) -> list[Row]:
@@ -55,7 +55,7 @@ def describe(payload: ev.Payload) -> tuple[str, str]:
             return name, f"{session.agent} on {session.step}"
         case ev.SessionBound():
             return name, f"{payload.continuity} ({payload.native_id})"
-        case ev.SessionLost(why=why) | ev.SessionClosed(why=why):
+        case ev.SessionLost(why=why) | ev.SessionClosed(why=why) | ev.SessionStuck(why=why):
             return name, why
         case ev.AttemptStarted(attempt=attempt):
             return name, f"{attempt.unit} {attempt.attempt}, {attempt.cause}"

@@ -34,7 +34,12 @@ def output_rows(state: RunState, item_id: str, now: datetime) -> list[Row]:
     if attempt is None:
         return _without_attempt(state, item_id)
     asked = list(_asked(state, attempt))
-    found = [*_standing(attempt), *asked, *_output(attempt, quiet=bool(asked))]
+    found = [
+        *_standing(attempt),
+        *_stuck(state, attempt),
+        *asked,
+        *_output(attempt, quiet=bool(asked)),
+    ]
     return found[:-1] if found and found[-1] is BLANK else found
 
 
@@ -62,6 +67,16 @@ def _standing(attempt: Attempt) -> Iterator[Row]:
     for reason in attempt.reasons:
         yield from lines(reason, first="sent back: ", rest="           ", tone="need")
     if attempt.reasons:
+        yield BLANK
+
+
+def _stuck(state: RunState, attempt: Attempt) -> Iterator[Row]:
+    """That its session seems to get nowhere, and what helps."""
+    session = state.sessions.get(attempt.session_id) if attempt.session_id else None
+    if session is not None and session.stuck is not None and attempt.state is AttemptState.OPEN:
+        yield from lines(f"seems stuck: {session.stuck.why}", tone="need")
+        keys = "s says something to it · u, and u again, starts its agent anew · x cancels the run"
+        yield row((keys, "need"))
         yield BLANK
 
 

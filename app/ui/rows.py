@@ -97,6 +97,8 @@ def explain(state: RunState, needs: Iterable[AttentionItem], now: datetime) -> s
                 return f"asks you: {item.title}"
             case AttentionKind.REVIEW:
                 return f"waits for your verdict on {item.title}"
+            case AttentionKind.STUCK:
+                return f"seems stuck: {item.title}"
             case AttentionKind.BLOCKED:
                 return item.title or str(run.state)
     if is_paused(state):

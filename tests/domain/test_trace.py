@@ -22,7 +22,7 @@ from app.domain.run import (
     Question,
     RunState,
 )
-from app.domain.session import Continuity, Usage
+from app.domain.session import Continuity, StuckKind, Usage
 from app.domain.task_state import TaskState
 from app.domain.toolcall import ToolOutcome
 from app.domain.trace import NOT_TRACED, TraceCategory, TraceEntry, entry_of
@@ -319,6 +319,8 @@ def test_every_kind_of_event_is_either_told_or_named_as_left_out() -> None:
         ev.ApprovalUncertain(approval_id=key, why="gone"),
         ev.ApprovalSettled(approval_id=key, settlement=Settlement.ABORT, by=ADA),
         ev.ApprovalWithdrawn(approval_id=key, why="gone"),
+        ev.SessionStuck(session_id=SESSION, kind=StuckKind.QUIET, why="no word"),
+        ev.SessionMoving(session_id=SESSION),
         ev.ReviewEscalated(review_id=review, why="unreadable"),
         ev.Snoozed(item="review", item_id=review, until=START, by=ADA),
         *_flow(),

@@ -212,7 +212,7 @@ class WatchScreen(RunDeeds, RoomScreen):
                 await self.room.show("questions")
             case AttentionKind.REVIEW:
                 await self.room.show("reviews")
-            case AttentionKind.BLOCKED:
+            case AttentionKind.STUCK | AttentionKind.BLOCKED:
                 await self.room.open_run(item.run_id)
 
     def action_pin(self, number: int) -> None:

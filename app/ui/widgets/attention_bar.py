@@ -23,6 +23,7 @@ LEADS = {
     AttentionKind.APPROVAL: ("a", "approvals"),
     AttentionKind.QUESTION: ("i", "questions"),
     AttentionKind.REVIEW: ("r", "reviews"),
+    AttentionKind.STUCK: ("g", "go to it"),
     AttentionKind.BLOCKED: ("g", "go to it"),
 }
 

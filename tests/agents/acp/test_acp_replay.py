@@ -41,7 +41,7 @@ def turns(agent: str) -> Iterator[tuple[str, list[AgentEvent]]]:
     translator = Translator()
     prompt, events, prompts = "", list[AgentEvent](), set[int]()
     for direction, message in messages(agent):
-        method, params = message.get("method"), message.get("params")
+        method, params = message.get("method"), message.get("params", {})
         if direction == "client->agent" and method == "initialize":
             # What a killed process left open has no end; what it used stays used.
             used = [event.usage for event in events if isinstance(event, UsageReported)]

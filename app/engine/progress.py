@@ -1,0 +1,59 @@
+"""Whether an agent gets on: how long it has been silent, and how often it makes the same call."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from app.agents.protocol import AgentEvent, ApprovalAsked, ToolStarted
+from app.domain.text import one_line
+from app.domain.toolcall import ToolCall, ToolKind
+
+
+class Progress:
+    """Follows one turn; times are seconds of a monotonic clock."""
+
+    def __init__(self, quiet_seconds: float, repeat_limit: int, now: float) -> None:
+        self._quiet, self._limit = quiet_seconds, repeat_limit
+        self._last_word = now
+        self._last_call = ""  # its fingerprint
+        self._counted = ""  # the agent's id of the call that was counted last
+        self._times = 0
+        self.told = False  # of this silence
+
+    @property
+    def stuck(self) -> bool:
+        """Whether what was told is still the case: only another call ends a repetition."""
+        return self._times >= self._limit
+
+    def heard(self, event: AgentEvent, now: float) -> str | None:
+        """An event came; why the agent seems lost, the moment it does."""
+        self.rest(now)
+        if not isinstance(event, ApprovalAsked | ToolStarted):
+            return None
+        call = event.call
+        if call.call_id == self._counted or call.kind is ToolKind.PROCESS:
+            return None  # looking at a running process again is no mistake
+        self._counted = call.call_id
+        self._times = self._times + 1 if call.fingerprint == self._last_call else 1
+        self._last_call = call.fingerprint
+        if self._times % self._limit:
+            return None
+        return f"made the same call {self._times} times in a row: {_name(call)} (repeat_limit)"
+
+    def rest(self, now: float) -> None:
+        """Silence counts from here on: a word came, or the agent waits for a person."""
+        self._last_word, self.told = now, False
+
+    def silent(self, now: float, running: Sequence[ToolCall]) -> str | None:
+        """Why it seems stuck, once its silence has lasted; `running` are calls under way."""
+        silence = now - self._last_word
+        if self.told or silence < self._quiet:
+            return None
+        self.told = True
+        if running:
+            return f"no word for {silence:.0f} s from: {_name(running[-1])} (quiet_seconds)"
+        return f"no word from its agent for {silence:.0f} s (quiet_seconds)"
+
+
+def _name(call: ToolCall) -> str:
+    return one_line(call.command or call.title or call.tool, 160)

@@ -1,0 +1,183 @@
+"""Sessions that seem to get nowhere: who notices, what a person is told, and when it is over."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+
+import pytest
+
+from app.agents.protocol import (
+    ApprovalAsked,
+    ItemDone,
+    TextDelta,
+    ToolFinished,
+    ToolStarted,
+    UsageReported,
+)
+from app.domain import commands as cmd
+from app.domain.attention import AttentionKind, attention
+from app.domain.base import RunId
+from app.domain.request import Request
+from app.domain.run import RunState
+from app.domain.session import ChunkKind, SessionState, Stuck, StuckKind, Usage
+from app.domain.task_state import TaskState
+from app.domain.toolcall import ToolCall, ToolKind, ToolOutcome
+from app.engine.progress import Progress
+from app.engine.supervisor import Supervisor
+from tests.support.puppet import CONFIG, Puppet, PuppetDriver, a_project, shell
+from tests.support.story import ADA, START
+
+HASTY = CONFIG.replace('name = "coder"', 'name = "coder"\nquiet_seconds = 1\nrepeat_limit = 3')
+
+
+@pytest.fixture
+def driver() -> PuppetDriver:
+    return PuppetDriver()
+
+
+@pytest.fixture
+async def supervisor(tmp_path: Path, driver: PuppetDriver) -> AsyncIterator[Supervisor]:
+    made = await Supervisor.open(tmp_path / "store", drivers={"scripted": driver})
+    yield made
+    await made.close()
+
+
+async def begin(
+    supervisor: Supervisor, driver: PuppetDriver, tmp_path: Path
+) -> tuple[RunId, Puppet]:
+    project = a_project(tmp_path / "project", config=HASTY)
+    request = Request(text="make it so", user="ada")
+    done = await supervisor.execute(cmd.StartRun(request=request, project=str(project)))
+    assert done.run_id is not None
+    puppet = await driver.session(1)
+    return done.run_id, puppet
+
+
+async def until(
+    supervisor: Supervisor, run_id: RunId, wanted: Callable[[RunState], bool]
+) -> RunState:
+    async with asyncio.timeout(15):
+        while not wanted(state := await supervisor.run(run_id)):  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+    return state
+
+
+def stuck(state: RunState) -> Stuck | None:
+    (session,) = state.sessions.values()
+    return session.stuck
+
+
+async def test_silence_is_told_until_the_agent_speaks(
+    supervisor: Supervisor, driver: PuppetDriver, tmp_path: Path
+) -> None:
+    run_id, puppet = await begin(supervisor, driver, tmp_path)
+    state = await until(supervisor, run_id, lambda s: stuck(s) is not None)
+    found = stuck(state)
+    assert found is not None and found.kind is StuckKind.QUIET
+    assert found.why.startswith("no word from its agent for ")
+    (item,) = attention(state, START)
+    assert item.kind is AttentionKind.STUCK
+    assert item.title.startswith("coder on work: no word from its agent for ")
+    puppet.events.put_nowait(UsageReported(Usage(input_tokens=1)))
+    await asyncio.sleep(0.2)
+    assert stuck(await supervisor.run(run_id)) is not None, "counting tokens is no progress"
+    puppet.events.put_nowait(TextDelta("i1", ChunkKind.MESSAGE, "here I am"))
+    state = await until(supervisor, run_id, lambda s: stuck(s) is None)
+    assert attention(state, START) == []
+    puppet.done()
+    await until(supervisor, run_id, lambda s: s.run.state is TaskState.DONE)
+
+
+async def test_a_word_to_it_gives_it_its_time_again(
+    supervisor: Supervisor, driver: PuppetDriver, tmp_path: Path
+) -> None:
+    run_id, puppet = await begin(supervisor, driver, tmp_path)
+    state = await until(supervisor, run_id, lambda s: stuck(s) is not None)
+    (session_id,) = state.sessions
+    steer = cmd.SteerSession(run_id=run_id, session_id=session_id, text="well?", by=ADA)
+    await supervisor.execute(steer)
+    assert puppet.steered == ["well?"]
+    assert stuck(await supervisor.run(run_id)) is None
+    await until(supervisor, run_id, lambda s: stuck(s) is not None)  # still nothing
+
+
+async def test_pausing_and_resuming_starts_its_agent_anew(
+    supervisor: Supervisor, driver: PuppetDriver, tmp_path: Path
+) -> None:
+    run_id, _ = await begin(supervisor, driver, tmp_path)
+    await until(supervisor, run_id, lambda s: stuck(s) is not None)
+    await supervisor.execute(cmd.PauseRun(run_id=run_id, by=ADA))
+    state = await until(supervisor, run_id, lambda s: s.run.state is TaskState.BLOCKED)
+    assert stuck(state) is None
+    await supervisor.execute(cmd.ResumeRun(run_id=run_id, by=ADA))
+    again = await driver.session(2)
+    again.done()
+    await until(supervisor, run_id, lambda s: s.run.state is TaskState.DONE)
+
+
+async def test_waiting_for_a_person_is_not_silence(
+    supervisor: Supervisor, driver: PuppetDriver, tmp_path: Path
+) -> None:
+    run_id, puppet = await begin(supervisor, driver, tmp_path)
+    puppet.ask("git push")
+    await until(
+        supervisor,
+        run_id,
+        lambda s: next(iter(s.sessions.values())).state is SessionState.WAITING,
+    )
+    await asyncio.sleep(2.3)
+    assert stuck(await supervisor.run(run_id)) is None
+
+
+async def test_the_same_call_again_and_again_is_told_until_another_comes(
+    supervisor: Supervisor, driver: PuppetDriver, tmp_path: Path
+) -> None:
+    run_id, puppet = await begin(supervisor, driver, tmp_path)
+    for number in range(3):
+        puppet.events.put_nowait(ToolStarted(shell("make test", f"c{number}")))
+        puppet.events.put_nowait(ToolFinished(f"c{number}", ToolOutcome(ok=False)))
+    state = await until(supervisor, run_id, lambda s: stuck(s) is not None)
+    found = stuck(state)
+    assert found is not None and found.kind is StuckKind.REPEATS
+    assert found.why == "made the same call 3 times in a row: make test (repeat_limit)"
+    puppet.events.put_nowait(TextDelta("i1", ChunkKind.MESSAGE, "once more"))
+    await asyncio.sleep(0.2)
+    assert stuck(await supervisor.run(run_id)) is not None, "talk does not end a repetition"
+    puppet.events.put_nowait(ToolStarted(shell("git status", "c9")))
+    await until(supervisor, run_id, lambda s: stuck(s) is None)
+
+
+# ---- what counts
+
+
+def started(command: str, call_id: str, kind: ToolKind = ToolKind.SHELL) -> ToolStarted:
+    call = ToolCall(call_id=call_id, tool="t", kind=kind, title=command, command=command)
+    return ToolStarted(call)
+
+
+def test_one_call_told_twice_counts_once() -> None:
+    progress = Progress(900, 2, 0)
+    first = started("a", "1")
+    assert progress.heard(ApprovalAsked(first.call), 0) is None
+    assert progress.heard(first, 0) is None
+    assert progress.heard(started("a", "2"), 0) is not None
+
+
+def test_a_look_at_a_running_process_is_no_repetition() -> None:
+    progress = Progress(900, 2, 0)
+    for number in range(5):
+        assert progress.heard(started("poll", str(number), ToolKind.PROCESS), 0) is None
+
+
+def test_silence_counts_from_the_last_word_and_is_told_once() -> None:
+    progress = Progress(10, 2, 0)
+    assert progress.silent(9, []) is None
+    progress.heard(ItemDone("", ChunkKind.NOTICE, "x"), 9)
+    assert progress.silent(18, []) is None
+    assert progress.silent(19, []) == "no word from its agent for 10 s (quiet_seconds)"
+    assert progress.silent(30, []) is None
+    progress.rest(31)
+    call = started("make all", "1").call
+    assert progress.silent(41, [call]) == "no word for 10 s from: make all (quiet_seconds)"
