@@ -98,12 +98,13 @@ def _agents() -> list[Check]:
     """The agents that are known by name; one is enough, so that none is demanded."""
     found = []
     for agent in KNOWN:
-        fix = f"only for agents with driver {agent.driver!r} that start it: `{agent.install}`"
-        absent = Check(name=agent.name, result="note", found="not found", fix=fix)
+        absent = Check(name=agent.name, result="note", found="not found")
         where = agent.find()
         found.append(absent if where is None else _program(agent.name, str(where), absent))
-    if any(check.result == "ok" for check in found):
-        return [c.model_copy(update={"fix": ""}) if c.found == "not found" else c for c in found]
+    if not any(check.result == "ok" for check in found):
+        ways = ", ".join(f"`{agent.install}`" for agent in KNOWN)
+        fix = f'no agent was found; one is enough: {ways}. driver = "model" needs none'
+        found[0] = found[0].model_copy(update={"fix": fix})
     return found
 
 

@@ -38,7 +38,7 @@ class Progress:
         self._last_call = call.fingerprint
         if self._times % self._limit:
             return None
-        return f"made the same call {self._times} times in a row: {_name(call)} (repeat_limit)"
+        return f"made the same call {self._times} times in a row: {_name(call)}"
 
     def rest(self, now: float) -> None:
         """Silence counts from here on: a word came, or the agent waits for a person."""
@@ -51,8 +51,12 @@ class Progress:
             return None
         self.told = True
         if running:
-            return f"no word for {silence:.0f} s from: {_name(running[-1])} (quiet_seconds)"
-        return f"no word from its agent for {silence:.0f} s (quiet_seconds)"
+            return f"no word for {_long(silence)} from: {_name(running[-1])}"
+        return f"no word from its agent for {_long(silence)}"
+
+
+def _long(seconds: float) -> str:
+    return f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.0f} min"
 
 
 def _name(call: ToolCall) -> str:

@@ -73,9 +73,6 @@ def _why(approval: Approval) -> Iterator[Row]:
     yield from fact("asked by", approval.rule or "no rule matches, so a person is asked")
     said = approval.call.reason
     yield from fact("agent says", said or NO_REASON, tone="" if said else "quiet")
-    if approval.offered:
-        # In its own words: two of its answers can mean the same to Longwatch (Vibe's two "always").
-        yield from fact("it offers", " · ".join(approval.offered), tone="quiet")
 
 
 def _where(state: RunState, approval: Approval) -> Iterator[Row]:
@@ -87,6 +84,9 @@ def _where(state: RunState, approval: Approval) -> Iterator[Row]:
     if workspace:
         same = " (and runs there)" if cwd == workspace else ""
         yield from fact("workspace", workspace + same)
+    if session is not None and session.driver == "acp" and approval.offered:
+        # In its own words: an agent's answers differ, and two can have one kind (Vibe's "always").
+        yield from fact("it offers", " · ".join(approval.offered), tone="quiet")
     run = state.run
     yield from fact("run", f"{one_line(run.request.title, 200)} ({run.run_id})")
     step = f"{approval.step}, attempt {approval.attempt}, turn {approval.turn}"

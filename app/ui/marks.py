@@ -23,7 +23,7 @@ NEEDS = {
     AttentionKind.APPROVAL: Mark("!", "approval", "need"),
     AttentionKind.QUESTION: Mark("¿", "question", "need"),
     AttentionKind.REVIEW: Mark("◆", "review", "need"),
-    AttentionKind.STUCK: Mark("…", "stuck", "need"),
+    AttentionKind.STUCK: Mark("◌", "stuck", "need"),
     AttentionKind.BLOCKED: Mark("■", "blocked", "bad"),
 }
 STATES = {

@@ -146,4 +146,4 @@ def test_doctor_tells_what_is_missing(
     ran = longwatch("doctor")
     assert ran.code == 1
     assert "git: install git" in ran.out
-    assert "codex: only for agents" in ran.out
+    assert "codex: no agent was found; one is enough: `npm install -g @openai/codex`" in ran.out

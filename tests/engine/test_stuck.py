@@ -141,7 +141,7 @@ async def test_the_same_call_again_and_again_is_told_until_another_comes(
     state = await until(supervisor, run_id, lambda s: stuck(s) is not None)
     found = stuck(state)
     assert found is not None and found.kind is StuckKind.REPEATS
-    assert found.why == "made the same call 3 times in a row: make test (repeat_limit)"
+    assert found.why == "made the same call 3 times in a row: make test"
     puppet.events.put_nowait(TextDelta("i1", ChunkKind.MESSAGE, "once more"))
     await asyncio.sleep(0.2)
     assert stuck(await supervisor.run(run_id)) is not None, "talk does not end a repetition"
@@ -176,8 +176,8 @@ def test_silence_counts_from_the_last_word_and_is_told_once() -> None:
     assert progress.silent(9, []) is None
     progress.heard(ItemDone("", ChunkKind.NOTICE, "x"), 9)
     assert progress.silent(18, []) is None
-    assert progress.silent(19, []) == "no word from its agent for 10 s (quiet_seconds)"
+    assert progress.silent(19, []) == "no word from its agent for 10 s"
     assert progress.silent(30, []) is None
     progress.rest(31)
     call = started("make all", "1").call
-    assert progress.silent(41, [call]) == "no word for 10 s from: make all (quiet_seconds)"
+    assert progress.silent(41, [call]) == "no word for 10 s from: make all"

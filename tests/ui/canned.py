@@ -19,7 +19,7 @@ from app.domain.run import (
     RunState,
     Verdict,
 )
-from app.domain.session import Chunk, ChunkKind, SessionState
+from app.domain.session import Chunk, ChunkKind, SessionState, Stuck, StuckKind
 from app.domain.task_state import TaskState
 from app.domain.toolcall import ToolCall
 from tests.ui.parts import (
@@ -50,6 +50,16 @@ def running_run(number: int = 2, title: str = "add retry to the uploader") -> Ru
     run = make_run(number, title)
     session = make_session(run, "plan")
     return make_state(run, sessions=[session], attempts=[make_attempt("plan", session=session)])
+
+
+def stuck_run(number: int = 11) -> RunState:
+    """At work, and nothing has come from its agent for a quarter of an hour."""
+    state = running_run(number, "move the queue to Postgres")
+    (session,) = state.sessions.values()
+    why = "no word for 15 min from: pytest -q tests"
+    found = Stuck(kind=StuckKind.QUIET, why=why, since=ago(3))
+    changed = session.model_copy(update={"stuck": found})
+    return state.model_copy(update={"sessions": {session.session_id: changed}})
 
 
 def _implementing(

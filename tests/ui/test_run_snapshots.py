@@ -19,6 +19,7 @@ pytestmark = pytest.mark.usefixtures("utc")
 Size = tuple[int, int]
 
 STATES: dict[str, tuple[RunState, tuple[str, ...]]] = {
+    "stuck": (canned.stuck_run(), ("o",)),
     "queued": (canned.pending_run(), ()),
     "working": (canned.running_run(), ()),
     "approval": (canned.waiting_run(), ()),

@@ -45,6 +45,11 @@ def blocked(make: MakeRoom) -> ControlRoom:
     return make(run, canned.failed_run(), tails=canned.story(run))
 
 
+def stuck(make: MakeRoom) -> ControlRoom:
+    run = canned.stuck_run()
+    return make(canned.running_run(), run, tails=canned.story(run))
+
+
 def many(make: MakeRoom) -> ControlRoom:
     runs = canned.many_runs()
     return make(*runs, tails=[chunk for run in runs for chunk in canned.story(run)])
@@ -56,7 +61,7 @@ def problem(make: MakeRoom) -> ControlRoom:
     return make(run, tails=canned.story(run), problem=sentence)
 
 
-STATES = [empty, running, approval, review, uncertain, blocked, many, problem]
+STATES = [empty, running, approval, review, uncertain, blocked, stuck, many, problem]
 
 
 @pytest.mark.parametrize("size", [SMALL, WIDE], ids=["80x24", "160x48"])

@@ -99,7 +99,8 @@ class Toolbox:
         )
         match read:
             case t.Shell() | t.ProcessStart():
-                return call.model_copy(update={"command": read.command})
+                title = one_line(read.command, TITLE_CAP)
+                return call.model_copy(update={"command": read.command, "title": title})
             case t.EditFile() | t.WriteFile():
                 change = file_change(self._where, read.path, self._content(read))
                 title = edit_title([change])

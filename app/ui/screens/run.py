@@ -193,8 +193,9 @@ class RunScreen(WalksHistory, PartDeeds, RoomScreen):
         elif tab == "events":
             changing = reading.events if reading.events or not reading.busy else None
             changing = (changing, self.past.at if self.past else None)
-        online = self.client is not None
-        return (tab, item, attempt, review_of(state, item), changing, online)
+        online, session = self.client is not None, self._session()
+        stuck = session.stuck if session is not None else None
+        return (tab, item, attempt, review_of(state, item), changing, online, stuck)
 
     def _rows(self, state: RunState, item: str) -> list[Row]:
         match self._tab:
