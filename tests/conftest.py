@@ -34,6 +34,7 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
     for mark, program, variable in (
         ("codex", "codex", "LONGWATCH_CODEX"),
         ("tmux", "tmux", ""),
+        ("bwrap", "bwrap", "LONGWATCH_BWRAP"),
     ):
         if item.get_closest_marker(mark) is None:
             continue

@@ -6,7 +6,9 @@ import asyncio
 import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
+from app.agents import sandbox
 from app.agents.attached import cancelled
 from app.agents.protocol import Process, SessionSpec
 from app.domain.errors import DriverError
@@ -86,10 +88,13 @@ class Terminals:
         """Start a command in `cwd`; the id of its terminal. Raises DriverError."""
         if len(self._open) + self._starting >= self._limit:
             raise DriverError(f"this session has {self._limit} terminals already; end one first")
+        argv = [command, *args] if args else ["/bin/sh", "-c", command]
+        if self._spec.agent.sandbox == sandbox.NAME:
+            argv = await asyncio.to_thread(self._confined, argv, cwd)
         self._starting += 1
         try:
             process = await self._spec.processes.spawn(
-                [command, *args] if args else ["/bin/sh", "-c", command],
+                argv,
                 cwd=cwd,
                 env={**self._spec.env, **env},
                 purpose=f"terminal of session {self._spec.session_id}",
@@ -105,6 +110,11 @@ class Terminals:
         name = f"terminal-{self._count}"
         self._open[name] = terminal
         return name
+
+    def _confined(self, argv: Sequence[str], cwd: str) -> list[str]:
+        # Other sessions' workspaces and conversations are beside this one's in the store.
+        store = [str(Path(self._spec.folder).parent.parent)] if self._spec.folder else []
+        return sandbox.confined(argv, workspace=self._spec.workspace, cwd=cwd, hidden=store)
 
     def get(self, name: str) -> Terminal:
         """Raises DriverError for a terminal that this session does not have."""

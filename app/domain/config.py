@@ -140,6 +140,8 @@ def _agent(at: KeyPath, agent: AgentConfig) -> Found:
         if agent.driver not in _ONLY_FOR[key]:
             drivers = " and ".join(f'"{driver}"' for driver in _ONLY_FOR[key])
             yield (*at, key), f"only for driver {drivers}"
+    if agent.sandbox == "bubblewrap" and agent.driver not in ("acp", "model"):
+        yield (*at, "sandbox"), '"bubblewrap" is only for drivers "acp" and "model"'
     if agent.driver == "model":
         yield from _endpoint(at, agent)
     for i, name in enumerate(agent.env):

@@ -51,6 +51,7 @@ class Gate(Model):
     judge: str = ""  # an agent
     prompt: str = ""  # the judge's; a default asks for the criteria
     person: bool = False
+    sandbox: Literal["none", "bubblewrap"] = "none"  # of a command
     timeout_seconds: Seconds = 600  # of a command, or of a judge's turn
     on_failure: Literal["return", "block", "fail"] = "return"
     max_returns: int = Field(default=2, ge=0, le=100)

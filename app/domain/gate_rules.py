@@ -41,6 +41,8 @@ def _gate(at: KeyPath, gate: Gate, agents: Sequence[str] | None, earlier: Sequen
     if len(gate.kinds) > 1:
         named = " and ".join(_key(gate, kind) for kind in gate.kinds)
         yield at, f"{named} are checks of different kinds: make a gate of each"
+    if gate.sandbox != "none" and gate.kind is not GateKind.COMMAND:
+        yield (*at, "sandbox"), "only for a gate with command or shell"
     yield from _words(at, gate, agents, earlier)
 
 

@@ -66,7 +66,9 @@ class AgentConfig(Model):
     mode: str = ""  # acp driver: one of the agent's own modes
     auth: str = ""  # acp driver: the agent's way to sign in that is to be used
     command: tuple[Text, ...] = ()  # how to start it; the driver's default when empty
-    sandbox: Literal["read-only", "workspace-write", "danger-full-access"] = "workspace-write"
+    sandbox: Literal["read-only", "workspace-write", "danger-full-access", "bubblewrap"] = (
+        "workspace-write"
+    )
     approval: Literal["untrusted", "on-request", "never"] = "untrusted"
     script: str = ""  # scripted driver: path of its script file, absolute once loaded
     speed: float = Field(default=1.0, gt=0, allow_inf_nan=False)  # scripted driver: pacing factor

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import signal
+from collections.abc import Sequence
 from pathlib import Path
 
+from app.agents import sandbox
 from app.domain.gate import Gate
 from app.domain.run import GateResult, Run
 from app.engine.capture import Captured, Keep, Output
@@ -31,9 +34,12 @@ async def run_command(
     """
     data = output.encode("utf-8", "replace")
     purpose = f"gate {gate.name} of step {step}"
+    argv: Sequence[str] = gate.command or ("/bin/sh", "-c", gate.shell)
     async with handed_over(data, purpose) as file:
+        if gate.sandbox == sandbox.NAME:
+            argv = await asyncio.to_thread(_confined, argv, workspace, file)
         captured = await registry.run_captured(
-            gate.command or ("/bin/sh", "-c", gate.shell),
+            argv,
             cwd=workspace,
             env=child_environment(()) | _variables(gate, run, step, file, data),
             purpose=purpose,
@@ -43,6 +49,10 @@ async def run_command(
             keep=Keep(LOG_LIMIT // 2, LOG_LIMIT // 2),
         )
     return _result(gate, captured)
+
+
+def _confined(argv: Sequence[str], workspace: str, file: Path) -> list[str]:
+    return sandbox.confined(argv, workspace=workspace, cwd=workspace, visible=[str(file)])
 
 
 def _variables(gate: Gate, run: Run, step: str, file: Path, data: bytes) -> dict[str, str]:

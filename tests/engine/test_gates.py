@@ -69,6 +69,29 @@ async def test_a_failure_has_its_code_and_its_words(
     assert (result.passed, result.exit_code, result.log) == (False, 3, log)
 
 
+@pytest.mark.bwrap
+async def test_a_sandboxed_gate_reads_what_it_judges_and_writes_in_its_workspace_only(
+    processes: ProcessRegistry, tmp_path: Path
+) -> None:
+    (tmp_path / "work").mkdir()
+    line = f'cat "$LONGWATCH_OUTPUT_FILE"; touch here {tmp_path}/there; cat'
+    gate = shell(line).model_copy(update={"sandbox": "bubblewrap"})
+    result = await check(processes, tmp_path / "work", gate)
+    assert result.passed and result.log == "the planthe plan"
+    assert (tmp_path / "work" / "here").is_file() and not (tmp_path / "there").exists()
+
+
+async def test_a_gate_whose_sandbox_is_missing_does_not_run(
+    processes: ProcessRegistry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LONGWATCH_BWRAP", str(tmp_path / "gone"))
+    gate = shell("touch ran").model_copy(update={"sandbox": "bubblewrap"})
+    result = await check(processes, tmp_path, gate)
+    assert not result.passed and not result.could_start
+    assert 'sandbox = "bubblewrap" needs the program bwrap' in result.log
+    assert not (tmp_path / "ran").exists()
+
+
 async def test_the_output_is_on_stdin_in_a_private_file_and_in_the_environment(
     processes: ProcessRegistry, tmp_path: Path
 ) -> None:

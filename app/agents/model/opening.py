@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from pathlib import Path
 
+from app.agents import sandbox
 from app.agents.model.conversation import BrokenConversation, Conversation
 from app.agents.model.endpoint import make_model
 from app.agents.model.session import ModelSession
@@ -38,6 +39,11 @@ async def open_session(spec: SessionSpec, *, resume: bool) -> ModelSession:
         continuity = Continuity.RESTARTED
         if not notes:
             notes.append(f"its conversation is gone: {path} is not there")
+    if spec.agent.sandbox == sandbox.NAME:
+        await asyncio.to_thread(sandbox.find)
+        notes.append(sandbox.SAYS)
+    elif spec.agent.sandbox != "read-only":
+        notes.append("its commands are not confined: what you allow runs with your rights")
     await model.__aenter__()  # its connections; the session's close ends them
     return ModelSession(spec, model, conversation, Toolbox(spec), continuity, notes)
 

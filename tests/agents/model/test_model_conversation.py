@@ -136,7 +136,7 @@ async def test_a_file_that_is_no_conversation_is_kept_and_told(spec: Spec, tmp_p
     session = await ModelDriver().resume(spec(), "s-1")
     assert session.continuity is Continuity.RESTARTED
     events = await play(session, "SAY: hi")
-    (said,) = [e.text for e in events if isinstance(e, ItemDone) and e.kind is ChunkKind.NOTICE]
+    said, _ = [e.text for e in events if isinstance(e, ItemDone) and e.kind is ChunkKind.NOTICE]
     assert "conversation.jsonl:1: not a conversation" in said
     assert said.endswith("it is kept as conversation.jsonl.broken-1")
     assert (folder / "conversation.jsonl.broken-1").is_file()

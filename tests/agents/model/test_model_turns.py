@@ -80,7 +80,7 @@ async def test_text_is_streamed_and_kept_whole(spec: Spec, api: str) -> None:
     events = await turn(spec(api=api), "SLOW: 0.4")
     pieces = [e for e in events if isinstance(e, TextDelta) and e.kind is ChunkKind.MESSAGE]
     assert len(pieces) > 1
-    (item,) = [e for e in events if isinstance(e, ItemDone)]
+    (item,) = [e for e in events if isinstance(e, ItemDone) and e.kind is ChunkKind.MESSAGE]
     assert item.text == "".join(piece.text for piece in pieces) == end_of(events).text
     assert {piece.item_id for piece in pieces} == {item.item_id}
 
@@ -244,6 +244,30 @@ async def test_one_turn_at_a_time(spec: Spec) -> None:
         with pytest.raises(DriverError, match="a turn is running already"):
             await anext(session.prompt(Prompt("SAY: hi", 2)))
     await session.close()
+
+
+@pytest.mark.parametrize(
+    ("sandbox", "said"),
+    [
+        ("read-only", []),
+        (
+            "workspace-write",
+            ["its commands are not confined: what you allow runs with your rights"],
+        ),
+        pytest.param(
+            "bubblewrap",
+            [
+                "its commands are confined by bubblewrap: they write in its workspace only, and have"
+                " no network"
+            ],
+            marks=pytest.mark.bwrap,
+        ),
+    ],
+)
+async def test_how_its_commands_are_confined_is_told(
+    spec: Spec, sandbox: str, said: list[str]
+) -> None:
+    assert notices(await turn(spec(sandbox=sandbox), "SAY: hi")) == said
 
 
 async def test_a_session_is_its_own(spec: Spec) -> None:
