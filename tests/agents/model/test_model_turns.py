@@ -257,8 +257,8 @@ async def test_one_turn_at_a_time(spec: Spec) -> None:
         pytest.param(
             "bubblewrap",
             [
-                "its commands are confined by bubblewrap: they write in its workspace only, and have"
-                " no network"
+                "its commands are confined by bubblewrap: they write in its workspace only, and"
+                " have no network"
             ],
             marks=pytest.mark.bwrap,
         ),
