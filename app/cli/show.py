@@ -14,6 +14,7 @@ from app.cli.waiting import answers
 from app.domain.run import Attempt, Review, Run, RunState, StepState
 from app.domain.task_state import TaskState
 from app.domain.text import one_line
+from app.domain.usage import total, words
 
 
 @click.command("runs", short_help="List runs.")
@@ -60,6 +61,8 @@ def print_run(state: RunState) -> None:
         say(f"part of   run {run.parent}")
     if run.forked_from:
         say(f"forked    from {run.forked_from} at step {run.forked_at}")
+    if used := words(total(s.usage for s in state.sessions.values())):
+        say(f"used      {', '.join(used)}")
     if run.blocked:
         say(f"blocked   {one_line(run.blocked.message, 300)}")
     if run.state is TaskState.DONE and state.result_branch:

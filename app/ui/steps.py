@@ -9,6 +9,7 @@ from app.domain.attention import attention, waits_for_operator
 from app.domain.flow import owner
 from app.domain.run import Attempt, QuestionState, Review, RunState, StepState
 from app.domain.text import one_line
+from app.domain.usage import count
 from app.ui.branches import (
     INDENT,
     LIVE,
@@ -36,7 +37,6 @@ from app.ui.marks import (
     Mark,
 )
 from app.ui.rows import duration, is_paused, mark_of
-from app.ui.widgets.panes import tokens
 from app.ui.widgets.queue import Pick
 
 WHOLE = "run"  # the row that stands for all of the run
@@ -157,7 +157,7 @@ def _attempt(
         attempt.key,
         mark,
         one_line(" · ".join(word for word in words if word), 200),
-        f"{tokens(used)} tok  {took:>4}" if used else took,
+        f"{count(used)} tok  {took:>4}" if used else took,
         lead=INDENT if branch else "",
     )
 

@@ -7,7 +7,7 @@ import os
 import signal
 import subprocess
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
 import psutil
@@ -99,7 +99,8 @@ class Place:
     def kill_agent(self) -> None:
         """Every process that the host has started."""
         for process in self.children():
-            process.send_signal(signal.SIGKILL)
+            with suppress(psutil.NoSuchProcess):  # it went with one killed before it
+                process.send_signal(signal.SIGKILL)
 
     def children(self) -> list[psutil.Process]:
         """Everything that carries the store's mark."""

@@ -15,6 +15,7 @@ from textual.message import Message
 from textual.strip import Strip
 from textual.widget import Widget
 
+from app.domain import usage
 from app.domain.base import RunId, SessionId
 from app.domain.run import RunState
 from app.domain.session import Continuity, Session
@@ -45,20 +46,10 @@ def pane_content(state: RunState, session: Session | None) -> PaneContent:
     about = [session.step, session.agent, str(session.state)]
     if session.continuity is not Continuity.FRESH:
         about.append(str(session.continuity))
-    if session.usage.total_tokens:
-        about.append(f"{tokens(session.usage.total_tokens)} tokens")
+    about += usage.words(session.usage)
     empty = "nothing said yet" if session.state.value != "opening" else "the agent is starting…"
     text = one_line(" · ".join(about), 120)
     return PaneContent(run.run_id, session.session_id, title, text, empty)
-
-
-def tokens(count: int) -> str:
-    """A count in at most five characters: `950`, `9.7k`, `1.2M`."""
-    if count < 1_000:
-        return str(count)
-    if count < 999_500:
-        return f"{count / 1_000:.1f}k" if count < 99_950 else f"{count / 1_000:.0f}k"
-    return f"{count / 1_000_000:.1f}M"
 
 
 class PaneTitle(Widget):
