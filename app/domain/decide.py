@@ -26,6 +26,7 @@ from app.domain.step import (
     ReviewStep,
 )
 from app.domain.task_state import TaskState
+from app.domain.usage import count, money
 from app.domain.workflow import Recipe, Workflow
 
 _WHOLE = Unit("")
@@ -44,7 +45,8 @@ def decide(recipe: Recipe, state: RunState) -> tuple[do.Directive, ...]:
         return (do.Wait(_WHOLE, f"the run is {run.state}"),)
     if run.base_commit is None:
         return (do.PinBase(),)
-    return _stop(recipe.workflow, state) or _steps(recipe.workflow, state)
+    workflow = recipe.workflow
+    return _stop(workflow, state) or _budgeted(workflow, state, _steps(workflow, state))
 
 
 def _stop(workflow: Workflow, state: RunState) -> tuple[do.Directive, ...]:
@@ -59,6 +61,34 @@ def _stop(workflow: Workflow, state: RunState) -> tuple[do.Directive, ...]:
         blocked = Blocked(kind="timeout", message=message, step=state.run.current_step)
         return (do.Stop(TaskState.BLOCKED, blocked),)
     return ()
+
+
+def _budgeted(
+    workflow: Workflow, state: RunState, found: tuple[do.Directive, ...]
+) -> tuple[do.Directive, ...]:
+    """`found`, unless an agent would be paid beyond the run's budget. What costs nothing more (a
+    gate, a finished step, an answer) goes on."""
+    if not any(isinstance(directive, do.RunTurn) for directive in found):
+        return found
+    if not (message := _overspent(workflow, state)):
+        return found
+    message += "; who retries it grants as much again"
+    blocked = Blocked(kind="budget", message=message, step=state.run.current_step)
+    return (do.Stop(TaskState.BLOCKED, blocked),)
+
+
+def _overspent(workflow: Workflow, state: RunState) -> str:
+    """Which budget is used up, in words; "" when none is."""
+    tokens, dollars = workflow.max_tokens, workflow.max_cost_usd
+    if tokens is not None and state.spent_tokens >= tokens:
+        spent = count(state.spent_tokens)
+        return f"its agents have used {spent} tokens (max_tokens of {workflow.name}: {tokens:,})"
+    if dollars is not None and state.spent_usd >= dollars:
+        return (
+            f"its agents have cost {money(state.spent_usd)} (max_cost_usd of {workflow.name}: "
+            f"{dollars:g})"
+        )
+    return ""
 
 
 def _unfinished(workflow: Workflow, state: RunState) -> bool:

@@ -44,6 +44,8 @@ def _run_state_changed(s: RunState, p: ev.RunStateChanged, e: Event) -> RunState
         s = without_delay(without_unstarted_gates(s))  # a person wants it to go on now
         if s.run.blocked is not None and s.run.blocked.kind == "timeout":
             worked_before += s.worked_seconds  # who takes it up again grants it its time anew
+        if s.run.blocked is not None and s.run.blocked.kind == "budget":
+            s = _budget_anew(s)
     ended = p.state.terminal or p.state is TaskState.FAILED
     return with_run(
         s,
@@ -53,6 +55,12 @@ def _run_state_changed(s: RunState, p: ev.RunStateChanged, e: Event) -> RunState
         worked_before=worked_before,
         ended_at=e.at if ended else None,
     )
+
+
+def _budget_anew(s: RunState) -> RunState:
+    """Who takes it up again grants it as much as before."""
+    tokens = s.run.tokens_before + s.spent_tokens
+    return with_run(s, tokens_before=tokens, cost_before=s.run.cost_before + s.spent_usd)
 
 
 def _base_pinned(s: RunState, p: ev.BasePinned, e: Event) -> RunState:

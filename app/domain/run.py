@@ -84,6 +84,7 @@ class Blocked(Model):
         "aborted",
         "interrupted",
         "timeout",
+        "budget",
         "input",
         "merge",
         "child",
@@ -316,6 +317,8 @@ class Run(Model):
     head_commit: str | None = None  # the latest accepted state of the work
     head_branch: str | None = None  # the git branch made for it, where no session's has it
     worked_before: float = 0  # seconds of work that no longer count to the run's time-out
+    tokens_before: int = 0  # likewise, of its budget
+    cost_before: float = 0  # likewise, US dollars
     created_at: datetime
     updated_at: datetime
     ended_at: datetime | None = None
@@ -379,6 +382,18 @@ class RunState(Model):
     def worked_seconds(self) -> float:
         """What counts to the run's time-out."""
         return sum(a.worked_seconds for a in self.attempts.values()) - self.run.worked_before
+
+    @property
+    def spent_tokens(self) -> int:
+        """What counts to the run's budget of tokens."""
+        used = sum(session.usage.total_tokens for session in self.sessions.values())
+        return used - self.run.tokens_before
+
+    @property
+    def spent_usd(self) -> float:
+        """What counts to the run's budget of money: the costs that its agents tell."""
+        used = sum(session.usage.cost_usd or 0 for session in self.sessions.values())
+        return used - self.run.cost_before
 
     @property
     def result_branch(self) -> str | None:

@@ -23,6 +23,8 @@ class Workflow(Model):
     enforce: bool = False  # every producing step must have a gate
     max_parallel: int = Field(default=0, ge=0, le=1000)  # agents at work for it; 0: no limit
     timeout_seconds: Seconds | None = None  # working time of a run's agents together
+    max_tokens: int | None = Field(default=None, ge=1)  # of a run's agents together; then it asks
+    max_cost_usd: float | None = Field(default=None, gt=0, allow_inf_nan=False)  # where it is told
     steps: tuple[Step, ...] = Field(
         min_length=1,
         validation_alias=AliasChoices("steps", "step"),  # `[[step]]` in TOML

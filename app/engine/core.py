@@ -25,7 +25,8 @@ _IN_A_TURN = (
     ev.SessionBound,
     ev.TurnStarted,
     ev.ItemFinished,
-    ev.UsageUpdated,
+    ev.SessionStuck,
+    ev.SessionMoving,
 )
 
 

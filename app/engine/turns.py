@@ -39,6 +39,7 @@ from app.engine.sessions import LiveSession
 _SUMMARY_LIMIT = 4096
 _TICK_SECONDS = 1.0
 _GRACE_SECONDS = 10.0
+_USAGE_SECONDS = 5.0  # between two tellings of what a turn uses
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +78,7 @@ class Turn:
         self._spec = spec
         self._live = spec.live
         self._usage: Usage | None = None
+        self._usage_told = core.clock.monotonic()
         self._shown: set[str] = set()  # tool calls whose line is in the transcript
         self._waited = 0.0  # seconds for a person
         self._progress = Progress(spec.quiet_seconds, spec.repeat_limit, core.clock.monotonic())
@@ -211,7 +213,16 @@ class Turn:
             case ToolFinished(call_id=call_id, outcome=outcome):
                 await self._finished(call_id, outcome)
             case UsageReported(usage=usage):
-                self._usage = usage
+                self._note_usage(usage)
+
+    def _note_usage(self, usage: Usage) -> None:
+        """Told while it grows, for who watches and for budgets; the whole of it at the end."""
+        now = self._core.clock.monotonic()
+        self._usage = usage
+        if now - self._usage_told >= _USAGE_SECONDS:
+            self._usage_told = now
+            told = ev.UsageUpdated(session_id=self._live.session_id, usage=usage)
+            self._core.note(self._live.run_id, told)
 
     def _item_done(self, item_id: str, kind: ChunkKind, text: str) -> None:
         if not item_id:  # said about the conversation, not in it
