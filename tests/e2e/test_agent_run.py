@@ -27,13 +27,27 @@ AGENTS = pytest.mark.parametrize(
 )
 
 
-@AGENTS
-@pytest.mark.parametrize("victim", ["nobody", "agent", "longwatch", "both"])
+KILLED = pytest.mark.parametrize(
+    ("agent", "victim"),
+    [
+        *[pytest.param("model", victim) for victim in ("nobody", "longwatch")],
+        *[
+            pytest.param("codex", victim, marks=pytest.mark.codex)
+            for victim in ("nobody", "agent", "longwatch", "both")
+        ],
+        *[
+            pytest.param("opencode", victim, marks=pytest.mark.acp)
+            for victim in ("nobody", "agent", "both")
+        ],
+        pytest.param("qwen", "both", marks=pytest.mark.acp),  # its session/load replays
+    ],
+)
+
+
+@KILLED
 async def test_an_approval_outlives_whoever_is_killed(
     tmp_path: Path, agent: str, victim: str
 ) -> None:
-    if (agent, victim) == ("model", "agent"):
-        pytest.skip("the built-in agent has no process of its own to be killed")
     async with place(tmp_path, EFFECT, agent) as here:
         client = await here.up()
         run_id = await begin(client, here.project)

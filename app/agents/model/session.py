@@ -36,11 +36,12 @@ from app.domain.errors import DriverError
 from app.domain.run import Failure, FailureKind
 from app.domain.session import ChunkKind, Continuity
 from app.domain.text import one_line
-from app.domain.toolcall import ToolCall, ToolOutcome
+from app.domain.toolcall import ToolCall, ToolKind, ToolOutcome
 
 _CHOICES = ("allow", "deny")
 _MISTAKES = 10  # unusable calls in a row, after which the turn fails
 _STREAMED = 1024 * 1024  # characters of one call's output that are shown as they come
+_GLIMPSE = 8  # lines of what a read gave that are shown
 _CUT_OFF = "The turn ended before this call was made. It had no effect."
 
 
@@ -127,7 +128,7 @@ class ModelSession:
 
     async def steer(self, text: str) -> None:
         """The model reads it with its next request."""
-        if self._turn is None:
+        if self._turn is None or self._working is None or self._working.done():
             raise DriverError("no turn is running")
         self._turn.steering.append(text)
 
@@ -180,9 +181,8 @@ class ModelSession:
             said = conversation.last
             if isinstance(said, ModelResponse) and not turn.steering:
                 return _text(said)
-            for text in turn.steering:
-                await conversation.add_prompt(prompt.turn, text)
-            turn.steering.clear()
+            while turn.steering:
+                await conversation.add_prompt(prompt.turn, turn.steering.pop(0))
             if (made := await self._compaction.if_due()) is not None:
                 turn.push(ItemDone("", ChunkKind.NOTICE, made))
             await self._respond(turn)  # after a compaction perhaps without one: then again
@@ -288,9 +288,17 @@ class ModelSession:
         await self._conversation.add_result(call, result.text, result.outcome)
         outcome = ToolOutcome(ok=result.ok, exit_code=result.exit_code, summary=result.text[-2000:])
         turn.push(
-            ItemDone(shown.call_id, ChunkKind.OUTPUT, result.text),
+            ItemDone(shown.call_id, ChunkKind.OUTPUT, _for_reader(shown, result.text)),
             ToolFinished(shown.call_id, outcome),
         )
+
+
+def _for_reader(call: ToolCall, text: str) -> str:
+    """A result as the transcript has it: of what was only looked at, the beginning."""
+    lines = text.splitlines()
+    if call.kind is not ToolKind.READ or len(lines) <= _GLIMPSE:
+        return text
+    return "\n".join([*lines[:_GLIMPSE], f"[… {len(lines) - _GLIMPSE:,} more lines]"])
 
 
 def _text(response: ModelResponse) -> str:

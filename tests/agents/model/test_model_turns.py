@@ -278,3 +278,13 @@ async def test_a_session_is_its_own(spec: Spec) -> None:
     assert notices(await play(session, "SAY: hi"))[0].startswith("its conversation is gone: ")
     await asyncio.sleep(0)
     await session.close()
+
+
+async def test_of_what_it_reads_the_transcript_has_the_beginning(
+    spec: Spec, model: ModelServer, workspace: Path
+) -> None:
+    (workspace / "long.txt").write_text("".join(f"line {n}\n" for n in range(1, 101)))
+    events = await turn(spec(), 'CALL: read_file {"path": "long.txt"}', ALLOW)
+    (shown,) = [e.text for e in events if isinstance(e, ItemDone) and e.kind is ChunkKind.OUTPUT]
+    assert shown.splitlines()[-2:] == ["line 8", "[… 92 more lines]"]
+    assert "line 100" in model.conversations()[-1].text
