@@ -7,7 +7,7 @@ machine (processes) is handed to it.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
@@ -163,6 +163,7 @@ class SessionSpec:
     env: Mapping[str, str]  # the child's whole environment, minimal, made by the engine
     processes: ProcessHost
     folder: str = ""  # absolute, private to the session and lasting; made by who needs it
+    clean: Callable[[str], str] = str  # takes secrets out of a text
     used: Usage | None = None  # by this session before, in agents that are gone
 
 

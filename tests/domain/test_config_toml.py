@@ -36,8 +36,8 @@ BROKEN = [
     (
         'name = "w"\ndescripton = "d"\n' + STEP,
         'f.toml:2: descripton: unknown key; did you mean "description"? '
-        "Allowed: description, enabled, enforce, max_cost_usd, max_parallel, max_tokens, name, step, "
-        "timeout_seconds",
+        "Allowed: description, enabled, enforce, max_cost_usd, max_parallel, max_tokens, name, "
+        "step, timeout_seconds",
     ),
     (
         'name = "w"\n' + STEP + 'promt = "p"\n',

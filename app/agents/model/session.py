@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 from collections.abc import AsyncGenerator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from pydantic_ai.exceptions import AgentRunError, ModelContextWindowExceededError, UserError
 from pydantic_ai.messages import ModelResponse, TextPart
@@ -92,6 +92,7 @@ class ModelSession:
         self._requests = Requests(model, spec.agent, conversation, toolbox.tools.values())
         self._compaction = Compaction(self._requests, spec.agent, conversation)
         self._notes = list(notes)
+        self._clean = spec.clean
         self._mark = secrets.token_hex(4)  # of this process's questions
         self._turn: _Open | None = None
         self._working: asyncio.Task[str] | None = None
@@ -285,6 +286,8 @@ class ModelSession:
                 left -= len(text)
 
         result = await self._toolbox.run(prepared, heard)
+        # A secret that a command printed goes neither to the model's provider nor into the file.
+        result = replace(result, text=self._clean(result.text))
         await self._conversation.add_result(call, result.text, result.outcome)
         outcome = ToolOutcome(ok=result.ok, exit_code=result.exit_code, summary=result.text[-2000:])
         turn.push(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import aclosing
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -288,3 +289,13 @@ async def test_of_what_it_reads_the_transcript_has_the_beginning(
     (shown,) = [e.text for e in events if isinstance(e, ItemDone) and e.kind is ChunkKind.OUTPUT]
     assert shown.splitlines()[-2:] == ["line 8", "[… 92 more lines]"]
     assert "line 100" in model.conversations()[-1].text
+
+
+async def test_a_secret_that_a_command_prints_stays_here(
+    spec: Spec, model: ModelServer, tmp_path: Path
+) -> None:
+    made = replace(spec(), clean=lambda text: text.replace("planted", "[redacted]"))
+    events = await turn(made, "RUN: printf 'it is pla%s' nted", ALLOW)
+    assert end_of(events).text == "DONE: it is [redacted]"
+    assert "planted" not in str(model.requests)
+    assert "planted" not in (tmp_path / "session" / "conversation.jsonl").read_text()
