@@ -40,6 +40,7 @@ _COMMANDS = {
     "rules": "control",
     "trace": "observe",
     "metrics": "observe",
+    "usage": "observe",
     "verify": "verify",
     "screenshot": "screenshot",
     "doctor": "doctor",

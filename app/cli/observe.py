@@ -1,4 +1,4 @@
-"""`longwatch trace | metrics`: how a run went, and how all of them do."""
+"""`longwatch trace | metrics | usage`: how a run went, how all of them do, what they use."""
 
 from __future__ import annotations
 
@@ -13,7 +13,9 @@ from app.domain.errors import NotFound, Refused
 from app.domain.metrics import MEANINGS, prometheus
 from app.domain.reducer import reduce
 from app.domain.run import Run, RunState
+from app.domain.session import Usage
 from app.domain.trace import TraceEntry, entry_of
+from app.domain.usage import MAX_DAYS, money, total
 
 _PAGE = 1000
 _TRACE_KIND = "tr-"
@@ -121,6 +123,35 @@ def metrics_command(as_prometheus: bool, as_json: bool) -> None:
     values = found.model_dump()
     rows = [(name, _number(values[name]), meaning) for name, meaning in MEANINGS.items()]
     return table(("metric", "value", "meaning"), rows)
+
+
+@click.command("usage", short_help="Print what agents have used.")
+@click.option(
+    "--days",
+    type=click.IntRange(1, MAX_DAYS),
+    default=7,
+    show_default=True,
+    help="How many, today included.",
+)
+@json_option
+@store_option
+def usage_command(days: int, as_json: bool) -> None:
+    """Print tokens and known costs of the last days, by day and agent, over all runs."""
+    found = ask(chosen_store(), lambda c: c.usage(days))
+    if as_json:
+        return emit(found)
+    if not found:
+        when = "today" if days == 1 else f"in the last {days} days"
+        return say(f"no agent has told what it used {when}")
+    rows = [(str(one.day), one.agent, str(one.runs), *_spent(one.usage)) for one in found]
+    rows.append(("in all", "", "", *_spent(total(one.usage for one in found))))
+    return table(("day", "agent", "runs", "tokens", "input", "output", "cached", "cost"), rows)
+
+
+def _spent(used: Usage) -> tuple[str, ...]:
+    tokens = (used.total_tokens, used.input_tokens, used.output_tokens, used.cached_tokens)
+    cost = "-" if used.cost_usd is None else money(used.cost_usd)
+    return (*(f"{number:,}" for number in tokens), cost)
 
 
 def _number(value: int | float) -> str:

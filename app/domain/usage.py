@@ -3,10 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from datetime import date
 
+from app.domain.base import Model
 from app.domain.session import Usage
 
+MAX_DAYS = 3660
 _TELLING_PERCENT = 50  # below it nobody needs to know how full a context is
+
+
+class UsageOfDay(Model):
+    """What the sessions of one agent used in one day, by the supervisor's calendar."""
+
+    day: date
+    agent: str
+    runs: int
+    usage: Usage  # its cost is that of the sessions that told one
 
 
 def count(tokens: int) -> str:

@@ -23,6 +23,7 @@ from app.domain.project_report import ProjectReport
 from app.domain.run import Question, QuestionState, Review, ReviewState, Run, RunState
 from app.domain.session import Chunk, SessionState
 from app.domain.task_state import TaskState
+from app.domain.usage import UsageOfDay
 from app.domain.workflow import Recipe
 from app.engine.approvals import ApprovalDesk
 from app.engine.broadcast import Broadcast
@@ -43,6 +44,7 @@ from app.store.counts import count
 from app.store.journal import Draft, Journal
 from app.store.lock import StoreLock
 from app.store.paths import StorePaths
+from app.store.spending import spending
 from app.store.traces import runs_of_trace
 from app.store.verify import verify
 from app.version import VERSION
@@ -282,6 +284,10 @@ class Supervisor:
     async def metrics(self) -> Metrics:
         """Counted at this moment from the journal. Raises StoreError."""
         return Metrics.of(await count(self._core.paths))
+
+    async def usage(self, days: int = 7) -> list[UsageOfDay]:
+        """What agents have used in the last days, by day and agent. Raises StoreError."""
+        return await spending(self._core.paths, days)
 
     async def verify(self) -> VerifyReport:
         await asyncio.shield(self._journal.append(()))  # what is under way belongs to it

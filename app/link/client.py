@@ -14,6 +14,7 @@ from app.domain.metrics import Metrics
 from app.domain.project_report import ProjectReport
 from app.domain.run import Question, Review, Run, RunState
 from app.domain.session import Chunk
+from app.domain.usage import UsageOfDay
 from app.domain.workflow import Recipe
 
 
@@ -64,6 +65,9 @@ class Client(Protocol):
 
     async def metrics(self) -> Metrics:
         """The seven metrics of all runs, counted at this moment from the journal."""
+
+    async def usage(self, days: int = 7) -> Sequence[UsageOfDay]:
+        """What agents have used in the last days, today included, by day and agent."""
 
     async def verify(self) -> VerifyReport: ...
 

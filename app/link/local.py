@@ -16,6 +16,7 @@ from app.domain.metrics import Metrics
 from app.domain.project_report import ProjectReport
 from app.domain.run import Question, Review, Run, RunState
 from app.domain.session import Chunk
+from app.domain.usage import UsageOfDay
 from app.domain.workflow import Recipe
 from app.link.client import Client
 from app.link.server import Server
@@ -136,6 +137,9 @@ class LocalClient:
 
     async def metrics(self) -> Metrics:
         return await self._supervisor.metrics()
+
+    async def usage(self, days: int = 7) -> Sequence[UsageOfDay]:
+        return await self._supervisor.usage(days)
 
     async def verify(self) -> VerifyReport:
         return await self._supervisor.verify()

@@ -21,6 +21,7 @@ from app.domain.metrics import Metrics
 from app.domain.project_report import ProjectReport
 from app.domain.run import Question, Review, Run, RunState
 from app.domain.session import Chunk
+from app.domain.usage import UsageOfDay
 from app.domain.workflow import Recipe
 from app.link import wire
 from app.link.errors import LinkLost
@@ -172,6 +173,9 @@ class SocketClient:
 
     async def metrics(self) -> Metrics:
         return await self._call(wire.METRICS, wire.Nothing())
+
+    async def usage(self, days: int = 7) -> Sequence[UsageOfDay]:
+        return await self._call(wire.USAGE, wire.ReadUsage(days=days))
 
     async def verify(self) -> VerifyReport:
         return await self._call(wire.VERIFY, wire.Nothing())

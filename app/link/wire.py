@@ -23,6 +23,7 @@ from app.domain.metrics import Metrics
 from app.domain.project_report import ProjectReport
 from app.domain.run import Question, Review, Run, RunState
 from app.domain.session import Chunk
+from app.domain.usage import MAX_DAYS, UsageOfDay
 from app.domain.workflow import Recipe
 from app.link.client import Client
 
@@ -119,6 +120,10 @@ class ReadDiff(Model):
     branch: str = ""
 
 
+class ReadUsage(Model):
+    days: int = Field(default=7, ge=1, le=MAX_DAYS)
+
+
 @dataclass(frozen=True, slots=True)
 class Call(Generic[P, R]):
     """One call: its name, what it takes, what it gives, and how the serving end does it."""
@@ -164,6 +169,7 @@ DIFF = Call(
     lambda c, p: c.diff(p.run_id, p.step, p.attempt, p.branch),
 )
 METRICS = Call("metrics", Nothing, TypeAdapter(Metrics), lambda c, _: c.metrics())
+USAGE = Call("usage", ReadUsage, TypeAdapter(Sequence[UsageOfDay]), lambda c, p: c.usage(p.days))
 VERIFY = Call("verify", Nothing, TypeAdapter(VerifyReport), lambda c, _: c.verify())
 SHUTDOWN = Call("shutdown", Nothing, TypeAdapter(None), lambda c, _: c.shutdown())
 
@@ -184,6 +190,7 @@ CALLS: dict[str, Call[Any, Any]] = {
         TRANSCRIPT,
         DIFF,
         METRICS,
+        USAGE,
         VERIFY,
         SHUTDOWN,
     )

@@ -116,3 +116,26 @@ def test_a_store_that_is_not_there_is_one_sentence(longwatch: CommandLine, tmp_p
     for command in (["trace", "x", "--json"], ["metrics"]):
         ran = longwatch("--store", tmp_path / "none", *command)
         assert ran.code == 1 and "there is no store here yet" in ran.err
+
+
+def test_usage_of_a_hosted_store(longwatch: CommandLine, hosted: FakeSupervisor) -> None:
+    lines = longwatch("usage", "--days", "3").out.splitlines()
+    assert lines[0].split() == [
+        "day",
+        "agent",
+        "runs",
+        "tokens",
+        "input",
+        "output",
+        "cached",
+        "cost",
+    ]
+    assert lines[1].split() == ["2026-01-02", "coder", "3", "1,000", "900", "100", "0", "$0.50"]
+    assert lines[2].split() == ["in", "all", "1,000", "900", "100", "0", "$0.50"]
+    assert longwatch("usage", "--json").json()[0]["usage"]["total_tokens"] == 1000
+    assert longwatch("usage", "--days", "0").code == 2
+
+
+def test_usage_of_a_store_without_any(longwatch: CommandLine, store: Path) -> None:
+    assert longwatch("usage").out == "no agent has told what it used in the last 7 days\n"
+    assert longwatch("usage", "--days", "1").out == "no agent has told what it used today\n"

@@ -70,6 +70,7 @@ async def test_reads_give_the_same_models(client: Client, supervisor: FakeSuperv
     assert await client.diff(RUN, "plan", 2) == "diff of run-1 plan 2\n"
     assert await client.project("/work/x") == await supervisor.project("/work/x")
     assert await client.metrics() == await supervisor.metrics()
+    assert await client.usage(3) == await supervisor.usage(3)
     assert [r.run_id for r in await client.runs(2, "ttt")] == ["run-1", "run-2"]
     assert list(await client.runs(trace="nope")) == []
     assert (await client.verify()).ok

@@ -19,10 +19,11 @@ from app.domain.metrics import Counts, Metrics
 from app.domain.project_report import ProjectReport
 from app.domain.request import Request, Risk
 from app.domain.run import Question, Review, Run, RunState, StepBrief
-from app.domain.session import Chunk, ChunkKind
+from app.domain.session import Chunk, ChunkKind, Usage
 from app.domain.step import AgentStep
 from app.domain.task_state import TaskState
 from app.domain.toolcall import ToolCall, ToolKind
+from app.domain.usage import UsageOfDay
 from app.domain.workflow import AgentConfig, Recipe, Workflow
 from app.store.lock import StoreLock
 from app.store.paths import StorePaths
@@ -192,6 +193,10 @@ class FakeSupervisor:
 
     async def metrics(self) -> Metrics:
         return Metrics.of(Counts(runs=4, done=2, failed=1, attempts=7, retries=1))
+
+    async def usage(self, days: int = 7) -> list[UsageOfDay]:
+        used = Usage(input_tokens=900, output_tokens=100, total_tokens=1000, cost_usd=0.5)
+        return [UsageOfDay(day=NOW.date(), agent="coder", runs=days, usage=used)]
 
     async def verify(self) -> VerifyReport:
         await self.hold.wait()

@@ -15,6 +15,7 @@ from app.domain.metrics import Counts, Metrics
 from app.domain.project_report import ProjectReport
 from app.domain.run import Question, QuestionState, Review, ReviewState, Run, RunState
 from app.domain.session import Chunk
+from app.domain.usage import UsageOfDay
 from app.domain.workflow import Recipe
 from tests.ui.parts import DIFF, RECIPE, make_status
 
@@ -121,6 +122,9 @@ class FakeClient:
 
     async def metrics(self) -> Metrics:
         return Metrics.of(Counts(runs=len(self.states)))
+
+    async def usage(self, days: int = 7) -> Sequence[UsageOfDay]:
+        return ()
 
     async def verify(self) -> VerifyReport:
         return VerifyReport(
