@@ -14,32 +14,23 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from app.domain.errors import DriverError
+from app.domain.risk.names import SECRET_FOLDERS
 
 NAME = "bubblewrap"
 CHOSEN_BY = "LONGWATCH_BWRAP"  # names the program instead of PATH
 SAYS = (
     "its commands are confined by bubblewrap: they write in its workspace only, and have no network"
 )
-_SECRETS = (
-    ".aws",
-    ".azure",
+_SECRETS = (  # below the home folder
+    *SECRET_FOLDERS,
     ".claude",
     ".codex",
-    ".config/gcloud",
-    ".config/gh",
-    ".docker",
     ".git-credentials",
-    ".gnupg",
-    ".kube",
-    ".local/share/keyrings",
-    ".mozilla",
     ".netrc",
     ".npmrc",
-    ".password-store",
     ".pgpass",
     ".pypirc",
-    ".ssh",
-)  # below the home folder
+)
 
 
 def find() -> str:

@@ -7,7 +7,7 @@ import sys
 from collections import deque
 from collections.abc import Iterable
 
-from app.agents.protocol import AgentEvent
+from app.agents.protocol import AgentEvent, TurnDone
 
 
 class EventStream:
@@ -20,7 +20,7 @@ class EventStream:
         self._readable = asyncio.Event()
         self._writable = asyncio.Event()
         self._writable.set()
-        self._abandoned = False
+        self._abandoned = self._over = False
 
     def push(self, events: Iterable[AgentEvent]) -> None:
         """Add events at once, past the limit if need be."""
@@ -41,14 +41,20 @@ class EventStream:
         """Wait until the reader has taken enough."""
         await self._writable.wait()
 
-    async def get(self) -> AgentEvent:
-        """The next event, once there is one."""
+    def __aiter__(self) -> EventStream:
+        """The turn's events as they come; the last is its TurnDone."""
+        return self
+
+    async def __anext__(self) -> AgentEvent:
+        if self._over:
+            raise StopAsyncIteration
         await self._readable.wait()
         event = self._events.popleft()
         if not self._events:
             self._readable.clear()
         if len(self._events) < self._limit // 2:
             self._writable.set()
+        self._over = isinstance(event, TurnDone)
         return event
 
     def abandon(self) -> None:

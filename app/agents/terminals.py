@@ -26,7 +26,6 @@ class Terminal:
     cap: int
     command: str = ""  # as it was asked for
     output: bytearray = field(default_factory=bytearray)
-    truncated: bool = False
     dropped: int = 0  # bytes of output that came before what is kept
     told: int = 0  # bytes of output that `news` has given
     readers: list[asyncio.Task[None]] = field(default_factory=list)
@@ -39,7 +38,11 @@ class Terminal:
             if over > 0:
                 del self.output[:over]
                 self.dropped += over
-                self.truncated = True
+
+    @property
+    def truncated(self) -> bool:
+        """Whether its first output is no longer kept."""
+        return self.dropped > 0
 
     def text(self) -> str:
         """The output so far; a character cut at its beginning is left out."""
@@ -84,8 +87,10 @@ class Terminals:
         cap: int | None,
         *,
         keep_stdin: bool = False,
+        shown: str = "",
     ) -> str:
-        """Start a command in `cwd`; the id of its terminal. Raises DriverError."""
+        """Start a command in `cwd`; the id of its terminal. `shown` is how the command is called
+        when it is not its own words that were asked for. Raises DriverError."""
         if len(self._open) + self._starting >= self._limit:
             raise DriverError(f"this session has {self._limit} terminals already; end one first")
         argv = [command, *args] if args else ["/bin/sh", "-c", command]
@@ -103,7 +108,8 @@ class Terminals:
             self._starting -= 1
         if not keep_stdin:
             process.stdin.close()
-        terminal = Terminal(process, min(cap or _CAP, _CAP), command_text(command, args))
+        text = shown or command_text(command, args)
+        terminal = Terminal(process, min(cap or _CAP, _CAP), text)
         for stream in (process.stdout, process.stderr):
             terminal.readers.append(asyncio.create_task(terminal.follow(stream)))
         self._count += 1

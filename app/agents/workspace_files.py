@@ -17,14 +17,24 @@ class Outside(LongwatchError):
     """A path does not lie in the session's workspace, or is no file there."""
 
 
-def inside(workspace: str, name: str) -> Path:
-    """The real place of `name`, links followed. Raises Outside."""
-    root = Path(workspace).resolve()
+def place_below(folder: Path, name: str) -> Path | None:
+    """The real place of `name`, links followed; None when it does not lie below `folder`.
+    Raises ValueError for what is no path."""
+    root = folder.resolve()
     try:
         place = (root / name).resolve()
-    except (OSError, RuntimeError, ValueError) as error:
+    except (OSError, RuntimeError) as error:  # a loop of links
+        raise ValueError(str(error)) from error
+    return place if place != root and place.is_relative_to(root) else None
+
+
+def inside(workspace: str, name: str) -> Path:
+    """The real place of `name` in the workspace. Raises Outside."""
+    try:
+        place = place_below(Path(workspace), name)
+    except ValueError as error:
         raise Outside(f"{name!r} is not a path: {error}") from None
-    if not place.is_relative_to(root) or place == root:
+    if place is None:
         raise Outside(f"{name} is outside this session's workspace {workspace}")
     return place
 

@@ -20,7 +20,7 @@ from app.agents.known import KNOWN
 from app.cli.options import CHOOSE, asked_store, json_option, store_option
 from app.cli.output import emit, say, table
 from app.domain.base import Model
-from app.domain.errors import LongwatchError
+from app.domain.errors import DriverError, LongwatchError
 from app.domain.text import one_line
 from app.link.connect import attach, connect
 from app.store.paths import StorePaths
@@ -45,7 +45,7 @@ class Check(Model):
 def doctor_command(as_json: bool) -> int:
     """Check what Longwatch needs of this machine; exit 1 when something is missing or bad."""
     store = asked_store()
-    checks = [_python(), _sqlite(), _git(), *_agents(), *_bwrap(), *_store(store), _terminal()]
+    checks = [_python(), _sqlite(), _git(), *_agents(), _bwrap(), *_store(store), _terminal()]
     if as_json:
         emit(checks)
     else:
@@ -111,16 +111,18 @@ def _agents() -> list[Check]:
     return found
 
 
-def _bwrap() -> list[Check]:
+def _bwrap() -> Check:
     """The program, and whether this machine lets it make a sandbox."""
     if sys.platform != "linux":
-        return [Check(name="bwrap", result="ok", found="not used on this platform")]
+        return Check(name="bwrap", result="ok", found="not used on this platform")
     fix = 'only for sandbox = "bubblewrap": install bubblewrap (Codex has a copy of its own)'
     absent = Check(name="bwrap", result="note", found="not found", fix=fix)
-    path = os.environ.get(sandbox.CHOSEN_BY) or "bwrap"
-    program = _program("bwrap", path, absent)
+    try:
+        program = _program("bwrap", sandbox.find(), absent)
+    except DriverError:
+        return absent
     if program.result != "ok":
-        return [program]
+        return program
     here = tempfile.gettempdir()
     tried = subprocess.run(
         sandbox.confined(["true"], workspace=here, cwd=here),
@@ -133,7 +135,7 @@ def _bwrap() -> list[Check]:
     if tried.returncode:
         why = one_line(tried.stderr, 200)
         fix = f'sandbox = "bubblewrap" cannot be used on this machine: {why}'
-        return [program.model_copy(update={"result": "note", "fix": fix})]
+        return program.model_copy(update={"result": "note", "fix": fix})
     codex_home = os.environ.get("CODEX_HOME", "")
     if codex_home.startswith(f"{here}/") and shutil.which("bwrap"):
         # Seen with codex 0.169 and Debian's bubblewrap 0.8: `execvp codex-linux-sandbox`.
@@ -141,8 +143,8 @@ def _bwrap() -> list[Check]:
             f"CODEX_HOME is under {here}: Codex's sandbox fails there when it finds this program "
             "on PATH; move CODEX_HOME"
         )
-        return [program.model_copy(update={"result": "bad", "fix": fix})]
-    return [program]
+        return program.model_copy(update={"result": "bad", "fix": fix})
+    return program
 
 
 def _store(store: Path) -> list[Check]:

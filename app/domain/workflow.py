@@ -56,15 +56,13 @@ class AgentConfig(Model):
     driver: Literal["acp", "codex", "model", "scripted"]
     model: str = ""  # model driver: "provider/name"
     base_url: str = ""  # model driver: an endpoint of your own
-    api: Api | None = (
-        None  # model driver: what the endpoint speaks, where the provider leaves it open
-    )
+    api: Api | None = None  # model driver: what the endpoint speaks; None: as its provider
     api_key_env: str = ""  # model driver: the variable with the key; only the driver sees it
-    context_tokens: int = Field(
-        default=200_000, ge=2_000, le=100_000_000
-    )  # model: what it can hold
-    compact_percent: int = Field(default=70, ge=10, le=95)  # model: of it, when to summarise
-    compact_messages: int = Field(default=400, ge=10, le=100_000)  # model: the same, by count
+    # model driver: what the model can hold; at how much of it, or after how many messages, the
+    # older ones become a summary
+    context_tokens: int = Field(default=200_000, ge=2_000, le=100_000_000)
+    compact_percent: int = Field(default=70, ge=10, le=95)
+    compact_messages: int = Field(default=400, ge=10, le=100_000)
     mode: str = ""  # acp driver: one of the agent's own modes
     auth: str = ""  # acp driver: the agent's way to sign in that is to be used
     command: tuple[Text, ...] = ()  # how to start it; the driver's default when empty

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
@@ -138,31 +137,26 @@ def _roles(agent: KnownAgent) -> str:
         if agent.driver == "codex"
         else "the rules at the end of this file refuse everything else\n# that they ask about."
     )
-    reader = _role(agent, sandbox="read-only", approval="on-request")
-    writer = _role(agent, sandbox="workspace-write", approval="untrusted")
+    reading, writing = ("read-only", "on-request"), ("workspace-write", "untrusted")
     return "\n".join(
         [
-            _READING.format(how=how) + reader("planner"),
-            reader("reviewer"),
-            _WRITING + writer("implementer"),
+            _READING.format(how=how) + _role(agent, "planner", *reading),
+            _role(agent, "reviewer", *reading),
+            _WRITING + _role(agent, "implementer", *writing),
         ]
     )
 
 
-def _role(agent: KnownAgent, *, sandbox: str, approval: str) -> Callable[[str], str]:
-    keys: dict[str, object] = {"driver": agent.driver}
+def _role(agent: KnownAgent, name: str, sandbox: str, approval: str) -> str:
+    keys: dict[str, object] = {"name": name, "driver": agent.driver}
     if agent.command:
         keys["command"] = list(agent.command)
     keys["sandbox"] = sandbox
     if agent.driver == "codex":
         keys["approval"] = approval
     keys["env"] = list(agent.env)
-
-    def role(name: str) -> str:
-        lines = [f"{key} = {json.dumps(value)}" for key, value in {"name": name, **keys}.items()]
-        return "\n".join(["[[agent]]", *lines, ""])
-
-    return role
+    lines = [f"{key} = {json.dumps(value)}" for key, value in keys.items()]
+    return "\n".join(["[[agent]]", *lines, ""])
 
 
 def _agents(agent: KnownAgent, found: Path | None) -> str:

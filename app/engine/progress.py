@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 
 from app.agents.protocol import AgentEvent, ApprovalAsked, ToolStarted
 from app.domain.text import one_line
@@ -44,14 +44,16 @@ class Progress:
         """Silence counts from here on: a word came, or the agent waits for a person."""
         self._last_word, self.told = now, False
 
-    def silent(self, now: float, running: Sequence[ToolCall]) -> str | None:
-        """Why it seems stuck, once its silence has lasted; `running` are calls under way."""
+    def silent(self, now: float, running: Iterable[ToolCall]) -> str | None:
+        """Why it seems stuck, once its silence has lasted; `running` are calls under way, looked
+        at only then."""
         silence = now - self._last_word
         if self.told or silence < self._quiet:
             return None
         self.told = True
-        if running:
-            return f"no word for {_long(silence)} from: {_name(running[-1])}"
+        calls = list(running)
+        if calls:
+            return f"no word for {_long(silence)} from: {_name(calls[-1])}"
         return f"no word from its agent for {_long(silence)}"
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Any
@@ -54,10 +54,10 @@ class TurnSpec:
     again: bool
     settled: tuple[SettledCall, ...]
     timeout_seconds: float
+    quiet_seconds: float
+    repeat_limit: int
     limit: str = "timeout_seconds"  # the key that says so
     output_schema: Mapping[str, Any] | None = None  # of the final message
-    quiet_seconds: float = 900.0
-    repeat_limit: int = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,10 +186,13 @@ class Turn:
             return
         if self._progress.told:
             self._progress.rest(now)  # somebody has said something to it: it has its time again
-        running = [a.call for a in self._of_turn() if a.state is ApprovalState.PERMITTED]
-        why = self._progress.silent(now, running)
+        why = self._progress.silent(now, self._running())
         if why is not None:
             self._say_stuck(StuckKind.QUIET, why)
+
+    def _running(self) -> Iterator[ToolCall]:
+        """The turn's calls that were permitted and have not ended."""
+        yield from (a.call for a in self._of_turn() if a.state is ApprovalState.PERMITTED)
 
     def _say_stuck(self, kind: StuckKind, why: str) -> None:
         why = one_line(self._desk.clean(why), 300)

@@ -12,34 +12,38 @@ from app.domain.usage import UsageOfDay
 from app.store.paths import StorePaths
 from app.store.schema import open_for_reading
 
-# Each report tells all that its session has used so far: a day's use is what it grew by. An agent
-# that was started anew may begin again from nothing; then what it tells first is all new.
-_DAYS = """
+_TOKENS = ("total_tokens", "input_tokens", "output_tokens", "cached_tokens")
+_TOLD = ", ".join(
+    f"coalesce(json_extract(body, '$.usage.{name}'), 0) AS {name}" for name in _TOKENS
+)
+
+
+def _grown(column: str, known: str) -> str:
+    """What a column has grown by since its session's last report. An agent that was started anew
+    may begin again from nothing; then what it tells first is all new."""
+    before = f"lag({known}, 1, 0) OVER s"
+    return f"{column} - iif({column} < {before}, 0, {before}) AS {column}"
+
+
+# Each report tells all that its session has used so far: a day's use is what it grew by.
+_DAYS = f"""
 WITH told AS (
     SELECT seq, date(at, 'localtime') AS day, run_id,
-           json_extract(body, '$.session_id') AS session,
-           coalesce(json_extract(body, '$.usage.total_tokens'), 0) AS total,
-           coalesce(json_extract(body, '$.usage.input_tokens'), 0) AS input,
-           coalesce(json_extract(body, '$.usage.output_tokens'), 0) AS output,
-           coalesce(json_extract(body, '$.usage.cached_tokens'), 0) AS cached,
+           json_extract(body, '$.session_id') AS session, {_TOLD},
            json_extract(body, '$.usage.cost_usd') AS cost,
            coalesce(json_extract(body, '$.usage.cost_usd'), 0) AS spent
     FROM journal WHERE type = 'usage_updated'
 ), grown AS (
-    SELECT day, run_id, session,
-           total - iif(total < lag(total, 1, 0) OVER s, 0, lag(total, 1, 0) OVER s) AS total,
-           input - iif(input < lag(input, 1, 0) OVER s, 0, lag(input, 1, 0) OVER s) AS input,
-           output - iif(output < lag(output, 1, 0) OVER s, 0, lag(output, 1, 0) OVER s) AS output,
-           cached - iif(cached < lag(cached, 1, 0) OVER s, 0, lag(cached, 1, 0) OVER s) AS cached,
-           cost - iif(cost < lag(spent, 1, 0) OVER s, 0, lag(spent, 1, 0) OVER s) AS cost
+    SELECT day, run_id, session, {", ".join(_grown(name, name) for name in _TOKENS)},
+           {_grown("cost", "spent")}
     FROM told WINDOW s AS (PARTITION BY session ORDER BY seq)
 ), agents AS (
     SELECT json_extract(body, '$.session.session_id') AS session,
            json_extract(body, '$.session.agent') AS agent
     FROM journal WHERE type = 'session_opened'
 )
-SELECT day, coalesce(agent, ''), count(DISTINCT run_id), sum(total), sum(input), sum(output),
-       sum(cached), sum(cost)
+SELECT day, coalesce(agent, ''), count(DISTINCT run_id), sum(cost),
+       {", ".join(f"sum({name})" for name in _TOKENS)}
 FROM grown LEFT JOIN agents USING (session)
 WHERE day >= date('now', 'localtime', ?)
 GROUP BY day, agent ORDER BY day, agent
@@ -60,24 +64,12 @@ def _spending(paths: StorePaths, days: int) -> list[UsageOfDay]:
         raise StoreError(f"{paths.database}: use cannot be summed up ({error})") from error
     finally:
         connection.close()
-    return [_of_day(*row) for row in rows]
-
-
-def _of_day(
-    day: str,
-    agent: str,
-    runs: int,
-    total: int,
-    given: int,
-    produced: int,
-    cached: int,
-    cost: float | None,
-) -> UsageOfDay:
-    used = Usage(
-        total_tokens=total,
-        input_tokens=given,
-        output_tokens=produced,
-        cached_tokens=cached,
-        cost_usd=cost,
-    )
-    return UsageOfDay(day=date.fromisoformat(day), agent=agent, runs=runs, usage=used)
+    return [
+        UsageOfDay(
+            day=date.fromisoformat(day),
+            agent=agent,
+            runs=runs,
+            usage=Usage(cost_usd=cost, **dict(zip(_TOKENS, tokens, strict=True))),
+        )
+        for day, agent, runs, cost, *tokens in rows
+    ]

@@ -6,7 +6,7 @@ import asyncio
 import os
 import signal
 import subprocess
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
@@ -15,20 +15,21 @@ import tomlkit
 
 from app.domain.approval import Action, Approval, ApprovalState
 from app.domain.base import RunId
-from app.domain.commands import DecideApproval, StartRun
-from app.domain.request import Request
+from app.domain.commands import DecideApproval
 from app.domain.run import RunState
 from app.domain.task_state import TaskState
 from app.domain.workflow import AgentConfig
 from app.link.connect import attach
 from app.link.remote import SocketClient
 from app.store.paths import StorePaths
+from tests.support import runs
 from tests.support.acp_agents import configured
 from tests.support.codex_home import write_codex_home
 from tests.support.model_replies import Reply, Rule, Script
 from tests.support.model_server import ModelServer
 from tests.support.programs import LONGWATCH
 from tests.support.puppet import a_project
+from tests.support.runs import Wanted, start
 from tests.support.story import ADA
 
 # The words of an effect are put together by the shell, so that only its output has them.
@@ -133,19 +134,12 @@ async def place(folder: Path, command: str, agent: str) -> AsyncIterator[Place]:
 
 
 async def begin(client: SocketClient, project: Path) -> RunId:
-    request = Request(text="Do this", user="ada")
-    done = await client.execute(StartRun(request=request, project=str(project)))
-    assert done.run_id is not None
-    return done.run_id
+    return await start(client, project, "Do this")
 
 
-async def until(
-    client: SocketClient, run_id: RunId, wanted: Callable[[RunState], bool]
-) -> RunState:
-    async with asyncio.timeout(60):
-        while not wanted(state := await client.run(run_id)):  # noqa: ASYNC110
-            await asyncio.sleep(0.05)
-    return state
+async def until(client: SocketClient, run_id: RunId, wanted: Wanted) -> RunState:
+    """As `tests.support.runs.until`, for agents that take their time."""
+    return await runs.until(client, run_id, wanted, seconds=60)
 
 
 def only(state: RunState) -> Approval:

@@ -1,4 +1,4 @@
-"""A process registry for tests of the engine's hands."""
+"""What the engine's tests share: a process registry, and a supervisor with puppets for agents."""
 
 from __future__ import annotations
 
@@ -8,7 +8,9 @@ from pathlib import Path
 import pytest
 
 from app.engine.processes import ProcessRegistry
+from app.engine.supervisor import Supervisor
 from tests.support.children import Journal, registry, store_of
+from tests.support.puppet import PuppetDriver
 
 
 @pytest.fixture
@@ -25,3 +27,15 @@ async def journal() -> Journal:
 async def processes(journal: Journal, store_id: str) -> AsyncIterator[ProcessRegistry]:
     async with registry(journal, store_id) as made:
         yield made
+
+
+@pytest.fixture
+def driver() -> PuppetDriver:
+    return PuppetDriver()
+
+
+@pytest.fixture
+async def supervisor(tmp_path: Path, driver: PuppetDriver) -> AsyncIterator[Supervisor]:
+    made = await Supervisor.open(tmp_path / "store", drivers={"scripted": driver})
+    yield made
+    await made.close()

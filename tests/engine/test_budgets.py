@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 import pytest
@@ -12,13 +11,13 @@ from app.agents.protocol import UsageReported
 from app.domain import commands as cmd
 from app.domain.attention import AttentionKind, attention
 from app.domain.base import RunId
-from app.domain.request import Request
 from app.domain.run import RunState
 from app.domain.session import Usage
 from app.domain.task_state import TaskState
 from app.engine import turns
 from app.engine.supervisor import Supervisor
 from tests.support.puppet import WORKFLOW, Puppet, PuppetDriver, a_project
+from tests.support.runs import start, until
 from tests.support.story import ADA, START
 
 TWO_STEPS = """
@@ -29,34 +28,10 @@ prompt = "And this"
 """
 
 
-@pytest.fixture
-def driver() -> PuppetDriver:
-    return PuppetDriver()
-
-
-@pytest.fixture
-async def supervisor(tmp_path: Path, driver: PuppetDriver) -> AsyncIterator[Supervisor]:
-    made = await Supervisor.open(tmp_path / "store", drivers={"scripted": driver})
-    yield made
-    await made.close()
-
-
 async def begin(supervisor: Supervisor, folder: Path, head: str) -> RunId:
     workflow = WORKFLOW.replace('name = "change"', f'name = "change"\n{head}', 1) + TWO_STEPS
     project = a_project(folder / "project", workflow=workflow)
-    request = Request(text="make it so", user="ada")
-    done = await supervisor.execute(cmd.StartRun(request=request, project=str(project)))
-    assert done.run_id is not None
-    return done.run_id
-
-
-async def until(
-    supervisor: Supervisor, run_id: RunId, wanted: Callable[[RunState], bool]
-) -> RunState:
-    async with asyncio.timeout(15):
-        while not wanted(state := await supervisor.run(run_id)):  # noqa: ASYNC110
-            await asyncio.sleep(0.01)
-    return state
+    return await start(supervisor, project)
 
 
 def use(puppet: Puppet, tokens: int, dollars: float | None = None) -> None:
@@ -133,4 +108,5 @@ async def test_a_run_that_is_over_is_not_stopped_for_what_it_cost(
     second = await driver.session(2)
     use(second, 5000)
     second.done()
-    await until(supervisor, run_id, lambda s: s.run.state is TaskState.DONE)
+    state = await until(supervisor, run_id, lambda s: s.run.state is TaskState.DONE)
+    assert (state.spent_tokens, state.run.blocked) == (5000, None)

@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
 from pathlib import Path
-
-import pytest
 
 from app.agents.protocol import (
     ApprovalAsked,
@@ -19,7 +16,6 @@ from app.agents.protocol import (
 from app.domain import commands as cmd
 from app.domain.attention import AttentionKind, attention
 from app.domain.base import RunId
-from app.domain.request import Request
 from app.domain.run import RunState
 from app.domain.session import ChunkKind, SessionState, Stuck, StuckKind, Usage
 from app.domain.task_state import TaskState
@@ -27,41 +23,18 @@ from app.domain.toolcall import ToolCall, ToolKind, ToolOutcome
 from app.engine.progress import Progress
 from app.engine.supervisor import Supervisor
 from tests.support.puppet import CONFIG, Puppet, PuppetDriver, a_project, shell
+from tests.support.runs import start, until
 from tests.support.story import ADA, START
 
 HASTY = CONFIG.replace('name = "coder"', 'name = "coder"\nquiet_seconds = 1\nrepeat_limit = 3')
-
-
-@pytest.fixture
-def driver() -> PuppetDriver:
-    return PuppetDriver()
-
-
-@pytest.fixture
-async def supervisor(tmp_path: Path, driver: PuppetDriver) -> AsyncIterator[Supervisor]:
-    made = await Supervisor.open(tmp_path / "store", drivers={"scripted": driver})
-    yield made
-    await made.close()
 
 
 async def begin(
     supervisor: Supervisor, driver: PuppetDriver, tmp_path: Path
 ) -> tuple[RunId, Puppet]:
     project = a_project(tmp_path / "project", config=HASTY)
-    request = Request(text="make it so", user="ada")
-    done = await supervisor.execute(cmd.StartRun(request=request, project=str(project)))
-    assert done.run_id is not None
-    puppet = await driver.session(1)
-    return done.run_id, puppet
-
-
-async def until(
-    supervisor: Supervisor, run_id: RunId, wanted: Callable[[RunState], bool]
-) -> RunState:
-    async with asyncio.timeout(15):
-        while not wanted(state := await supervisor.run(run_id)):  # noqa: ASYNC110
-            await asyncio.sleep(0.01)
-    return state
+    run_id = await start(supervisor, project)
+    return run_id, await driver.session(1)
 
 
 def stuck(state: RunState) -> Stuck | None:

@@ -15,13 +15,14 @@ from app.domain.approval import Action, ApprovalState, Scope, Settlement
 from app.domain.base import ApprovalId, RunId
 from app.domain.errors import NotFound, OwnershipError, Refused
 from app.domain.feed import Committed, Ended, Snapshot
-from app.domain.request import Request, Risk
+from app.domain.request import Risk
 from app.domain.run import AttemptState, Failure, FailureKind, RunState
 from app.domain.session import ChunkKind, Continuity
 from app.domain.task_state import TaskState
 from app.engine.supervisor import Supervisor
 from app.store.lock import StoreBusy
 from tests.support.puppet import CONFIG, Puppet, PuppetDriver, a_project, git
+from tests.support.runs import start, until
 from tests.support.story import ADA
 
 PUSH = "git push origin main"
@@ -30,11 +31,6 @@ PUSH = "git push origin main"
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
     return a_project(tmp_path / "project")
-
-
-@pytest.fixture
-def driver() -> PuppetDriver:
-    return PuppetDriver()
 
 
 Opener = Callable[[], Awaitable[Supervisor]]
@@ -53,22 +49,6 @@ async def opened(tmp_path: Path, driver: PuppetDriver) -> AsyncIterator[Opener]:
     yield opener
     for supervisor in made:
         await supervisor.close()
-
-
-async def start(supervisor: Supervisor, project: Path) -> RunId:
-    request = Request(text="make it so", user="ada")
-    done = await supervisor.execute(cmd.StartRun(request=request, project=str(project)))
-    assert done.run_id is not None
-    return done.run_id
-
-
-async def until(
-    supervisor: Supervisor, run_id: RunId, wanted: Callable[[RunState], bool]
-) -> RunState:
-    async with asyncio.timeout(15):
-        while not wanted(state := await supervisor.run(run_id)):  # noqa: ASYNC110
-            await asyncio.sleep(0.01)
-    return state
 
 
 async def eventually(true: Callable[[], bool]) -> None:

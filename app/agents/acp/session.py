@@ -119,11 +119,8 @@ class AcpSession:
         stream = self._open_turn()
         self._turn = asyncio.create_task(self._converse(prompt.text))
         try:
-            while True:
-                event = await stream.get()
+            async for event in stream:
                 yield event
-                if isinstance(event, TurnDone):
-                    return
         finally:
             stream.abandon()
 

@@ -84,11 +84,8 @@ class CodexSession:
         try:
             if (failure := await self._start(prompt)) is not None:
                 self._close_turn([TurnDone("failed", failure=failure)])
-            while True:
-                event = await stream.get()
+            async for event in stream:
                 yield event
-                if isinstance(event, TurnDone):
-                    return
         finally:
             stream.abandon()
 

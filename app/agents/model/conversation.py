@@ -23,7 +23,11 @@ from pydantic_ai.messages import (
     UserPromptPart,
 )
 
+from app.agents.finishing import to_the_end
 from app.domain.base import Model
+
+Outcome = Literal["success", "failed", "denied", "interrupted", "retried"]
+"""How a call ended, in pydantic-ai's words."""
 
 
 class SaidLine(Model):
@@ -126,10 +130,9 @@ class Conversation:
             self._results = {}
 
     def _calls(self) -> list[ToolCallPart]:
-        last = self.messages[-1] if self.messages else None
-        if not isinstance(last, ModelResponse):
+        if not isinstance(self.last, ModelResponse):
             return []
-        return [part for part in last.parts if isinstance(part, ToolCallPart)]
+        return [part for part in self.last.parts if isinstance(part, ToolCallPart)]
 
     @property
     def last(self) -> ModelMessage | None:
@@ -143,11 +146,6 @@ class Conversation:
             for index, part in enumerate(self._calls())
             if index not in self._results
         ]
-
-    def told(self, call_id: str) -> bool:
-        """Whether a call of the latest response has its result."""
-        at = len(self.messages)
-        return any(call_id == f"{at}.{index}" for index in self._results)
 
     def to_send(self) -> list[ModelMessage]:
         """The messages for the next request: the summary, then what it does not cover."""
@@ -168,13 +166,13 @@ class Conversation:
         """The model answered."""
         await self._append(SaidLine(turn=self.turn, message=response))
 
-    async def add_result(self, call: OpenCall, text: str, outcome: str) -> None:
+    async def add_result(self, call: OpenCall, text: str, outcome: Outcome) -> None:
         """A call of the latest response ended, or will not be made."""
         part = ToolReturnPart(
             tool_name=call.part.tool_name,
             content=text,
             tool_call_id=call.part.tool_call_id,
-            outcome=outcome,  # type: ignore[arg-type]  # one of its literals, see toolbox
+            outcome=outcome,
         )
         await self._append(ResultLine(index=call.index, part=part))
 
@@ -183,13 +181,8 @@ class Conversation:
         await self._append(SummaryLine(covers=covers, text=text))
 
     async def _append(self, line: SaidLine | ResultLine | SummaryLine) -> None:
-        writing = asyncio.create_task(self._write(line))
-        try:
-            await asyncio.shield(writing)
-        except asyncio.CancelledError:
-            # To its end even if the turn is cut off here: memory and file stay the same.
-            await asyncio.wait([writing])
-            raise
+        # To its end even if the turn is cut off here: memory and file stay the same.
+        await to_the_end(self._write(line))
 
     async def _write(self, line: SaidLine | ResultLine | SummaryLine) -> None:
         data = line.model_dump_json().encode(errors="surrogatepass") + b"\n"

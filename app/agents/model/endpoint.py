@@ -22,7 +22,6 @@ _CAP = 600  # characters of the provider's own words
 class Endpoint:
     """Where a model is, and what opens it."""
 
-    name: str  # as the configuration has it
     model: str
     api: Api
     base_url: str
@@ -40,7 +39,7 @@ def endpoint_of(agent: AgentConfig) -> Endpoint:
     api = agent.api or (provider.api if provider else "chat")
     if agent.base_url and agent.api is None and api == "responses":
         api = "chat"  # what servers that stand in for OpenAI all speak
-    return Endpoint(name, ref.model, api, base_url, agent.api_key_env or key_env(ref.provider))
+    return Endpoint(ref.model, api, base_url, agent.api_key_env or key_env(ref.provider))
 
 
 def make_model(agent: AgentConfig) -> Model:

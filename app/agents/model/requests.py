@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from pydantic_ai.direct import model_request, model_request_stream
@@ -41,7 +42,7 @@ class Requests:
     def __init__(
         self, model: Model, agent: AgentConfig, conversation: Conversation, tools: Iterable[Tool]
     ) -> None:
-        self._model, self._agent, self._conversation = model, agent, conversation
+        self._model, self._conversation = model, conversation
         self._tools = [tool.definition() for tool in tools]
         self._usage = Usage(context_window=agent.context_tokens)
         for message in conversation.messages:
@@ -68,11 +69,8 @@ class Requests:
         response. `item` starts the ids of its items. Raises AgentRunError, UserError."""
         parameters = ModelRequestParameters(function_tools=self._tools)
         if schema is not None and self._model.profile.get("supports_json_schema_output"):
-            parameters = ModelRequestParameters(
-                function_tools=self._tools,
-                output_mode="native",
-                output_object=OutputObjectDefinition(json_schema=dict(schema), name="result"),
-            )
+            output = OutputObjectDefinition(json_schema=dict(schema), name="result")
+            parameters = replace(parameters, output_mode="native", output_object=output)
         messages = self._conversation.to_send()
         async with model_request_stream(
             self._model, messages, model_request_parameters=parameters

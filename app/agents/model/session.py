@@ -11,8 +11,9 @@ from pydantic_ai.exceptions import AgentRunError, ModelContextWindowExceededErro
 from pydantic_ai.messages import ModelResponse, TextPart
 from pydantic_ai.models import Model
 
+from app.agents.capped import SUMMARY_CAP
 from app.agents.model.compaction import Compaction
-from app.agents.model.conversation import Conversation, OpenCall
+from app.agents.model.conversation import Conversation, OpenCall, Outcome
 from app.agents.model.endpoint import failure_of
 from app.agents.model.requests import Requests
 from app.agents.model.toolbox import Prepared, Toolbox, Unusable
@@ -109,11 +110,8 @@ class ModelSession:
         working = self._working = asyncio.create_task(self._work(turn), name="a model's turn")
         working.add_done_callback(lambda done: turn.push(self._ending(done)))
         try:
-            while True:
-                event = await turn.stream.get()
+            async for event in turn.stream:
                 yield event
-                if isinstance(event, TurnDone):
-                    return
         finally:
             turn.stream.abandon()
             working.cancel()
@@ -289,7 +287,9 @@ class ModelSession:
         # A secret that a command printed goes neither to the model's provider nor into the file.
         result = replace(result, text=self._clean(result.text))
         await self._conversation.add_result(call, result.text, result.outcome)
-        outcome = ToolOutcome(ok=result.ok, exit_code=result.exit_code, summary=result.text[-2000:])
+        outcome = ToolOutcome(
+            ok=result.ok, exit_code=result.exit_code, summary=result.text[-SUMMARY_CAP:]
+        )
         turn.push(
             ItemDone(shown.call_id, ChunkKind.OUTPUT, _for_reader(shown, result.text)),
             ToolFinished(shown.call_id, outcome),
@@ -314,7 +314,7 @@ def _find(settled: Sequence[SettledCall], call_id: str) -> SettledCall | None:
     return found[-1] if found else None
 
 
-def _known(settled: SettledCall) -> tuple[str, str]:
+def _known(settled: SettledCall) -> tuple[str, Outcome]:
     if settled.fate == "denied":
         return _denial(settled.summary), "denied"
     return settled.summary or "It was done already.", "success"

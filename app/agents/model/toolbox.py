@@ -6,7 +6,6 @@ import asyncio
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal
 
 from pydantic import ValidationError
 
@@ -14,6 +13,7 @@ from app.agents.capped import TITLE_CAP, as_json
 from app.agents.diffs import edit_title
 from app.agents.model import looking
 from app.agents.model import tools as t
+from app.agents.model.conversation import Outcome
 from app.agents.model.fetching import fetch
 from app.agents.protocol import SessionSpec
 from app.agents.terminals import Terminal, Terminals
@@ -22,7 +22,6 @@ from app.domain.errors import DriverError
 from app.domain.text import one_line
 from app.domain.toolcall import ToolCall
 
-Outcome = Literal["success", "failed", "denied", "interrupted", "retried"]
 Heard = Callable[[str], None]
 
 OUTPUT_CAP = 32 * 1024  # characters of one result that the model gets: the start and the end
@@ -62,7 +61,6 @@ class Toolbox:
     """The tools of one session, bound to its workspace and its own processes."""
 
     def __init__(self, spec: SessionSpec) -> None:
-        self._spec = spec
         self._where = spec.workspace
         self.tools = t.tools_for(read_only=spec.agent.sandbox == "read-only")
         self._commands = Terminals(spec, limit=_PROCESSES)
@@ -78,7 +76,8 @@ class Toolbox:
         """Read a call and say what it would do. Raises Unusable."""
         tool = self.tools.get(name)
         if tool is None:
-            raise Unusable(f"there is no tool {one_line(name, 80)!r}; there are: {_names(self)}")
+            known = ", ".join(self.tools)
+            raise Unusable(f"there is no tool {one_line(name, 80)!r}; there are: {known}")
         try:
             read = tool.arguments.model_validate_json(arguments or "{}")
         except ValidationError as error:
@@ -181,11 +180,7 @@ class Toolbox:
     async def _search(self, read: t.Search) -> Result:
         argv = looking.grep(self._where, read)
         name = await self._commands.start(argv[0], argv[1:], {}, self._where, _KEPT)
-        terminal = self._commands.get(name)
-        try:
-            code = await _ended(terminal, looking.SEARCH_SECONDS)
-        finally:
-            await self._commands.release(name)
+        terminal, code = await self._finished(name, looking.SEARCH_SECONDS)
         if code is None:
             return Result(f"not found within {looking.SEARCH_SECONDS} s; narrow the path", "failed")
         text = middle_cut(terminal.text())
@@ -196,19 +191,23 @@ class Toolbox:
     async def _start(self, command: str, *, keep_stdin: bool = True) -> str:
         # Both streams in the order in which they come; the shell itself stays the process.
         argv = ("-c", 'exec "$0" -c "$1" 2>&1', self._shell, command)
-        name = await self._commands.start(
-            "/bin/sh", argv, {}, self._where, _KEPT, keep_stdin=keep_stdin
+        return await self._commands.start(
+            "/bin/sh", argv, {}, self._where, _KEPT, keep_stdin=keep_stdin, shown=command
         )
-        self._commands.get(name).command = command
-        return name
+
+    async def _finished(
+        self, name: str, seconds: float, heard: Heard | None = None
+    ) -> tuple[Terminal, int | None]:
+        """A command at its end, or ended when its time is over; see `_ended`."""
+        terminal = self._commands.get(name)
+        try:
+            return terminal, await _ended(terminal, seconds, heard)
+        finally:
+            await self._commands.release(name)
 
     async def _command(self, read: t.Shell, heard: Heard) -> Result:
         name = await self._start(read.command, keep_stdin=False)
-        terminal = self._commands.get(name)
-        try:
-            code = await _ended(terminal, read.timeout_seconds, heard)
-        finally:
-            await self._commands.release(name)
+        terminal, code = await self._finished(name, read.timeout_seconds, heard)
         heard(terminal.news())
         text = middle_cut(terminal.text(), terminal.dropped)
         if code == 0:
@@ -288,10 +287,6 @@ def _subject(read: t.Arguments) -> str:
         if value:
             return str(value)
     return ""
-
-
-def _names(box: Toolbox) -> str:
-    return ", ".join(box.tools)
 
 
 def _errors(error: ValidationError) -> str:

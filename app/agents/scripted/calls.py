@@ -8,20 +8,19 @@ import hashlib
 import json
 from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import TypeVar
 
+from app.agents.capped import SUMMARY_CAP
 from app.agents.diffs import DiffError
+from app.agents.finishing import to_the_end
 from app.agents.protocol import SessionSpec
 from app.agents.scripted.files import OutsideWorkspace, planned_change, read_file, write_edit
 from app.agents.scripted.script import Call, Edit, Read, Shell
 from app.domain.errors import DriverError
 from app.domain.toolcall import FileChange, ToolCall, ToolKind, ToolOutcome
 
-T = TypeVar("T")
 Output = Callable[[str], Awaitable[None]]
 
 _CHUNK_BYTES = 8192
-_SUMMARY_CHARACTERS = 2000
 
 
 async def describe(call: Call, call_id: str, workspace: str) -> ToolCall:
@@ -68,7 +67,7 @@ async def perform(call: Call, spec: SessionSpec, output: Output) -> ToolOutcome:
     try:
         if isinstance(call, Read):
             return await _read(call, Path(spec.workspace), output)
-        summary = await _to_the_end(write_edit, Path(spec.workspace), call)
+        summary = await to_the_end(asyncio.to_thread(write_edit, Path(spec.workspace), call))
         return ToolOutcome(ok=True, summary=summary)
     except (OutsideWorkspace, DiffError) as error:
         return ToolOutcome(ok=False, summary=str(error))
@@ -92,7 +91,7 @@ async def _shell(command: str, spec: SessionSpec, output: Output) -> ToolOutcome
         end = ""
         while data := await child.stdout.read(_CHUNK_BYTES):
             text = decoder.decode(data)
-            end = (end + text)[-_SUMMARY_CHARACTERS:]
+            end = (end + text)[-SUMMARY_CAP:]
             await output(text)
         code = await child.wait()
     finally:
@@ -105,13 +104,3 @@ async def _read(call: Read, workspace: Path, output: Output) -> ToolOutcome:
     text = await asyncio.to_thread(read_file, workspace, call.path)
     await output(text)
     return ToolOutcome(ok=True, summary=f"{len(text.splitlines())} lines")
-
-
-async def _to_the_end(work: Callable[[Path, Edit], T], workspace: Path, edit: Edit) -> T:
-    """Run `work` in a thread; a cancellation waits for it, so that no write comes late."""
-    task = asyncio.ensure_future(asyncio.to_thread(work, workspace, edit))
-    try:
-        return await asyncio.shield(task)
-    except asyncio.CancelledError:
-        await asyncio.gather(task, return_exceptions=True)
-        raise

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from app.agents.diffs import apply_diff, make_diff
 from app.agents.scripted.script import Edit
+from app.agents.workspace_files import place_below
 from app.domain.toolcall import FileChange
 
 
@@ -15,14 +16,13 @@ class OutsideWorkspace(Exception):
 
 def inside(workspace: Path, path: str) -> Path:
     """`path` within `workspace`, symbolic links followed. Raises OutsideWorkspace."""
-    root = workspace.resolve()
     try:
-        found = (root / path).resolve()
-    except (OSError, RuntimeError, ValueError) as error:  # a loop of links, a NUL
+        found = place_below(workspace, path)
+    except ValueError as error:
         raise OutsideWorkspace(f"{path!r} is not a usable path: {error}") from error
-    if found == root or not found.is_relative_to(root):
+    if found is None:
         raise OutsideWorkspace(f"{path} is outside the workspace; nothing was touched")
-    if ".git" in found.relative_to(root).parts:
+    if ".git" in found.relative_to(workspace.resolve()).parts:
         raise OutsideWorkspace(f"{path} belongs to git itself; nothing was touched")
     return found
 

@@ -16,11 +16,24 @@ _SECRET_NAMES = re.compile(
     r"|\.credentials\.json|auth\.json|shadow-?|gshadow-?|sudoers)"
 )
 _EXAMPLES = re.compile(r".*(?:example|sample|template|\.dist|\.pub|\.schema)(?:\.[a-z]+)?")
-_SECRET_FOLDERS = re.compile(
-    r"(?:^|/)(?:\.ssh|\.gnupg|\.aws|\.azure|\.kube|\.password-store|\.config/gh|\.config/gcloud"
-    r"|\.docker|\.codex/auth|\.local/share/keyrings|Library/Keychains|\.mozilla|\.terraform\.d"
-    r"|sudoers\.d)(?:/|$)"
-)
+SECRET_FOLDERS = (
+    ".ssh",
+    ".gnupg",
+    ".aws",
+    ".azure",
+    ".kube",
+    ".password-store",
+    ".config/gh",
+    ".config/gcloud",
+    ".docker",
+    ".codex/auth",
+    ".local/share/keyrings",
+    "Library/Keychains",
+    ".mozilla",
+    ".terraform.d",
+    "sudoers.d",
+)  # most of them below a home folder
+_SECRET_FOLDERS = re.compile(rf"(?:^|/)(?:{'|'.join(map(re.escape, SECRET_FOLDERS))})(?:/|$)")
 _SECRET_SYSTEM = re.compile(r"/proc/(?:\d+|self|\*)/(?:environ|mem|maps|fd)(?:/|$)|/dev/k?mem$")
 _HIDDEN_WITNESSES = (".env", ".netrc", ".npmrc", ".git-credentials", ".envrc", ".ssh", ".aws")
 _WITNESSES = (*_HIDDEN_WITNESSES, "id_rsa", "id_ed25519", "server.key", "secrets.yaml")
