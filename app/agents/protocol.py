@@ -163,6 +163,7 @@ class SessionSpec:
     env: Mapping[str, str]  # the child's whole environment, minimal, made by the engine
     processes: ProcessHost
     folder: str = ""  # absolute, private to the session and lasting; made by who needs it
+    hidden: tuple[str, ...] = ()  # folders that its sandbox must not show: the store
     clean: Callable[[str], str] = str  # takes secrets out of a text
     used: Usage | None = None  # by this session before, in agents that are gone
 

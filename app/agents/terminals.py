@@ -6,7 +6,6 @@ import asyncio
 import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from app.agents import sandbox
 from app.agents.attached import cancelled
@@ -118,9 +117,8 @@ class Terminals:
         return name
 
     def _confined(self, argv: Sequence[str], cwd: str) -> list[str]:
-        # Other sessions' workspaces and conversations are beside this one's in the store.
-        store = [str(Path(self._spec.folder).parent.parent)] if self._spec.folder else []
-        return sandbox.confined(argv, workspace=self._spec.workspace, cwd=cwd, hidden=store)
+        spec = self._spec
+        return sandbox.confined(argv, workspace=spec.workspace, cwd=cwd, hidden=spec.hidden)
 
     def get(self, name: str) -> Terminal:
         """Raises DriverError for a terminal that this session does not have."""

@@ -24,9 +24,16 @@ _REMARK_ROOM = 256
 
 
 async def run_command(
-    gate: Gate, *, workspace: str, run: Run, step: str, output: str, registry: ProcessRegistry
+    gate: Gate,
+    *,
+    workspace: str,
+    run: Run,
+    step: str,
+    output: str,
+    registry: ProcessRegistry,
+    hidden: Sequence[str] = (),
 ) -> GateResult:
-    """Run the gate's command on a step's output.
+    """Run the gate's command on a step's output; `hidden` folders are empty in its sandbox.
 
     The output is on stdin, in the file LONGWATCH_OUTPUT_FILE, and, when small enough, in
     OPENFANG_STEP_OUTPUT. Ended as a tree on time-out and on cancellation. Raises DriverError if
@@ -37,7 +44,7 @@ async def run_command(
     argv: Sequence[str] = gate.command or ("/bin/sh", "-c", gate.shell)
     async with handed_over(data, purpose) as file:
         if gate.sandbox == sandbox.NAME:
-            argv = await asyncio.to_thread(_confined, argv, workspace, file)
+            argv = await asyncio.to_thread(_confined, argv, workspace, file, hidden)
         captured = await registry.run_captured(
             argv,
             cwd=workspace,
@@ -51,8 +58,10 @@ async def run_command(
     return _result(gate, captured)
 
 
-def _confined(argv: Sequence[str], workspace: str, file: Path) -> list[str]:
-    return sandbox.confined(argv, workspace=workspace, cwd=workspace, visible=[str(file)])
+def _confined(argv: Sequence[str], workspace: str, file: Path, hidden: Sequence[str]) -> list[str]:
+    return sandbox.confined(
+        argv, workspace=workspace, cwd=workspace, hidden=hidden, visible=[str(file)]
+    )
 
 
 def _variables(gate: Gate, run: Run, step: str, file: Path, data: bytes) -> dict[str, str]:

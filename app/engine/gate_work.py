@@ -43,6 +43,7 @@ class GateWork:
             commit=attempt.commit,
             project=state.run.project,
             workspaces=self._core.workspaces,
+            hidden=(str(self._core.paths.root),),
         )
         result = result.model_copy(update={"log": self._desk.clean(result.log)})
         if attempt.commit is not None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from app.domain.base import Clock
 from app.domain.errors import DriverError, LongwatchError
 from app.domain.gate import Gate, GateKind
@@ -30,8 +32,10 @@ async def run_gate(
     commit: str | None = None,
     project: str = "",
     workspaces: Workspaces | None = None,
+    hidden: Sequence[str] = (),
 ) -> GateResult:
     """Evaluate one gate on a step's output, or on its changes from commit `base` to `commit`.
+    A command that is sandboxed finds the `hidden` folders empty.
 
     What cannot be evaluated at all (no such command, a broken schema or expression, nothing to
     compare) has not passed, has `could_start` False, and its log says why. Raises LongwatchError
@@ -43,7 +47,13 @@ async def run_gate(
         match gate.kind:
             case GateKind.COMMAND:
                 return await run_command(
-                    gate, workspace=workspace, run=run, step=step, output=output, registry=registry
+                    gate,
+                    workspace=workspace,
+                    run=run,
+                    step=step,
+                    output=output,
+                    registry=registry,
+                    hidden=hidden,
                 )
             case GateKind.SCHEMA:
                 found = await check_json(gate, run=run, step=step, output=output, registry=registry)

@@ -130,6 +130,7 @@ class SessionKeeper:
             env=child_environment(agent.env),
             processes=self._core.processes.host(run.run_id),
             folder=str(self._core.paths.sessions / session.session_id),
+            hidden=(str(self._core.paths.root),),
             clean=self._clean,
             used=session.usage,
         )

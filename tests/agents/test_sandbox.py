@@ -40,9 +40,8 @@ def a_spec(host: ProcessHost, store: Path) -> SessionSpec:
     workspace = store / "workspaces" / "r-1" / "work"
     workspace.mkdir(parents=True)
     folder = store / "sessions" / "s-1"
-    return SessionSpec(
-        "s-1", agent, str(workspace), {"PATH": os.environ["PATH"]}, host, str(folder)
-    )
+    env = {"PATH": os.environ["PATH"]}
+    return SessionSpec("s-1", agent, str(workspace), env, host, str(folder), (str(store),))
 
 
 async def run(spec: SessionSpec, command: str) -> Result:

@@ -81,6 +81,18 @@ async def test_a_sandboxed_gate_reads_what_it_judges_and_writes_in_its_workspace
     assert (tmp_path / "work" / "here").is_file() and not (tmp_path / "there").exists()
 
 
+@pytest.mark.bwrap
+async def test_a_sandboxed_gate_sees_no_other_session(processes: ProcessRegistry) -> None:
+    with tempfile.TemporaryDirectory(dir="/var/tmp") as folder:  # /tmp is hidden anyway
+        store = Path(folder)
+        for name in ("mine", "other"):
+            (store / name).mkdir()
+            (store / name / f"{name}.txt").touch()
+        gate = shell(f"find {store} -type f").model_copy(update={"sandbox": "bubblewrap"})
+        result = await gate_on(processes, gate, workspace=store / "mine", hidden=[folder])
+    assert result.log == str(store / "mine" / "mine.txt")
+
+
 async def test_a_gate_whose_sandbox_is_missing_does_not_run(
     processes: ProcessRegistry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

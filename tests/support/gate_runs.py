@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -38,6 +39,7 @@ async def gate_on(
     commit: str | None = None,
     project: Path | str = "",
     workspaces: Workspaces | None = None,
+    hidden: Sequence[str] = (),
 ) -> GateResult:
     """The result of a gate on an output of the step `plan`, or on its changes."""
     return await run_gate(
@@ -52,4 +54,5 @@ async def gate_on(
         commit=commit,
         project=str(project),
         workspaces=workspaces,
+        hidden=hidden,
     )

@@ -11,6 +11,7 @@ from pydantic import ValidationError
 
 from app.agents.capped import TITLE_CAP, as_json
 from app.agents.diffs import edit_title
+from app.agents.finishing import to_the_end
 from app.agents.model import looking
 from app.agents.model import tools as t
 from app.agents.model.conversation import Outcome
@@ -147,7 +148,7 @@ class Toolbox:
             case t.Search():
                 return await self._search(read)
             case t.EditFile() | t.WriteFile():
-                return await asyncio.to_thread(self._edit, prepared)
+                return await to_the_end(asyncio.to_thread(self._edit, prepared))
             case t.Shell():
                 return await self._command(read, heard)
             case t.Fetch():
