@@ -47,6 +47,9 @@ _COMMANDS = {
     "route": "explain",
     "policy": "explain",
     "workflow": "workflow",
+    "rollout": "rollout",
+    "shadow": "shadow",
+    "compare": "compare",
 }
 
 

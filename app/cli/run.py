@@ -13,7 +13,7 @@ from app.cli.options import chosen_store, json_option, store_option, user_name
 from app.cli.output import emit, note
 from app.cli.project import project_root, unseen_changes
 from app.cli.reach import AnyClient, client_of
-from app.cli.show import print_run
+from app.cli.show import print_result, print_run
 from app.cli.signals import Stopped, until_signal
 from app.cli.waiting import answers as answer_lines
 from app.domain.base import RunId
@@ -119,4 +119,5 @@ def report(state: RunState, as_json: bool) -> int:
             note(line)
     else:
         print_run(state)
+        print_result(state)
     return 0 if state.run.state is TaskState.DONE else 1

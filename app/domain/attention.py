@@ -8,7 +8,7 @@ from enum import StrEnum
 from app.domain.approval import ApprovalState
 from app.domain.base import Model, RunId
 from app.domain.request import Risk
-from app.domain.run import QuestionState, ReviewState, RunState
+from app.domain.run import QuestionState, ReviewState, Run, RunState
 from app.domain.step import OPERATOR
 from app.domain.task_state import TaskState
 
@@ -48,11 +48,27 @@ def waits_for_operator(state: RunState, review_id: str) -> bool:
     return given < len(review.by) and review.by[given] == OPERATOR
 
 
+def waits_for_a_person(state: RunState) -> str:
+    """What a run stands still for until a person has answered; "" when it goes on by itself."""
+    for approval in state.approvals.values():
+        if approval.state.needs_person:
+            return approval.call.title
+    for review in state.reviews.values():
+        if waits_for_operator(state, review.review_id):
+            return f"a review of {review.of}"
+    for question in state.questions.values():
+        if question.state is QuestionState.OPEN:
+            return question.text
+    return ""
+
+
 def attention(state: RunState, now: datetime) -> list[AttentionItem]:
     """What of this run waits for a person, most urgent first; snoozed items last."""
     run, found = state.run, list[AttentionItem]()
-    if run.state.terminal:
-        return found
+    if run.state.terminal or run.shadow:
+        return found  # nobody waits for a shadow's answer: it is given up instead
+    if state.frozen:
+        return [_blocked(run, run.reason)]
     for approval in state.approvals.values():
         if not approval.state.needs_person:
             continue
@@ -109,26 +125,21 @@ def attention(state: RunState, now: datetime) -> list[AttentionItem]:
     stuck = run.state in (TaskState.BLOCKED, TaskState.FAILED) and not paused
     if held and run.state is TaskState.IN_PROGRESS:
         # The rest of the run goes on: this part of it waits.
-        found.append(
-            AttentionItem(
-                kind=AttentionKind.BLOCKED,
-                run_id=run.run_id,
-                item_id=run.run_id,
-                title=held[0].message + (f" (and {len(held) - 1} more)" if held[1:] else ""),
-                since=run.updated_at,
-            )
-        )
+        more = f" (and {len(held) - 1} more)" if held[1:] else ""
+        found.append(_blocked(run, held[0].message + more))
     if stuck and not any(i.kind is AttentionKind.REVIEW for i in found):
-        found.append(
-            AttentionItem(
-                kind=AttentionKind.BLOCKED,
-                run_id=run.run_id,
-                item_id=run.run_id,
-                title=run.blocked.message if run.blocked else run.reason,
-                since=run.updated_at,
-            )
-        )
+        found.append(_blocked(run, run.blocked.message if run.blocked else run.reason))
     return sorted(found, key=_urgency)
+
+
+def _blocked(run: Run, title: str) -> AttentionItem:
+    return AttentionItem(
+        kind=AttentionKind.BLOCKED,
+        run_id=run.run_id,
+        item_id=run.run_id,
+        title=title,
+        since=run.updated_at,
+    )
 
 
 def _urgency(item: AttentionItem) -> tuple[bool, int, int, datetime]:

@@ -15,6 +15,7 @@ ReviewId = NewType("ReviewId", str)
 QuestionId = NewType("QuestionId", str)
 ProcessId = NewType("ProcessId", str)
 RuleId = NewType("RuleId", str)
+RolloutId = NewType("RolloutId", str)
 
 _set = object.__setattr__  # a frozen model's own refuses
 

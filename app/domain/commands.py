@@ -8,7 +8,16 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from app.domain.approval import Action, Actor, Scope, Settlement
-from app.domain.base import ApprovalId, Model, QuestionId, ReviewId, RuleId, RunId, SessionId
+from app.domain.base import (
+    ApprovalId,
+    Model,
+    QuestionId,
+    ReviewId,
+    RolloutId,
+    RuleId,
+    RunId,
+    SessionId,
+)
 from app.domain.request import Request
 
 
@@ -151,6 +160,105 @@ class SteerSession(Model):
     by: Actor
 
 
+class OpenRollout(Model):
+    """Read a rollout's paths and rules from the project's files. An edited workflow of the stable
+    path becomes the candidate; `replace_stable` says why it is to be the stable path at once."""
+
+    do: Literal["open_rollout"] = "open_rollout"
+    project: str
+    name: str
+    replace_stable: str = ""
+    by: Actor
+
+
+class SetShadow(Model):
+    """Let the candidate answer a share of the requests without effect."""
+
+    do: Literal["set_shadow"] = "set_shadow"
+    rollout_id: RolloutId
+    version: int | None = None  # refused unless it is the current one; None: whichever is
+    percent: int = Field(ge=0, le=100)
+    by: Actor
+
+
+class PromoteRollout(Model):
+    """Take the next promotion step. Refused while something is missing, unless `override` says
+    why that does not count."""
+
+    do: Literal["promote_rollout"] = "promote_rollout"
+    rollout_id: RolloutId
+    version: int | None = None
+    override: str = ""
+    by: Actor
+
+
+class HoldRollout(Model):
+    """Let no step be taken by itself, or (`why` empty) again."""
+
+    do: Literal["hold_rollout"] = "hold_rollout"
+    rollout_id: RolloutId
+    why: str = ""
+    by: Actor
+
+
+class TickItem(Model):
+    """A line of a checklist is done, or (`done` false) not after all."""
+
+    do: Literal["tick_item"] = "tick_item"
+    rollout_id: RolloutId
+    checklist: Literal["promotion", "rollback"]
+    item: str
+    note: str = ""
+    done: bool = True
+    by: Actor
+
+
+class RollBack(Model):
+    """Everything back to the stable path, at once and without a question."""
+
+    do: Literal["roll_back"] = "roll_back"
+    rollout_id: RolloutId
+    why: str = ""
+    by: Actor
+
+
+class ReopenCandidate(Model):
+    """Let a candidate that was rolled back be tried again, from nothing."""
+
+    do: Literal["reopen_candidate"] = "reopen_candidate"
+    rollout_id: RolloutId
+    version: int | None = None
+    by: Actor
+
+
+class AdoptCandidate(Model):
+    """Make the candidate, which answers all requests, the stable path."""
+
+    do: Literal["adopt_candidate"] = "adopt_candidate"
+    rollout_id: RolloutId
+    version: int | None = None
+    by: Actor
+
+
+class FinishInShadow(Model):
+    """Let a run that a rollback has frozen go on, without effect and without an answer."""
+
+    do: Literal["finish_in_shadow"] = "finish_in_shadow"
+    run_id: RunId
+    by: Actor
+
+
+class ReplayShadow(Model):
+    """Ask the candidate, without effect, what was answered before: the newest `last` requests, or
+    the lines of a file with their answers."""
+
+    do: Literal["replay_shadow"] = "replay_shadow"
+    rollout_id: RolloutId
+    last: int = Field(default=0, ge=0, le=10_000)
+    file: str = ""  # absolute
+    by: Actor
+
+
 Command = Annotated[
     StartRun
     | DecideApproval
@@ -165,7 +273,17 @@ Command = Annotated[
     | ForkRun
     | AnswerQuestion
     | RemoveRule
-    | SteerSession,
+    | SteerSession
+    | OpenRollout
+    | SetShadow
+    | PromoteRollout
+    | HoldRollout
+    | TickItem
+    | RollBack
+    | ReopenCandidate
+    | AdoptCandidate
+    | FinishInShadow
+    | ReplayShadow,
     Field(discriminator="do"),
 ]
 
@@ -175,4 +293,5 @@ class Done(Model):
 
     message: str  # one sentence for a person
     run_id: RunId | None = None
+    rollout_id: RolloutId | None = None
     seq: int = 0  # the journal's head when it was answered

@@ -13,6 +13,7 @@ from app.domain.base import Model
 from app.domain.gate import Name, Text
 from app.domain.providers import DEFAULT_MODEL, PROVIDERS, find_provider, split_model
 from app.domain.request import Risk
+from app.domain.rollout_config import RolloutEntry, path_problems, rollout_problems
 from app.domain.routing import RouteRule
 from app.domain.step import OPERATOR
 from app.domain.toml_lines import KeyPath
@@ -78,11 +79,16 @@ class Config(Model):
     default_workflow: Name | None = None  # for requests that no route matches
     agent: tuple[AgentConfig, ...] = Field(min_length=1)
     route: tuple[RouteRule, ...] = ()
+    rollout: tuple[RolloutEntry, ...] = ()
     approval: ApprovalSection = ApprovalSection()
 
     @property
     def agent_names(self) -> tuple[str, ...]:
         return tuple(agent.name for agent in self.agent)
+
+    def rollout_of(self, name: str) -> RolloutEntry | None:
+        """The rollout that answers what routing sends to `name`."""
+        return next((entry for entry in self.rollout if entry.name == name), None)
 
     @property
     def rules(self) -> tuple[ApprovalRule, ...]:
@@ -98,13 +104,24 @@ def parse_config(text: str, source: str) -> Config:
 
 def check_routes(config: Config, workflows: Sequence[str]) -> Found:
     """Names of workflows in the configuration that do not exist."""
+    for i, rollout in enumerate(config.rollout):
+        yield from path_problems(("rollout", i), rollout, workflows)
+    targets = [*dict.fromkeys([*workflows, *(entry.name for entry in config.rollout)])]
     default = config.default_workflow
-    if default is not None and default not in workflows:
-        yield ("default_workflow",), not_among(f'no workflow "{default}"', default, workflows)
+    if default is not None:
+        yield from _target(("default_workflow",), default, config, targets)
     for i, rule in enumerate(config.route):
-        if rule.workflow not in workflows:
-            what = f'no workflow "{rule.workflow}"'
-            yield ("route", i, "workflow"), not_among(what, rule.workflow, workflows)
+        yield from _target(("route", i, "workflow"), rule.workflow, config, targets)
+
+
+def _target(at: KeyPath, name: str, config: Config, targets: Sequence[str]) -> Found:
+    if name not in targets:
+        yield at, not_among(f'no workflow "{name}"', name, targets)
+    elif config.rollout_of(name) is None:
+        for rollout in config.rollout:
+            if rollout.candidate_workflow == name:
+                what = f'is the candidate of rollout "{rollout.name}": route to that'
+                yield at, f'workflow "{name}" {what}'
 
 
 def repeated(names: Sequence[str]) -> Iterator[tuple[int, str]]:
@@ -123,6 +140,10 @@ def _problems(config: Config) -> Found:
         yield ("agent", i, "name"), f'there is an agent "{name}" already'
     for i, route in enumerate(config.route):
         yield from _route(("route", i), route)
+    for i, name in repeated([entry.name for entry in config.rollout]):
+        yield ("rollout", i, "name"), f'there is a rollout "{name}" already'
+    for i, rollout in enumerate(config.rollout):
+        yield from rollout_problems(("rollout", i), rollout)
     for i, name in repeated([entry.name for entry in config.approval.rule]):
         yield ("approval", "rule", i, "name"), f'there is a rule "{name}" already'
     for i, entry in enumerate(config.approval.rule):

@@ -13,12 +13,20 @@ from app.domain import directives as do
 from app.domain.contexts import step_context
 from app.domain.decide_collect import collect_step, enough
 from app.domain.decide_review import review_step
-from app.domain.decide_unit import agent_step, child_step, fan_out_step, gate_step, question_step
+from app.domain.decide_unit import (
+    agent_step,
+    call_step,
+    child_step,
+    fan_out_step,
+    gate_step,
+    question_step,
+)
 from app.domain.prompts import holds
 from app.domain.run import AttemptState, Blocked, ReviewState, RunState, StepState, Unit
 from app.domain.step import (
     AgentStep,
     AnyStep,
+    CallStep,
     CollectStep,
     FanOutStep,
     GateStep,
@@ -135,6 +143,8 @@ def _step(step: AnyStep, state: RunState) -> list[do.Directive]:
             return gate_step(step, state)
         case QuestionStep():
             return question_step(step, state)
+        case CallStep():
+            return call_step(step, state)
         case _:
             return child_step(step, state)
 

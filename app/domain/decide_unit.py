@@ -24,6 +24,7 @@ from app.domain.run import (
 )
 from app.domain.step import (
     AgentStep,
+    CallStep,
     CollectStep,
     FanOutStep,
     GateStep,
@@ -31,7 +32,7 @@ from app.domain.step import (
     WorkflowStep,
 )
 
-_Gated = AgentStep | FanOutStep | CollectStep | GateStep
+_Gated = AgentStep | FanOutStep | CollectStep | GateStep | CallStep
 _Left = Literal[StepState.SKIPPED, StepState.CANCELED]
 _LEFT: dict[AttemptState, _Left] = {
     AttemptState.SKIPPED: StepState.SKIPPED,
@@ -194,6 +195,23 @@ def child_step(step: WorkflowStep, state: RunState) -> list[do.Directive]:
     if attempt.child is None:
         return [do.StartChild(unit, attempt.attempt)]
     return [do.Wait(unit, f"run {attempt.child} is at work for it")]
+
+
+def call_step(step: CallStep, state: RunState) -> list[do.Directive]:
+    unit = Unit(step.name)
+    attempt = state.newest(unit)
+    if attempt is None:
+        return [do.StartAttempt(unit, 1, Cause.FIRST)]
+    if attempt.state.over:
+        return [_finish(unit, attempt)]
+    if attempt.blocked is not None:
+        return [do.Held(unit, attempt.blocked)]
+    if attempt.state is AttemptState.OPEN:
+        return [do.MakeCall(unit, attempt.attempt)]
+    if attempt.state is AttemptState.PRODUCED:
+        passed = do.FinishStep(unit, attempt.attempt, commits=_inherited(step.name, state))
+        return [gates(step, unit, attempt, state) or passed]
+    return [next_attempt(attempt, otherwise=_cause(attempt))]
 
 
 def _inherited(step: str, state: RunState) -> tuple[str, ...]:

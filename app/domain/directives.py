@@ -107,6 +107,14 @@ class StartChild:
 
 
 @dataclass(frozen=True, slots=True)
+class MakeCall:
+    """Ask what a call step asks, or ask again after a crash."""
+
+    unit: Unit
+    attempt: int
+
+
+@dataclass(frozen=True, slots=True)
 class RunGate:
     unit: Unit
     attempt: int
@@ -212,6 +220,7 @@ OfUnit = (
     | TakeInput
     | Ask
     | StartChild
+    | MakeCall
     | RunGate
     | SendBack
     | Block

@@ -19,6 +19,20 @@ from app.domain.base import (
     RunId,
     SessionId,
 )
+from app.domain.rollout_events import (
+    CandidateAdopted,
+    CandidateReopened,
+    CandidateStopped,
+    ChecklistTicked,
+    ComparisonRecorded,
+    ExpectedGiven,
+    RolledBack,
+    RolloutConfigured,
+    RolloutHeld,
+    RolloutMoved,
+    RolloutOpened,
+    ShadowBegun,
+)
 from app.domain.run import (
     Attempt,
     Blocked,
@@ -166,6 +180,12 @@ class SessionClosed(Model):
 class AttemptStarted(Model):
     type: Literal["attempt_started"] = "attempt_started"
     attempt: Attempt
+
+
+class CallStarted(OfAttempt):
+    """A step's call is about to be made."""
+
+    type: Literal["call_started"] = "call_started"
 
 
 class TurnStarted(OfAttempt):
@@ -457,6 +477,7 @@ Payload = Annotated[
     | SessionClosed
     | AttemptStarted
     | TurnStarted
+    | CallStarted
     | TurnEnded
     | ItemFinished
     | UsageUpdated
@@ -489,7 +510,19 @@ Payload = Annotated[
     | ReviewClosed
     | QuestionAsked
     | QuestionAnswered
-    | Snoozed,
+    | Snoozed
+    | RolloutOpened
+    | RolloutConfigured
+    | RolloutMoved
+    | RolloutHeld
+    | ChecklistTicked
+    | RolledBack
+    | CandidateStopped
+    | CandidateReopened
+    | CandidateAdopted
+    | ComparisonRecorded
+    | ExpectedGiven
+    | ShadowBegun,
     Field(discriminator="type"),
 ]
 

@@ -10,6 +10,7 @@ from pydantic import Field
 from app.domain.approval import StoredRule
 from app.domain.base import Model
 from app.domain.events import Event
+from app.domain.rollout import Rollout
 from app.domain.run import RunState
 from app.domain.session import Chunk
 
@@ -36,6 +37,7 @@ class Snapshot(Model):
     status: Status
     runs: tuple[RunState, ...]
     rules: tuple[StoredRule, ...]
+    rollouts: tuple[Rollout, ...] = ()
     tails: tuple[Chunk, ...]  # the newest transcript of each live session, in order
 
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 from typing import Any
 
 from app.domain import events as ev
+from app.domain import rollout_events
 from app.domain.approval import ActorKind
 from app.domain.errors import Refused
 from app.domain.flow import owner
@@ -35,6 +36,8 @@ _STILL_TRUE = (
     ev.ProcessStarted,
     ev.ProcessEnded,
     ev.Snoozed,
+    rollout_events.ShadowBegun,
+    rollout_events.ExpectedGiven,
 )
 
 
@@ -77,7 +80,7 @@ def _attempt_started(state: RunState, p: ev.AttemptStarted) -> str:
     return _unless(not state.finished(owner(p.attempt.step)), "its step is finished")
 
 
-def _turn_started(state: RunState, p: ev.TurnStarted) -> str:
+def _turn_started(state: RunState, p: ev.TurnStarted | ev.CallStarted) -> str:
     if state.run.state is not TaskState.IN_PROGRESS:
         return f"the run is {state.run.state}"
     return _at(state, p, AttemptState.OPEN)
@@ -150,6 +153,7 @@ _CHECKS: dict[type, Any] = {
     ev.RunStateChanged: _run_state_changed,
     ev.AttemptStarted: _attempt_started,
     ev.TurnStarted: _turn_started,
+    ev.CallStarted: _turn_started,
     ev.OutputProduced: _result,
     ev.AttemptFailed: _result,
     ev.GateFinished: _gate_finished,

@@ -17,7 +17,16 @@ from app.domain.request import Request
 from app.domain.step import ReviewStep, WorkingStep
 
 Use = Literal[
-    "agent", "fan_out", "review", "judge", "collect", "question", "workflow", "when", "until"
+    "agent",
+    "fan_out",
+    "review",
+    "judge",
+    "collect",
+    "question",
+    "workflow",
+    "call",
+    "when",
+    "until",
 ]
 _SHARED = ("request", "input", "outputs", "reasons", "attempt")
 _ATTEMPT = (*_SHARED, "previous", "gate", "iteration")
@@ -30,6 +39,7 @@ VARIABLES: dict[Use, tuple[str, ...]] = {
     "collect": (*_SHARED, "results"),
     "question": _SHARED,
     "workflow": _SHARED,
+    "call": _SHARED,
     "when": _SHARED,
     "until": (*_SHARED, "output", "iteration"),
 }

@@ -61,6 +61,10 @@ def _turn_started(s: RunState, p: ev.TurnStarted, e: Event) -> RunState:
     return with_attempt(s, p.key, session_id=p.session_id, turn=p.turn)
 
 
+def _call_started(s: RunState, p: ev.CallStarted, e: Event) -> RunState:
+    return with_attempt(s, p.key, called=True)
+
+
 def _output_produced(s: RunState, p: ev.OutputProduced, e: Event) -> RunState:
     worked = s.attempts[p.key].worked_seconds + p.worked_seconds
     return with_attempt(
@@ -248,6 +252,7 @@ def _withdrawn(s: RunState, again: set[str], e: Event) -> RunState:
 APPLY: dict[type, Any] = {
     ev.AttemptStarted: _attempt_started,
     ev.TurnStarted: _turn_started,
+    ev.CallStarted: _call_started,
     ev.OutputProduced: _output_produced,
     ev.AttemptFailed: _attempt_failed,
     ev.GateFinished: _gate_finished,

@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 from app.domain import events as ev
-from app.domain import reduce_talk, reduce_work
+from app.domain import reduce_talk, reduce_work, rollout_events
 from app.domain.approval import ActorKind
+from app.domain.errors import Refused
 from app.domain.events import Event
 from app.domain.reduce_base import with_run, with_session
 from app.domain.reduce_work import without_delay, without_unstarted_gates
-from app.domain.run import RunState
+from app.domain.run import Expected, RunState
 from app.domain.session import SessionState, Stuck
 from app.domain.task_state import TaskState, check_transition
 
@@ -39,6 +40,11 @@ def _nothing(state: RunState, payload: Any, event: Event) -> RunState:
 
 def _run_state_changed(s: RunState, p: ev.RunStateChanged, e: Event) -> RunState:
     check_transition(s.run.state, p.state)
+    if p.state is TaskState.IN_PROGRESS and s.frozen:
+        raise Refused(
+            f"run {s.run.run_id} is frozen: the path that made it was rolled back; cancel it, or "
+            "let it finish in shadow"
+        )
     worked_before = s.run.worked_before
     if p.state is TaskState.IN_PROGRESS and p.by.kind is ActorKind.PERSON:
         s = without_delay(without_unstarted_gates(s))  # a person wants it to go on now
@@ -55,6 +61,14 @@ def _run_state_changed(s: RunState, p: ev.RunStateChanged, e: Event) -> RunState
         worked_before=worked_before,
         ended_at=e.at if ended else None,
     )
+
+
+def _expected_given(s: RunState, p: rollout_events.ExpectedGiven, e: Event) -> RunState:
+    return s.model_copy(update={"expected": Expected(text=p.text, seconds=p.seconds)})
+
+
+def _shadow_begun(s: RunState, p: rollout_events.ShadowBegun, e: Event) -> RunState:
+    return with_run(s, shadow=True)
 
 
 def _budget_anew(s: RunState) -> RunState:
@@ -116,6 +130,8 @@ _APPLY: dict[type, Any] = {
     ev.SessionClosed: _session_closed,
     ev.TurnEnded: _turn_ended,
     ev.UsageUpdated: _usage_updated,
+    rollout_events.ExpectedGiven: _expected_given,
+    rollout_events.ShadowBegun: _shadow_begun,
     **reduce_work.APPLY,
     **reduce_talk.APPLY,
 }

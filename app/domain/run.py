@@ -10,7 +10,16 @@ from typing import Any, Literal, NamedTuple
 from pydantic import Field, model_validator
 
 from app.domain.approval import Actor, Approval
-from app.domain.base import ApprovalId, Model, QuestionId, ReviewId, RunId, SessionId
+from app.domain.base import (
+    ApprovalId,
+    Model,
+    QuestionId,
+    ReviewId,
+    RolloutId,
+    RunId,
+    SessionId,
+)
+from app.domain.path_name import PathName
 from app.domain.request import Request
 from app.domain.session import Session
 from app.domain.task_state import TaskState
@@ -89,6 +98,7 @@ class Blocked(Model):
         "merge",
         "child",
         "paused",
+        "frozen",
     ]
     message: str
     step: str = ""
@@ -148,6 +158,7 @@ class Attempt(Model):
     state: AttemptState = AttemptState.OPEN
     session_id: SessionId | None = None
     turn: int | None = None
+    called: bool = False  # its step's call was begun
     output: str | None = None
     output_sha256: str = ""
     given: bool = False  # a person gave the output in place of a result
@@ -303,8 +314,11 @@ class Run(Model):
     workflow: str
     recipe: str  # content hash of the pinned Recipe
     steps: tuple[StepBrief, ...]
-    path: str = "stable"
-    rollout_version: int = 0
+    path: PathName = PathName.STABLE
+    rollout: RolloutId | Literal[""] = ""  # under which it was admitted
+    rollout_version: int = 0  # that was the current one then
+    shadow: bool = False  # of the candidate, and nobody is given its answer
+    shadow_of: RunId | None = None  # the run whose request it answers too
     parent: RunId | None = None  # the run whose step this one is
     parent_step: str = ""
     forked_from: RunId | None = None
@@ -344,6 +358,13 @@ class Run(Model):
         return found
 
 
+class Expected(Model):
+    """The answer that a replayed request once got, and how long that took."""
+
+    text: str
+    seconds: float | None = None
+
+
 class RunState(Model):
     """All that is known of a run; what `reduce` builds and every decision is made from."""
 
@@ -357,7 +378,14 @@ class RunState(Model):
     rejects: dict[str, int] = Field(default_factory=dict)  # by review step
     returns: dict[str, int] = Field(default_factory=dict)  # by unit and gate
     prompts: dict[str, str] = Field(default_factory=dict)  # by unit: what an operator put instead
+    expected: Expected | None = None  # of a replayed request: what it was answered once
     seq: int = 0  # of the latest event applied
+
+    @property
+    def frozen(self) -> bool:
+        """Whether a rollback has stopped it, and nobody has said what becomes of it."""
+        run = self.run
+        return run.blocked is not None and run.blocked.kind == "frozen" and not run.shadow
 
     def latest(self, step: str, branch: str | None = None) -> Attempt | None:
         """The newest attempt of a step, or of one branch of it."""

@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AliasChoices, Discriminator, Field, Tag
 
 from app.domain.base import Model
+from app.domain.call import Call
 from app.domain.gate import Gate, Name, Seconds, Text
 
 OPERATOR = "operator"
@@ -157,6 +158,17 @@ class WorkflowStep(StepBase):
     on_error: OnError = "block"
 
 
+class CallStep(_Gated):
+    """A result that no agent makes: an HTTP endpoint's, a command's, or a recorded one."""
+
+    kind: Literal["call"]
+    call: Call
+    input: Text = "{{ input }}"  # a template: what is asked
+    timeout_seconds: Seconds = 60
+    retry: Retry = Retry()
+    on_error: OnError = "block"
+
+
 Step = Annotated[
     Annotated[AgentStep, Tag("kind=agent")]
     | Annotated[FanOutStep, Tag("kind=fan_out")]
@@ -164,10 +176,20 @@ Step = Annotated[
     | Annotated[ReviewStep, Tag("kind=review")]
     | Annotated[GateStep, Tag("kind=gate")]
     | Annotated[QuestionStep, Tag("kind=question")]
-    | Annotated[WorkflowStep, Tag("kind=workflow")],
+    | Annotated[WorkflowStep, Tag("kind=workflow")]
+    | Annotated[CallStep, Tag("kind=call")],
     Discriminator(lambda value: step_tag(value)),
 ]
-AnyStep = AgentStep | FanOutStep | CollectStep | ReviewStep | GateStep | QuestionStep | WorkflowStep
+AnyStep = (
+    AgentStep
+    | FanOutStep
+    | CollectStep
+    | ReviewStep
+    | GateStep
+    | QuestionStep
+    | WorkflowStep
+    | CallStep
+)
 WorkingStep = AgentStep | FanOutStep  # those whose attempts are an agent's
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from app.domain.call import call_problems
 from app.domain.config import Found, repeated
 from app.domain.gate_rules import gates_problems
 from app.domain.prompts import Use, check_expression, check_template
@@ -12,6 +13,7 @@ from app.domain.step import (
     OPERATOR,
     AgentStep,
     AnyStep,
+    CallStep,
     CollectStep,
     FanOutStep,
     GateStep,
@@ -23,8 +25,8 @@ from app.domain.toml_lines import KeyPath
 from app.domain.toml_messages import not_among
 from app.domain.workflow import Workflow
 
-PRODUCING = ("agent", "fan_out", "collect", "question", "workflow")
-_REPEATABLE = ("agent", "fan_out", "workflow")
+PRODUCING = ("agent", "fan_out", "collect", "question", "workflow", "call")
+_REPEATABLE = ("agent", "fan_out", "workflow", "call")
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +79,9 @@ def step_problems(at: KeyPath, step: AnyStep, around: Surroundings) -> Found:
             yield from _template((*at, "question"), step.question, "question", earlier)
         case WorkflowStep():
             yield from _template((*at, "request"), step.request, "workflow", earlier)
+        case CallStep():
+            yield from call_problems((*at, "call"), step.call)
+            yield from _template((*at, "input"), step.input, "call", earlier)
     gates = getattr(step, "gates", ())
     yield from gates_problems(at, gates, around.agents, earlier)
 

@@ -12,6 +12,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from app.domain import events as ev
+from app.domain import rollout_events
 from app.domain.approval import Action, ActorKind, Approval, Decision
 from app.domain.base import ApprovalId, Model, QuestionId, ReviewId, SessionId
 from app.domain.events import Event, Payload
@@ -65,6 +66,7 @@ NOT_TRACED = (
     ev.ProcessEnded,
     ev.ItemFinished,
     ev.UsageUpdated,
+    *rollout_events.OF_THE_STORE,
 )
 _DECISION, _DISPATCH = TraceCategory.DECISION, TraceCategory.DISPATCH
 _EXECUTION, _REVIEW = TraceCategory.EXECUTION, TraceCategory.REVIEW
@@ -100,7 +102,8 @@ def entry_of(event: Event, before: RunState | None) -> TraceEntry | None:
 def _said(payload: Payload, before: RunState | None) -> _Said:
     if isinstance(payload, ev.RunCreated):
         run = payload.run
-        about = f"workflow {run.workflow}, version {run.recipe[:12]}: {run.request.title}"
+        path = f"{run.path} path{', in shadow' if run.shadow else ''}, " if run.rollout else ""
+        about = f"{path}workflow {run.workflow}, version {run.recipe[:12]}: {run.request.title}"
         return _DECISION, "created", "", about
     if before is None:
         raise KeyError(f"{payload.type} before the run was created")
@@ -128,6 +131,10 @@ def _of_run(payload: Payload, before: RunState) -> _Said | None:
         case ev.Returned(from_step=origin, to_step=to, cause=cause, gate=gate):
             why = f"gate {gate}" if gate else cause  # the reasons stand in the entry before
             return _DECISION, "return_to_step", origin, f"to {to}: {why}"
+        case rollout_events.ShadowBegun(by=by):
+            return _DECISION, "shadow_begun", "", f"{by}: nobody is given its answer"
+        case rollout_events.ExpectedGiven(text=text):
+            return _DECISION, "expected_given", "", f"{len(text):,} characters to compare with"
         case ev.Snoozed(item=item, item_id=key, until=until, by=by):
             outcome = "snoozed" if until else "brought_back"
             return _DECISION, outcome, _asked_in(item, key, before), f"{by}: {item} {key}"
@@ -157,6 +164,8 @@ def _of_session(payload: Payload, before: RunState) -> _Said | None:
             return _session("session_moving", key, before)
         case ev.SessionClosed(session_id=key, why=why):
             return _session("session_closed", key, before, why)
+        case ev.CallStarted(step=step):
+            return _DISPATCH, "called", step, ""
         case ev.TurnStarted(session_id=key, turn=turn, step=step, again=again):
             agent = before.sessions[key].agent
             return _DISPATCH, "sent_again" if again else "sent", step, f"{agent}, turn {turn}"

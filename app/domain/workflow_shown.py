@@ -6,7 +6,15 @@ from app.domain.base import Model
 from app.domain.config import Config
 from app.domain.recipes import workers
 from app.domain.routing import RouteRule
-from app.domain.step import AgentStep, AnyStep, CollectStep, FanOutStep, ReviewStep, WorkflowStep
+from app.domain.step import (
+    AgentStep,
+    AnyStep,
+    CallStep,
+    CollectStep,
+    FanOutStep,
+    ReviewStep,
+    WorkflowStep,
+)
 from app.domain.workflow import Workflow
 
 
@@ -94,6 +102,8 @@ def _details(step: AnyStep) -> list[str]:
         case ReviewStep():
             times = f"{step.max_rejects} times at most"
             return [f"judges {step.of}, sends back to {step.return_to}, {times}"]
+        case CallStep():
+            return [f"asks {step.call.title}"]
         case WorkflowStep():
             return [f"runs workflow {step.workflow}"]
     back = getattr(step, "return_to", "")

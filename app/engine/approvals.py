@@ -23,6 +23,7 @@ from app.domain.request import Risk
 from app.domain.risk import Assessment, assess
 from app.domain.run import RunState
 from app.domain.session import Session
+from app.domain.shadow import in_shadow
 from app.domain.text import clip, printable
 from app.domain.toolcall import ToolCall
 from app.engine.core import Core
@@ -72,7 +73,9 @@ class ApprovalDesk:
             session=asker.session.session_id,
             workspace=asker.session.workspace,
         )
-        if why := self._happened_before(asker, call, assessment.risk):
+        if self._core.state(run_id).run.shadow:
+            answer = in_shadow(raw, assessment, answer)
+        elif why := self._happened_before(asker, call, assessment.risk):
             answer = PolicyAnswer(action=Action.ASK, rule="after a restart", reason=why)
         approval = self._approval(asker, asked, call, assessment, answer)
         asker.waiting.add(approval.approval_id)

@@ -17,6 +17,7 @@ from app.domain.task_state import TaskState
 from app.engine.agent_work import AgentWork
 from app.engine.approvals import ApprovalDesk
 from app.engine.branches import Branches
+from app.engine.call_work import CallWork
 from app.engine.children import Children
 from app.engine.core import Core
 from app.engine.gate_work import GateWork
@@ -46,6 +47,7 @@ class Carrier:
         self._merging = Merging(core, run_id)
         self._agents = AgentWork(core, keeper, desk, slots, self._merging, run_id)
         self._gates = GateWork(core, desk, self._merging, run_id)
+        self._calls = CallWork(core, desk, self._merging, run_id)
         self._reviews = ReviewWork(core, run_id)
         self._branches = Branches(core, self._merging, run_id)
 
@@ -141,6 +143,8 @@ class Carrier:
                 await self._agents.turn(directive)
             case do.RunGate():
                 await self._gates.run(directive)
+            case do.MakeCall():
+                await self._calls.make(directive)
             case do.PlanBranches(unit=unit):
                 await self._branches.plan(unit)
             case do.Collect():

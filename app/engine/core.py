@@ -14,6 +14,7 @@ from app.domain.events import Payload
 from app.domain.overtaken import check_current
 from app.domain.run import RunState
 from app.domain.workflow import Recipe
+from app.engine.call_http import HttpCaller
 from app.engine.processes import ProcessRegistry
 from app.engine.workspaces import Workspaces
 from app.store.journal import Draft, Journal
@@ -42,6 +43,7 @@ class Core:
     drivers: Mapping[str, Driver]
     processes: ProcessRegistry
     workspaces: Workspaces
+    http: HttpCaller = field(default_factory=HttpCaller)
     _changed: dict[RunId, asyncio.Event] = field(default_factory=dict)
 
     def state(self, run_id: RunId) -> RunState:

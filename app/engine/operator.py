@@ -39,6 +39,7 @@ from app.domain.text import one_line, printable
 from app.domain.workflow import Recipe
 from app.engine.approvals import ApprovalDesk, too_many_denials
 from app.engine.core import Core
+from app.engine.rollouts import Rollouts
 from app.engine.run_control import RunControl
 from app.engine.runs import Runs
 from app.engine.sessions import LiveSession, SessionKeeper
@@ -57,13 +58,15 @@ class Operator:
         keeper: SessionKeeper,
         desk: ApprovalDesk,
         runs: Runs,
+        rollouts: Rollouts,
         learn: Callable[[Recipe], None],
     ) -> None:
         self._core = core
         self._keeper = keeper
         self._desk = desk
         self._wake = runs.wake
-        self._control = RunControl(core, runs, learn)
+        self._rollouts = rollouts
+        self._control = RunControl(core, runs, rollouts, learn)
 
     async def execute(self, command: cmd.Command) -> cmd.Done:
         """Raises Refused or NotFound with one sentence; then nothing has changed."""
@@ -82,8 +85,12 @@ class Operator:
                 return await self._remove_rule(command)
             case cmd.SteerSession():
                 return await self._steer(command)
-            case _:
+            case cmd.StartRun() | cmd.CancelRun() | cmd.RetryRun() | cmd.PauseRun():
                 return await self._control.execute(command)
+            case cmd.ResumeRun() | cmd.SkipStep() | cmd.ForkRun():
+                return await self._control.execute(command)
+            case _:
+                return await self._rollouts.execute(command)
 
     def _done(self, message: str, run_id: RunId | None = None) -> cmd.Done:
         return cmd.Done(message=message, run_id=run_id, seq=self._core.journal.committed_seq)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from app.domain import commands as cmd
 from app.domain import events as ev
-from app.domain.approval import Actor, ApprovalState
+from app.domain.approval import Actor, ActorKind, ApprovalState
 from app.domain.base import RunId
 from app.domain.errors import Refused
 from app.domain.fork import prefix
@@ -16,19 +16,22 @@ from app.domain.run import Attempt, Blocked, ReviewState, RunState
 from app.domain.task_state import TaskState
 from app.domain.text import printable
 from app.domain.workflow import Recipe
-from app.engine.admission import admit
+from app.engine.admission import admit, admit_fork, admit_request
 from app.engine.core import Core
-from app.engine.project import load_project
+from app.engine.project import Project, load_project
+from app.engine.rollouts import Rollouts
 from app.engine.runs import Runs
-from app.store.journal import Draft
 
 
 class RunControl:
     """Carries out what an operator wants of whole runs."""
 
-    def __init__(self, core: Core, runs: Runs, learn: Callable[[Recipe], None]) -> None:
+    def __init__(
+        self, core: Core, runs: Runs, rollouts: Rollouts, learn: Callable[[Recipe], None]
+    ) -> None:
         self._core = core
         self._runs = runs
+        self._rollouts = rollouts
         self._learn = learn
 
     async def execute(self, command: cmd.Command) -> cmd.Done:
@@ -57,12 +60,36 @@ class RunControl:
         root = await self._core.workspaces.repository(Path(command.project))
         project = await asyncio.to_thread(load_project, root)
         workflow = command.workflow or project.route(command.request).workflow
+        if project.config.rollout_of(workflow) is not None:
+            return await self._start_on_path(command, project, workflow)
+        _check_no_candidate(project, workflow)
         recipe = project.recipe(workflow)
         self._learn(recipe)
         run, drafts = admit(self._core, recipe, command.request, str(root))
         await asyncio.shield(self._core.journal.append(drafts))
         self._runs.wake(run.run_id)
         return self._done(f"run {run.run_id} started with workflow {workflow}", run.run_id)
+
+    async def _start_on_path(self, command: cmd.StartRun, project: Project, name: str) -> cmd.Done:
+        """The rollout of that name says which path answers, in the very commit of the run."""
+        by = Actor(kind=ActorKind.PERSON, name=command.request.user)
+        opened = self._rollouts.known(str(project.root), name)
+        if opened is None:
+            opened = await self._rollouts.opened(project, name, by)
+        base = await self._core.workspaces.head(project.root)
+        rollout = self._core.journal.projection.rollouts[opened.rollout_id]
+        admitted = admit_request(self._core, rollout, command.request, base)
+        await asyncio.shield(self._core.journal.append(admitted.drafts))
+        for run in (admitted.run, admitted.shadow):
+            if run is not None:
+                self._runs.wake(run.run_id)
+        run = admitted.run
+        beside = ", and the candidate in shadow" if admitted.shadow else ""
+        return self._done(
+            f"run {run.run_id} started on the {run.path} path of {name}, "
+            f"{rollout.path(run.path)}{beside}",
+            run.run_id,
+        )
 
     async def _cancel(self, command: cmd.CancelRun) -> cmd.Done:
         state = self._core.state(command.run_id)
@@ -162,27 +189,21 @@ class RunControl:
         recipe = self._core.journal.projection.recipes.get(state.run.recipe)
         recipe = recipe or await self._core.journal.reader.recipe(state.run.recipe)
         self._learn(recipe)
-        run, drafts = admit(
-            self._core,
-            recipe,
-            state.run.request,
-            state.run.project,
-            base_commit=state.run.base_commit,
-        )
-        run = run.model_copy(
-            update={
-                "forked_from": state.run.run_id,
-                "forked_at": command.step,
-                "head_commit": taken.head or state.run.base_commit,
-            }
-        )
-        created = Draft(ev.RunCreated(run=run), run_id=run.run_id, trace_id=run.trace_id)
-        took = ev.PrefixTaken(source=state.run.run_id, attempts=taken.attempts, steps=taken.steps)
-        follow = Draft(took, run_id=run.run_id, trace_id=run.trace_id)
-        await asyncio.shield(self._core.journal.append([*drafts[:-1], created, follow]))
+        run, drafts = admit_fork(self._core, recipe, state.run, command.step, taken)
+        await asyncio.shield(self._core.journal.append(drafts))
         self._runs.wake(run.run_id)
         message = f"run {run.run_id} takes {state.run.run_id} up again from step {command.step}"
         return self._done(message, run.run_id)
+
+
+def _check_no_candidate(project: Project, workflow: str) -> None:
+    """A candidate answers what its rollout sends it, and nothing besides."""
+    for entry in project.config.rollout:
+        if entry.candidate_workflow == workflow:
+            raise Refused(
+                f'workflow {workflow} is the candidate of rollout "{entry.name}": ask for '
+                f"{entry.name}, or replay requests with `longwatch shadow replay {entry.name}`"
+            )
 
 
 def _withdrawn(state: RunState) -> list[ev.Payload]:

@@ -38,6 +38,8 @@ class Runs:
         self._keeper = keeper
         self._desk = desk
         self._slots = slots
+        # Shadow runs wait for each other and never for a slot that a request wants.
+        self._shadow_slots = Slots(max(1, slots.limit // 4))
         self.children = Children(core)
         self.children.wake = self.wake
         self._tasks: dict[RunId, asyncio.Task[None]] = {}
@@ -72,7 +74,9 @@ class Runs:
             await self._defect(run_id, error)
 
     def _carrier(self, run_id: RunId) -> Carrier:
-        return Carrier(self._core, self._keeper, self._desk, self._slots, self.children, run_id)
+        shadow = self._core.state(run_id).run.shadow
+        slots = self._shadow_slots if shadow else self._slots
+        return Carrier(self._core, self._keeper, self._desk, slots, self.children, run_id)
 
     async def _leave(self, run_id: RunId) -> None:
         """The run is over or waits for a person to take it up: its agents need not wait too."""

@@ -14,6 +14,7 @@ from app.domain.base import ApprovalId, RunId, SessionId
 from app.domain.errors import DriverError, LongwatchError, OwnershipError, StoreError
 from app.domain.run import Run, RunState, Unit
 from app.domain.session import Chunk, ChunkKind, Continuity, Session, SessionState
+from app.domain.shadow import agent_in_shadow
 from app.domain.workflow import AgentConfig
 from app.engine.core import Core
 from app.engine.environment import child_environment
@@ -120,6 +121,8 @@ class SessionKeeper:
         await self._core.workspaces.advance(Path(session.workspace), commit)
 
     async def _start(self, run: Run, session: Session, agent: AgentConfig) -> LiveSession:
+        if run.shadow:
+            agent = agent_in_shadow(agent)
         driver = self._core.drivers.get(agent.driver)
         if driver is None:
             raise DriverError(f"agent {agent.name}: there is no driver named {agent.driver}")

@@ -71,7 +71,7 @@ class Slots:
     """Counts what is at work under each limit."""
 
     def __init__(self, limit: int) -> None:
-        self._limit = limit
+        self.limit = limit
         self._used: Counter[str] = Counter()
         self._held: Counter[RunId] = Counter()
         self._waiting: list[_Waiting] = []
@@ -84,7 +84,7 @@ class Slots:
     @asynccontextmanager
     async def slot(self, run_id: RunId, limits: Mapping[str, int]) -> AsyncIterator[Slot]:
         """Wait for a slot under every limit (0: none) and under the store's; hold it meanwhile."""
-        every = {STORE: self._limit, **limits}
+        every = {STORE: self.limit, **limits}
         keys = tuple(every)
         await self._wait(run_id, every)
         slot = Slot(self, run_id, keys)

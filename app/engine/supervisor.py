@@ -11,15 +11,16 @@ from pathlib import Path
 
 from app.agents.protocol import Driver
 from app.domain import events as ev
-from app.domain.approval import Approval, StoredRule
+from app.domain.approval import Actor, Approval, StoredRule
 from app.domain.attention import waits_for_operator
-from app.domain.base import Clock, IdSource, RunId, SessionId
+from app.domain.base import Clock, IdSource, RolloutId, RunId, SessionId
 from app.domain.commands import Command, Done
 from app.domain.errors import NotFound, OwnershipError, Refused
 from app.domain.events import Event
 from app.domain.feed import FeedItem, Snapshot, Status, VerifyReport
 from app.domain.metrics import Metrics
 from app.domain.project_report import ProjectReport
+from app.domain.rollout import DrillReport, Rollout, ShadowResult
 from app.domain.run import Question, QuestionState, Review, ReviewState, Run, RunState
 from app.domain.session import Chunk, SessionState
 from app.domain.task_state import TaskState
@@ -28,6 +29,7 @@ from app.domain.workflow import Recipe
 from app.engine.approvals import ApprovalDesk
 from app.engine.broadcast import Broadcast
 from app.engine.core import Core
+from app.engine.drill import drill
 from app.engine.drivers import default_drivers
 from app.engine.machine import MACHINE, Machine
 from app.engine.operator import Operator
@@ -35,9 +37,12 @@ from app.engine.project_report import project_report
 from app.engine.recovery import recover
 from app.engine.redaction import Redaction
 from app.engine.results import run_diff
+from app.engine.rollout_watch import RolloutWatch
+from app.engine.rollouts import Rollouts
 from app.engine.runs import Runs
 from app.engine.scratch import sweep
 from app.engine.sessions import SessionKeeper
+from app.engine.shadowing import Shadowing
 from app.engine.slots import Slots, limit_of_the_store
 from app.engine.system import RandomIds, SystemClock
 from app.store.counts import count
@@ -66,7 +71,12 @@ class Supervisor:
         self._keeper = SessionKeeper(core, clean)
         self._desk = ApprovalDesk(core, clean)
         self._runs = Runs(core, self._keeper, self._desk, Slots(max_parallel), active=run)
-        self._operator = Operator(core, self._keeper, self._desk, self._runs, redaction.learn)
+        shadowing = Shadowing(core, self._runs)
+        self._rollouts = Rollouts(core, self._runs, shadowing, redaction.learn)
+        self._watch = RolloutWatch(core, self._rollouts, shadowing)
+        self._operator = Operator(
+            core, self._keeper, self._desk, self._runs, self._rollouts, redaction.learn
+        )
         self._started_at = core.clock.now()
         self._closed = False
         self.stopped = asyncio.Event()  # set when somebody asked for a shutdown
@@ -132,6 +142,8 @@ class Supervisor:
         for state in list(journal.projection.states.values()):
             if state.run.state in (TaskState.PENDING, TaskState.IN_PROGRESS):
                 self._runs.wake(state.run.run_id)
+        await self._rollouts.recover()
+        self._watch.start()
 
     def _status(self) -> Status:
         return Status(
@@ -155,7 +167,7 @@ class Supervisor:
         return self._broadcast.feed(self._snapshot)
 
     async def _snapshot(self) -> Snapshot:
-        seq, states, rules = await self._on_disk()
+        seq, states, rules, rollouts = await self._on_disk()
         tails: list[Chunk] = []
         for state in states:
             for session in state.sessions.values():
@@ -168,22 +180,27 @@ class Supervisor:
             status=self._status(),
             runs=tuple(states),
             rules=tuple(rules),
+            rollouts=tuple(rollouts),
             tails=tuple(tails),
         )
 
-    async def _on_disk(self) -> tuple[int, Sequence[RunState], Sequence[StoredRule]]:
+    async def _on_disk(
+        self,
+    ) -> tuple[int, Sequence[RunState], Sequence[StoredRule], Sequence[Rollout]]:
         """What can be shown: nothing that a crash would take back. While the disk cannot be
         written, that is what was on it before."""
         journal = self._journal
         seq, found = journal.seq, journal.projection
         states, rules = list(found.states.values()), list(found.rules.values())
+        rollouts = list(found.rollouts.values())
         if await journal.on_disk():
-            return seq, states, rules
+            return seq, states, rules, rollouts
         while True:
             seq = journal.committed_seq
             found = await journal.reader.projection(_FINISHED_SHOWN)
             if journal.committed_seq == seq:
-                return seq, list(found.states.values()), list(found.rules.values())
+                states, rules = list(found.states.values()), list(found.rules.values())
+                return seq, states, rules, list(found.rollouts.values())
 
     async def status(self) -> Status:
         return self._status()
@@ -224,7 +241,7 @@ class Supervisor:
         return await self._journal.reader.events(full, after, limit)
 
     async def _states(self) -> Sequence[RunState]:
-        _, states, _ = await self._on_disk()
+        _, states, _, _ = await self._on_disk()
         return states
 
     async def approvals(self, open_only: bool = True) -> Sequence[Approval]:
@@ -262,6 +279,21 @@ class Supervisor:
 
     async def rules(self) -> Sequence[StoredRule]:
         return list(self._journal.projection.rules.values())
+
+    async def rollouts(self) -> Sequence[Rollout]:
+        """All of the store, in the order in which they were opened."""
+        return list((await self._on_disk())[3])
+
+    async def comparisons(
+        self, rollout_id: RolloutId, limit: int = 100, *, mismatches: bool = False
+    ) -> Sequence[ShadowResult]:
+        """Of one rollout, newest first; with `mismatches`, those that do not agree."""
+        return await self._journal.reader.comparisons(rollout_id, limit, mismatches=mismatches)
+
+    async def drill(self, rollout_id: RolloutId, by: Actor) -> DrillReport:
+        """Rehearse a rollback on a copy of the store. Raises Refused, StoreError."""
+        await self._core.settle()
+        return await drill(self._core, rollout_id, by)
 
     async def project(self, folder: str) -> ProjectReport:
         """What a repository declares, as its files are now. Raises Refused if it is none."""
@@ -303,9 +335,12 @@ class Supervisor:
             return
         self._closed = True
         try:
+            await self._watch.close()
+            await self._rollouts.close()
             await self._runs.close()
             await self._keeper.close()
             await self._core.processes.close()
+            await self._core.http.close()
             if self._runs.active:
                 await self._core.record(ev.SupervisorStopped(epoch=self._core.epoch))
         finally:

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Sequence
 from typing import Protocol
 
-from app.domain.approval import Approval, StoredRule
-from app.domain.base import RunId, SessionId
+from app.domain.approval import Actor, Approval, StoredRule
+from app.domain.base import RolloutId, RunId, SessionId
 from app.domain.commands import Command, Done
 from app.domain.events import Event
 from app.domain.feed import FeedItem, Status, VerifyReport
 from app.domain.metrics import Metrics
 from app.domain.project_report import ProjectReport
+from app.domain.rollout import DrillReport, Rollout, ShadowResult
 from app.domain.run import Question, Review, Run, RunState
 from app.domain.session import Chunk
 from app.domain.usage import UsageOfDay
@@ -49,6 +50,17 @@ class Client(Protocol):
     async def questions(self, open_only: bool = True) -> Sequence[Question]: ...
 
     async def rules(self) -> Sequence[StoredRule]: ...
+
+    async def rollouts(self) -> Sequence[Rollout]:
+        """All of the store, in the order in which they were opened."""
+
+    async def comparisons(
+        self, rollout_id: RolloutId, limit: int = 100, *, mismatches: bool = False
+    ) -> Sequence[ShadowResult]:
+        """Of one rollout, newest first; with `mismatches`, those that do not agree."""
+
+    async def drill(self, rollout_id: RolloutId, by: Actor) -> DrillReport:
+        """Rehearse a rollback on a copy of the store."""
 
     async def project(self, folder: str) -> ProjectReport:
         """What the repository at `folder` declares, as its files are now. Raises Refused when

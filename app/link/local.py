@@ -7,13 +7,14 @@ from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 from typing import Protocol
 
-from app.domain.approval import Approval, StoredRule
-from app.domain.base import RunId, SessionId
+from app.domain.approval import Actor, Approval, StoredRule
+from app.domain.base import RolloutId, RunId, SessionId
 from app.domain.commands import Command, Done
 from app.domain.events import Event
 from app.domain.feed import FeedItem, Status, VerifyReport
 from app.domain.metrics import Metrics
 from app.domain.project_report import ProjectReport
+from app.domain.rollout import DrillReport, Rollout, ShadowResult
 from app.domain.run import Question, Review, Run, RunState
 from app.domain.session import Chunk
 from app.domain.usage import UsageOfDay
@@ -123,6 +124,17 @@ class LocalClient:
 
     async def rules(self) -> Sequence[StoredRule]:
         return await self._supervisor.rules()
+
+    async def rollouts(self) -> Sequence[Rollout]:
+        return await self._supervisor.rollouts()
+
+    async def comparisons(
+        self, rollout_id: RolloutId, limit: int = 100, *, mismatches: bool = False
+    ) -> Sequence[ShadowResult]:
+        return await self._supervisor.comparisons(rollout_id, limit, mismatches=mismatches)
+
+    async def drill(self, rollout_id: RolloutId, by: Actor) -> DrillReport:
+        return await self._supervisor.drill(rollout_id, by)
 
     async def project(self, folder: str) -> ProjectReport:
         return await self._supervisor.project(folder)

@@ -11,14 +11,15 @@ from typing import TypeVar
 
 from pydantic import ValidationError
 
-from app.domain.approval import Approval, StoredRule
-from app.domain.base import Model, RunId, SessionId
+from app.domain.approval import Actor, Approval, StoredRule
+from app.domain.base import Model, RolloutId, RunId, SessionId
 from app.domain.commands import Command, Done
 from app.domain.errors import StoreError
 from app.domain.events import Event
 from app.domain.feed import Ended, FeedItem, Status, VerifyReport
 from app.domain.metrics import Metrics
 from app.domain.project_report import ProjectReport
+from app.domain.rollout import DrillReport, Rollout, ShadowResult
 from app.domain.run import Question, Review, Run, RunState
 from app.domain.session import Chunk
 from app.domain.usage import UsageOfDay
@@ -155,6 +156,18 @@ class SocketClient:
 
     async def rules(self) -> Sequence[StoredRule]:
         return await self._call(wire.RULES, wire.Nothing())
+
+    async def rollouts(self) -> Sequence[Rollout]:
+        return await self._call(wire.ROLLOUTS, wire.Nothing())
+
+    async def comparisons(
+        self, rollout_id: RolloutId, limit: int = 100, *, mismatches: bool = False
+    ) -> Sequence[ShadowResult]:
+        asked = wire.ListComparisons(rollout_id=rollout_id, limit=limit, mismatches=mismatches)
+        return await self._call(wire.COMPARISONS, asked)
+
+    async def drill(self, rollout_id: RolloutId, by: Actor) -> DrillReport:
+        return await self._call(wire.DRILL, wire.Rehearse(rollout_id=rollout_id, by=by))
 
     async def project(self, folder: str) -> ProjectReport:
         return await self._call(wire.PROJECT, wire.OfFolder(folder=folder))

@@ -14,13 +14,14 @@ from typing import Any, Generic, TypeVar
 
 from pydantic import ConfigDict, Field, TypeAdapter
 
-from app.domain.approval import Approval, StoredRule
-from app.domain.base import Model, RunId, SessionId
+from app.domain.approval import Actor, Approval, StoredRule
+from app.domain.base import Model, RolloutId, RunId, SessionId
 from app.domain.commands import Command, Done
 from app.domain.events import Event
 from app.domain.feed import FeedItem, Status, VerifyReport
 from app.domain.metrics import Metrics
 from app.domain.project_report import ProjectReport
+from app.domain.rollout import DrillReport, Rollout, ShadowResult
 from app.domain.run import Question, Review, Run, RunState
 from app.domain.session import Chunk
 from app.domain.usage import MAX_DAYS, UsageOfDay
@@ -106,6 +107,17 @@ class OfFolder(Model):
     folder: str
 
 
+class ListComparisons(Model):
+    rollout_id: RolloutId
+    limit: int = Field(default=100, ge=1, le=10_000)
+    mismatches: bool = False
+
+
+class Rehearse(Model):
+    rollout_id: RolloutId
+    by: Actor
+
+
 class ReadTranscript(Model):
     run_id: RunId
     session_id: SessionId
@@ -155,6 +167,14 @@ QUESTIONS = Call(
     "questions", OpenOnly, TypeAdapter(Sequence[Question]), lambda c, p: c.questions(p.open_only)
 )
 RULES = Call("rules", Nothing, TypeAdapter(Sequence[StoredRule]), lambda c, _: c.rules())
+ROLLOUTS = Call("rollouts", Nothing, TypeAdapter(Sequence[Rollout]), lambda c, _: c.rollouts())
+COMPARISONS = Call(
+    "comparisons",
+    ListComparisons,
+    TypeAdapter(Sequence[ShadowResult]),
+    lambda c, p: c.comparisons(p.rollout_id, p.limit, mismatches=p.mismatches),
+)
+DRILL = Call("drill", Rehearse, TypeAdapter(DrillReport), lambda c, p: c.drill(p.rollout_id, p.by))
 PROJECT = Call("project", OfFolder, TypeAdapter(ProjectReport), lambda c, p: c.project(p.folder))
 TRANSCRIPT = Call(
     "transcript",
@@ -186,6 +206,9 @@ CALLS: dict[str, Call[Any, Any]] = {
         REVIEWS,
         QUESTIONS,
         RULES,
+        ROLLOUTS,
+        COMPARISONS,
+        DRILL,
         PROJECT,
         TRANSCRIPT,
         DIFF,

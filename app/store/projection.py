@@ -5,6 +5,7 @@ The same code runs live and in `verify`, which replays the journal and compares.
 
 from __future__ import annotations
 
+from collections import ChainMap
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import compress, islice
@@ -13,10 +14,13 @@ from operator import is_not
 from pydantic import BaseModel
 
 from app.domain import events as ev
+from app.domain import rollout_events
 from app.domain.approval import StoredRule
-from app.domain.base import ProcessId, RuleId, RunId
+from app.domain.base import ProcessId, RolloutId, RuleId, RunId
 from app.domain.events import Event
+from app.domain.reduce_rollout import rollout_after
 from app.domain.reducer import reduce
+from app.domain.rollout import Rollout
 from app.domain.run import RunState
 from app.domain.session import Process
 from app.domain.workflow import Recipe
@@ -29,6 +33,8 @@ TABLES = (
     "recipes",
     "rules",
     "processes",
+    "rollouts",
+    "comparisons",
 )
 
 
@@ -51,6 +57,7 @@ class Projection:
     recipes: dict[str, Recipe] = field(default_factory=dict)
     rules: dict[RuleId, StoredRule] = field(default_factory=dict)
     processes: dict[ProcessId, Process] = field(default_factory=dict)
+    rollouts: dict[RolloutId, Rollout] = field(default_factory=dict)
     epoch: int = 0
     # How many finished runs stay in memory; the others are read from the store when asked for.
     # None keeps all: a replay needs every state until its last event.
@@ -66,16 +73,25 @@ class Projection:
         """
         moved: dict[RunId, RunState] = {}
         rows: list[Row] = []
+        rollouts: dict[RolloutId, Rollout] = {}
+        known = ChainMap(rollouts, self.rollouts)
         for event in events:
-            if not event.run_id:
-                continue
-            before = moved.get(event.run_id, self.states.get(event.run_id))
-            after = reduce(before, event)
-            if after is not None:
+            before = after = None
+            if event.run_id:
+                before = moved.get(event.run_id, self.states.get(event.run_id))
+                after = reduce(before, event)
+                if after is None:
+                    continue
                 rows.extend(_run_rows(before, after))
                 moved[event.run_id] = after
+            rollout = rollout_after(known, event, before, after)
+            if rollout is not None:
+                rollouts[rollout.rollout_id] = rollout
         for state in moved.values():
             self.adopt(state)
+        for rollout in rollouts.values():
+            self.rollouts[rollout.rollout_id] = rollout
+            rows.append(Row("rollouts", rollout.rollout_id, "", rollout.phase, rollout))
         for event in events:
             rows.extend(self._store_rows(event))
         return rows
@@ -95,7 +111,8 @@ class Projection:
         gone = [self.states.pop(run_id) for run_id in list(islice(idle, excess))]
         for state in gone:
             del self._finished[state.run.run_id]
-        for digest in {state.run.recipe for state in gone}:
+        pinned = {path.recipe for r in self.rollouts.values() for path in r.paths}
+        for digest in {state.run.recipe for state in gone} - pinned:
             if not any(state.run.recipe == digest for state in self.states.values()):
                 self.recipes.pop(digest, None)
 
@@ -112,6 +129,10 @@ class Projection:
             case ev.RuleRemoved(rule_id=rule_id):
                 self.rules.pop(rule_id, None)
                 yield Row("rules", rule_id, "", "", None)
+            case rollout_events.ComparisonRecorded(rollout_id=rollout_id, result=result):
+                told = {True: "agreed", False: "disagreed", None: "unknown"}
+                state = told[result.comparison.agrees]
+                yield Row("comparisons", result.shadow, rollout_id, state, result)
             case ev.ProcessStarted(process=process):
                 self.processes[process.process_id] = process
                 yield Row("processes", process.process_id, process.run_id or "", "running", process)

@@ -10,10 +10,11 @@ from pathlib import Path
 import aiosqlite
 
 from app.domain.approval import Approval, StoredRule
-from app.domain.base import RunId, SessionId
+from app.domain.base import RolloutId, RunId, SessionId
 from app.domain.errors import NotFound, StoreDamaged, StoreError
 from app.domain.events import PAYLOAD, Event
 from app.domain.reducer import reduce
+from app.domain.rollout import Rollout, ShadowResult
 from app.domain.run import Question, Review, Run, RunState
 from app.domain.session import Chunk, ChunkKind, Process
 from app.domain.workflow import Recipe
@@ -137,6 +138,18 @@ class Reader:
         docs = await self._docs("SELECT doc FROM questions ORDER BY rowid DESC LIMIT ?", limit)
         return [Question.model_validate_json(doc) for doc in docs]
 
+    async def comparisons(
+        self, rollout_id: RolloutId, limit: int = 100, *, mismatches: bool = False
+    ) -> list[ShadowResult]:
+        """Of one rollout, newest first; with `mismatches`, those that do not agree."""
+        where = "run_id=? AND state!='agreed'" if mismatches else "run_id=?"
+        docs = await self._docs(
+            f"SELECT doc FROM comparisons WHERE {where} ORDER BY rowid DESC LIMIT ?",
+            rollout_id,
+            limit,
+        )
+        return [ShadowResult.model_validate_json(doc) for doc in docs]
+
     async def chunks(
         self, session_id: SessionId, before: int | None = None, limit: int = 500
     ) -> list[Chunk]:
@@ -160,7 +173,12 @@ class Reader:
         for doc in await self._docs("SELECT doc FROM processes"):
             process = Process.model_validate_json(doc)
             projection.processes[process.process_id] = process
-        for digest in {state.run.recipe for state in projection.states.values()}:
+        for doc in await self._docs("SELECT doc FROM rollouts"):
+            rollout = Rollout.model_validate_json(doc)
+            projection.rollouts[rollout.rollout_id] = rollout
+        used = {state.run.recipe for state in projection.states.values()}
+        used |= {path.recipe for r in projection.rollouts.values() for path in r.paths}
+        for digest in used:
             projection.recipes[digest] = await self.recipe(digest)
         newest = (
             "SELECT body FROM journal WHERE type='supervisor_started' ORDER BY seq DESC LIMIT 1"

@@ -1,0 +1,268 @@
+"""Shadow runs: replayed requests, and the comparison with what the stable path answered.
+
+Whatever becomes of a shadow run changes nothing but its own record.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+
+from app.domain import commands as cmd
+from app.domain import events as ev
+from app.domain import flow
+from app.domain import rollout_events as rev
+from app.domain.approval import Actor, ActorKind
+from app.domain.attention import waits_for_a_person
+from app.domain.base import RunId
+from app.domain.compare import Comparison, compare
+from app.domain.errors import DriverError, LongwatchError, Refused
+from app.domain.path_name import PathName
+from app.domain.request import Request
+from app.domain.rollout import Rollout, Shadowed, ShadowResult
+from app.domain.run import RunState
+from app.domain.task_state import TaskState
+from app.domain.text import clip, one_line
+from app.engine.admission import admit_replay
+from app.engine.call_recorded import read_answers
+from app.engine.core import Core
+from app.engine.environment import child_environment
+from app.engine.gate_input import handed_over
+from app.engine.runs import Runs
+from app.store.journal import Draft
+
+WATCH = Actor(kind=ActorKind.RULE, name="rollout watch")
+_TEXT_LIMIT = 16 * 1024  # bytes of each text that are kept
+_LOOKED_THROUGH = 20_000  # runs, for the newest that can be replayed
+_BATCH = 100  # replayed requests admitted in one commit
+
+
+@dataclass(frozen=True, slots=True)
+class _Side:
+    """One side of a comparison; `text` None: there is no answer."""
+
+    text: str | None
+    seconds: float | None = None
+    why: str = ""
+    asked: bool = False  # it would have needed a person
+
+
+class Shadowing:
+    """Begins shadow runs that no request has begun, and ends all of them."""
+
+    def __init__(self, core: Core, runs: Runs) -> None:
+        self._core = core
+        self._runs = runs
+
+    # -- replay
+
+    async def replay(self, rollout: Rollout, command: cmd.ReplayShadow) -> cmd.Done:
+        """Raises Refused when there is nothing to replay, ConfigError for a bad file."""
+        if bool(command.last) is bool(command.file):
+            raise Refused("a replay is of the last requests, or of a file: give one of both")
+        base = await self._core.workspaces.head(Path(rollout.project))
+        if command.file:
+            count = await self._replay_file(rollout, Path(command.file), command.by, base)
+        else:
+            count = await self._replay_runs(rollout, command.last, base)
+        return cmd.Done(
+            message=f"{count} requests are replayed with {rollout.candidate} in shadow",
+            seq=self._core.journal.committed_seq,
+            rollout_id=rollout.rollout_id,
+        )
+
+    async def _replay_runs(self, rollout: Rollout, last: int, base: str) -> int:
+        found = await self._core.journal.reader.runs(_LOOKED_THROUGH)
+        known = {shadowed.of for shadowed in rollout.shadows}
+        fit = [
+            run
+            for run in found
+            if run.rollout == rollout.rollout_id
+            and run.path is PathName.STABLE
+            and run.parent is None
+            and run.state is TaskState.DONE
+            and run.run_id not in known
+        ][:last]
+        if not fit:
+            raise Refused(
+                f"no finished request of rollout {rollout.name}'s stable path can be replayed yet"
+            )
+        for start in range(0, len(fit), _BATCH):
+            fresh = self._core.journal.projection.rollouts[rollout.rollout_id]
+            admitted = [
+                admit_replay(self._core, fresh, run.request, run.base_commit or base, of=run.run_id)
+                for run in fit[start : start + _BATCH]
+            ]
+            await self._begin([(a.run.run_id, a.drafts) for a in admitted])
+        return len(fit)
+
+    async def _replay_file(self, rollout: Rollout, file: Path, by: Actor, base: str) -> int:
+        entries = await asyncio.to_thread(lambda: list(read_answers(file)))
+        if not entries:
+            raise Refused(f"{file} has no line to replay")
+        for number, entry in enumerate(entries, start=1):
+            if entry.answer is None:
+                raise Refused(
+                    f"{file}: entry {number} has no answer to compare with: a replay does not ask "
+                    "the stable path again"
+                )
+        for start in range(0, len(entries), _BATCH):
+            fresh = self._core.journal.projection.rollouts[rollout.rollout_id]
+            admitted = []
+            for entry in entries[start : start + _BATCH]:
+                request = Request(
+                    text=entry.input,
+                    user=entry.user or by.name,
+                    channel=entry.channel or "replay",
+                    task_type=entry.task_type or "change",
+                )
+                expected = rev.ExpectedGiven(text=entry.answer or "", seconds=entry.seconds)
+                admitted.append(admit_replay(self._core, fresh, request, base, expected=expected))
+            await self._begin([(a.run.run_id, a.drafts) for a in admitted])
+        return len(entries)
+
+    async def _begin(self, admitted: list[tuple[RunId, list[Draft]]]) -> None:
+        drafts = [draft for _, found in admitted for draft in found]
+        await asyncio.shield(self._core.journal.append(drafts))
+        for run_id, _ in admitted:
+            self._runs.wake(run_id)
+
+    # -- comparison
+
+    async def settle(self, rollout: Rollout) -> None:
+        """Compare every shadow run of a rollout that is over with what it is compared to, and
+        give up those that would need a person."""
+        for shadowed in rollout.shadows:
+            await self._settle(rollout, shadowed)
+
+    async def _settle(self, rollout: Rollout, shadowed: Shadowed) -> None:
+        state = await self._state(shadowed.run_id)
+        candidate = _side(state)
+        if candidate is None:
+            return
+        stable = await self._stable(shadowed, state)
+        if stable is None:
+            return
+        result = await self._result(rollout, shadowed, stable, candidate)
+        recorded = rev.ComparisonRecorded(rollout_id=rollout.rollout_id, result=result)
+        await self._core.record(recorded)
+        if not state.run.state.terminal:
+            why = candidate.why or "its comparison is made"
+            gone = ev.RunStateChanged(state=TaskState.CANCELED, reason=why, by=WATCH)
+            await self._core.commit(shadowed.run_id, gone)
+            await self._runs.halt(shadowed.run_id)
+
+    async def _state(self, run_id: RunId) -> RunState:
+        known = self._core.journal.state(run_id)
+        return known if known is not None else await self._core.journal.reader.run(run_id)
+
+    async def _stable(self, shadowed: Shadowed, state: RunState) -> _Side | None:
+        if shadowed.of is None:
+            expected = state.expected
+            if expected is None:
+                return _Side(None, why="no answer to compare with was given")
+            return _Side(expected.text, expected.seconds)
+        of = await self._state(shadowed.of)
+        if of.run.state is TaskState.BLOCKED:
+            return None  # it may still be answered
+        return _side(of)
+
+    async def _result(
+        self, rollout: Rollout, shadowed: Shadowed, stable: _Side, candidate: _Side
+    ) -> ShadowResult:
+        comparison = await self._compare(rollout, stable, candidate)
+        failed = ""
+        if stable.text is None:
+            failed = "stable"
+        elif candidate.text is None:
+            failed = "asked" if candidate.asked else "candidate"
+        one, other = stable.text or "", candidate.text or ""
+        return ShadowResult.model_validate(
+            {
+                "shadow": shadowed.run_id,
+                "of": shadowed.of,
+                "at": self._core.clock.now(),
+                "comparison": comparison,
+                "failed": failed,
+                "stable_text": clip(one, _TEXT_LIMIT),
+                "stable_sha256": _hash(one),
+                "stable_size": len(one),
+                "candidate_text": clip(other, _TEXT_LIMIT),
+                "candidate_sha256": _hash(other),
+                "candidate_size": len(other),
+                "stable_seconds": stable.seconds,
+                "candidate_seconds": candidate.seconds,
+            }
+        )
+
+    async def _compare(self, rollout: Rollout, stable: _Side, candidate: _Side) -> Comparison:
+        rule = rollout.compare
+        one, other = stable.text or "", candidate.text or ""
+        try:
+            found = await asyncio.to_thread(compare, one, other, rule)
+        except TimeoutError:
+            found = compare(one, other).model_copy(
+                update={"agrees": None, "by": rule.by, "why": "a mask takes too long on the texts"}
+            )
+        if stable.text is None:
+            why = f"the stable path has no answer: {stable.why}"
+            return found.model_copy(update={"agrees": None, "why": one_line(why, 500)})
+        if candidate.text is None:
+            why = f"the candidate has no answer: {candidate.why}"
+            agrees = None if candidate.asked else False
+            return found.model_copy(update={"agrees": agrees, "why": one_line(why, 500)})
+        if rule.by == "command" and found.agrees is None:
+            return await self._by_command(rollout, found, one, other)
+        return found
+
+    async def _by_command(
+        self, rollout: Rollout, found: Comparison, one: str, other: str
+    ) -> Comparison:
+        rule, purpose = rollout.compare, f"comparison of rollout {rollout.name}"
+        try:
+            async with (
+                handed_over(one.encode("utf-8", "replace"), purpose) as stable,
+                handed_over(other.encode("utf-8", "replace"), purpose) as candidate,
+            ):
+                ended = await self._core.processes.run_captured(
+                    [*rule.command, str(stable), str(candidate)],
+                    cwd=rollout.project,
+                    env=child_environment(()),
+                    purpose=purpose,
+                    timeout=rule.timeout_seconds,
+                )
+        except (DriverError, LongwatchError) as error:
+            return found.model_copy(update={"why": one_line(str(error), 500)})
+        said = one_line(ended.stdout.text or ended.stderr.text, 500)
+        if ended.timed_out:
+            return found.model_copy(
+                update={"why": f"the command took more than {rule.timeout_seconds:g} s"}
+            )
+        if ended.returncode in (0, 1):
+            return found.model_copy(update={"agrees": ended.returncode == 0, "why": said})
+        why = f"the command ended with {ended.returncode}" + (f": {said}" if said else "")
+        return found.model_copy(update={"why": why})
+
+
+def _side(state: RunState) -> _Side | None:
+    """What a run has answered; None while it may still answer."""
+    run = state.run
+    worked = sum(attempt.worked_seconds for attempt in state.attempts.values())
+    if run.state is TaskState.DONE:
+        seconds = worked or (run.updated_at - run.created_at).total_seconds()
+        return _Side(flow.final_output(state), seconds)
+    if run.state in (TaskState.FAILED, TaskState.CANCELED):
+        return _Side(None, why=run.reason, asked=run.state is TaskState.CANCELED)
+    if not run.shadow:
+        return None
+    if why := waits_for_a_person(state):
+        return _Side(None, why=f"it would have asked a person: {why}", asked=True)
+    if run.state is TaskState.BLOCKED and not (run.blocked and run.blocked.kind == "paused"):
+        return _Side(None, why=run.reason)
+    return None
+
+
+def _hash(text: str) -> str:
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
