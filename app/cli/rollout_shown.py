@@ -32,7 +32,7 @@ def print_rollout(rollout: Rollout, now: datetime) -> None:
         say(f"ROLLBACK OPEN: {len(rollout.rollback.to_tick)} lines to tick (below)")
     say(f"stable     {rollout.stable.kind}  {rollout.stable}")
     if rollout.candidate is not None:
-        put = f"put in place by {rollout.author} {ago(rollout.opened_at, now)}"
+        put = f"put in place by {rollout.author} {ago(rollout.since, now)}"
         say(f"candidate  {rollout.candidate.kind}  {rollout.candidate}  ({put})")
         say(f"answers    {rollout.share} % of the requests, shadows {rollout.shadow} % of the rest")
     if rollout.override:

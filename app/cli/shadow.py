@@ -63,14 +63,21 @@ def replay_command(
 @shadow_command.command("list")
 @click.argument("name")
 @click.option("--mismatches", is_flag=True, help="Only what does not agree.")
+@click.option("--all", "every", is_flag=True, help="Also those of earlier candidates.")
 @click.option("--limit", type=click.IntRange(1, 10_000), default=50, show_default=True)
 @project_option
 @json_option
 def list_command(
-    name: str, mismatches: bool, limit: int, project: Path | None, as_json: bool
+    name: str, mismatches: bool, every: bool, limit: int, project: Path | None, as_json: bool
 ) -> None:
     """List the comparisons of NAME, newest first."""
-    found = ask(chosen_store(), lambda c: _comparisons(c, name, project, limit, mismatches))
+
+    async def work(client: AnyClient) -> Sequence[ShadowResult]:
+        rollout = await find_rollout(client, name, project)
+        found = await client.comparisons(rollout.rollout_id, limit, mismatches=mismatches)
+        return [result for result in found if every or result.at >= rollout.since]
+
+    found = ask(chosen_store(), work)
     if as_json:
         return emit(found)
     if not found:
@@ -97,7 +104,7 @@ def list_command(
 @json_option
 def show_command(name: str, run_id: str, project: Path | None, as_json: bool) -> None:
     """Show one comparison of NAME with the difference of both texts."""
-    found = ask(chosen_store(), lambda c: _comparisons(c, name, project, 10_000, False))
+    found = ask(chosen_store(), lambda c: _comparisons(c, name, project))
     given = run_id if run_id.startswith(RUN_KIND) else f"{RUN_KIND}{run_id}"
     fit = [result for result in found if result.shadow.startswith(given)]
     if len(fit) != 1:
@@ -107,10 +114,10 @@ def show_command(name: str, run_id: str, project: Path | None, as_json: bool) ->
 
 
 async def _comparisons(
-    client: AnyClient, name: str, project: Path | None, limit: int, mismatches: bool
+    client: AnyClient, name: str, project: Path | None
 ) -> Sequence[ShadowResult]:
     rollout = await find_rollout(client, name, project)
-    return await client.comparisons(rollout.rollout_id, limit, mismatches=mismatches)
+    return await client.comparisons(rollout.rollout_id, 10_000)
 
 
 def _print(result: ShadowResult) -> None:

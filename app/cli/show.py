@@ -11,10 +11,13 @@ from app.cli.output import ago, emit, say, table
 from app.cli.prefix import find_run
 from app.cli.reach import ask
 from app.cli.waiting import answers
+from app.domain.flow import final_output
 from app.domain.run import Attempt, Review, Run, RunState, StepState
 from app.domain.task_state import TaskState
-from app.domain.text import one_line
+from app.domain.text import clip, one_line
 from app.domain.usage import total, words
+
+_RESULT_ROOM = 16 * 1024  # bytes of a result that are printed
 
 
 @click.command("runs", short_help="List runs.")
@@ -59,6 +62,9 @@ def print_run(state: RunState) -> None:
     say(f"created   {ago(run.created_at)} by {run.request.user}")
     if run.parent:
         say(f"part of   run {run.parent}")
+    if run.rollout:
+        beside = f", in shadow of {run.shadow_of or 'a recorded answer'}" if run.shadow else ""
+        say(f"path      {run.path}, rollout version {run.rollout_version}{beside}")
     if run.forked_from:
         say(f"forked    from {run.forked_from} at step {run.forked_at}")
     if used := words(total(s.usage for s in state.sessions.values())):
@@ -71,6 +77,13 @@ def print_run(state: RunState) -> None:
     table(("step", "try", "state", "because", "found"), list(_steps(state)))
     for line in answers(state):
         say(line)
+
+
+def print_result(state: RunState) -> None:
+    """What a finished run has answered, for a person."""
+    if state.run.state is TaskState.DONE and (text := final_output(state).strip()):
+        say()
+        say(clip(text, _RESULT_ROOM))
 
 
 def _steps(state: RunState) -> Iterator[tuple[str, ...]]:

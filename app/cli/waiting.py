@@ -15,6 +15,7 @@ _HOW = {
     AttentionKind.REVIEW: "longwatch accept {0} | longwatch reject {0} --reason …",
     AttentionKind.STUCK: "longwatch pause {1} && longwatch resume {1}  (starts its agent again)",
     AttentionKind.BLOCKED: "longwatch retry {0} | longwatch cancel {0}",
+    AttentionKind.ROLLOUT: "longwatch rollout",
 }
 
 

@@ -8,6 +8,7 @@ from enum import StrEnum
 from app.domain.approval import ApprovalState
 from app.domain.base import Model, RunId
 from app.domain.request import Risk
+from app.domain.rollout import Rollout
 from app.domain.run import QuestionState, ReviewState, Run, RunState
 from app.domain.step import OPERATOR
 from app.domain.task_state import TaskState
@@ -20,13 +21,15 @@ class AttentionKind(StrEnum):
     REVIEW = "review"
     STUCK = "stuck"
     BLOCKED = "blocked"
+    ROLLOUT = "rollout"
 
 
 class AttentionItem(Model):
-    """One thing that waits for a person. `item_id` names the approval, review, session or run."""
+    """One thing that waits for a person. `item_id` names the approval, review, session, run, or
+    the rollout, which belongs to no run."""
 
     kind: AttentionKind
-    run_id: RunId
+    run_id: RunId = RunId("")
     item_id: str
     title: str
     risk: Risk | None = None
@@ -140,6 +143,32 @@ def _blocked(run: Run, title: str) -> AttentionItem:
         title=title,
         since=run.updated_at,
     )
+
+
+def rollout_attention(rollout: Rollout) -> list[AttentionItem]:
+    """What of a rollout waits for a person."""
+    found = list[AttentionItem]()
+    rollback = rollout.rollback
+    if rollback is not None:
+        left = len(rollback.to_tick)
+        found.append(
+            AttentionItem(
+                kind=AttentionKind.ROLLOUT,
+                item_id=rollout.rollout_id,
+                title=f"{rollout.title} is rolled back: {left} lines of its checklist to tick",
+                since=rollback.at,
+            )
+        )
+    if rollout.held:
+        found.append(
+            AttentionItem(
+                kind=AttentionKind.ROLLOUT,
+                item_id=rollout.rollout_id,
+                title=f"{rollout.title}: {rollout.held}",
+                since=rollout.updated_at,
+            )
+        )
+    return found
 
 
 def _urgency(item: AttentionItem) -> tuple[bool, int, int, datetime]:

@@ -173,6 +173,7 @@ def _configured(r: Rollout, p: ev.RolloutConfigured, at: datetime) -> Rollout:
     if not same:
         changes |= {
             **_FROM_NOTHING,
+            "since": at,
             "author": p.by,
             "closed": r.closed and p.candidate == r.candidate,
         }
@@ -253,13 +254,19 @@ def _stopped(r: Rollout, p: ev.CandidateStopped, at: datetime) -> Rollout:
 
 
 def _reopened(r: Rollout, p: ev.CandidateReopened, at: datetime) -> Rollout:
-    return r.model_copy(update={**_FROM_NOTHING, "closed": False, "author": p.by})
+    return r.model_copy(update={**_FROM_NOTHING, "since": at, "closed": False, "author": p.by})
 
 
 def _adopted(r: Rollout, p: ev.CandidateAdopted, at: datetime) -> Rollout:
     if r.candidate is None or r.closed:
         raise Refused(f"rollout {r.name} has no open candidate")
-    changes = {**_FROM_NOTHING, "stable": r.candidate, "candidate": None, "author": p.by}
+    changes = {
+        **_FROM_NOTHING,
+        "since": at,
+        "stable": r.candidate,
+        "candidate": None,
+        "author": p.by,
+    }
     return r.model_copy(update=changes)
 
 

@@ -195,6 +195,7 @@ class Rollout(Model):
     rollbacks: tuple[Rollback, ...] = ()  # oldest first
     requests: int = 0  # admitted since it was opened
     author: Actor  # who put the candidate, or the rollout, in place
+    since: datetime  # when its two paths were put beside each other: evidence begins there
     opened_at: datetime
     updated_at: datetime
 

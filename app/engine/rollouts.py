@@ -152,6 +152,7 @@ class Rollouts:
             policies=entry.policies,
             compare=entry.compare,
             author=by,
+            since=now,
             opened_at=now,
             updated_at=now,
         )

@@ -62,6 +62,12 @@ def _questions() -> Screen[None]:
     return QuestionsScreen()
 
 
+def _rollouts() -> Screen[None]:
+    from app.ui.screens.rollouts import RolloutsScreen
+
+    return RolloutsScreen()
+
+
 def _workflows() -> Screen[None]:
     from app.ui.screens.workflows import WorkflowsScreen
 
@@ -92,6 +98,7 @@ class ControlRoom(SafeApp):
         "reviews": _reviews,
         "questions": _questions,
         "workflows": _workflows,
+        "rollouts": _rollouts,
     }
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (WIDE, "-wide")]  # noqa: RUF012
     NOTIFICATION_TIMEOUT = 6
@@ -157,7 +164,7 @@ class ControlRoom(SafeApp):
     def problem(self) -> str:
         """What is wrong with the whole room, as one sentence for the banner."""
         status = self.view.status
-        return self.bridge.lost or (status.problem if status else "")
+        return self.bridge.lost or (status.problem if status else "") or self.view.rollback
 
     def get_key_display(self, binding: Binding) -> str:
         return KEY_NAMES.get(binding.key) or super().get_key_display(binding)
@@ -205,7 +212,8 @@ class ControlRoom(SafeApp):
         from app.ui.view import Changes
 
         view = self.view
-        return Changes(frozenset(view.runs), frozenset(view.tails), rules=True, status=True)
+        runs, tails = frozenset(view.runs), frozenset(view.tails)
+        return Changes(runs, tails, rules=True, rollouts=True, status=True)
 
     def _changed(self, changes: Changes) -> None:
         if not self.is_running:

@@ -5,7 +5,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from app.domain.base import SessionId
-from app.domain.commands import CancelRun, PauseRun, ResumeRun, RetryRun, StartRun, SteerSession
+from app.domain.commands import (
+    CancelRun,
+    FinishInShadow,
+    PauseRun,
+    ResumeRun,
+    RetryRun,
+    StartRun,
+    SteerSession,
+)
 from app.domain.request import Request
 from app.domain.run import RunState
 from app.domain.task_state import TaskState
@@ -44,6 +52,8 @@ class RunDeeds(_Base):
                 return state is not None and state.run.state in live
             case "resume":
                 return state is not None and is_paused(state)
+            case "finish":
+                return state is not None and state.frozen
             case "cancel":
                 return state is not None and not state.run.state.terminal
             case "say":
@@ -103,6 +113,10 @@ class RunDeeds(_Base):
         if (state := self.selected) is not None:
             await self.send(PauseRun(run_id=state.run.run_id, by=self.me))
 
+    async def action_finish(self) -> None:
+        if (state := self.selected) is not None:
+            await self.send(FinishInShadow(run_id=state.run.run_id, by=self.me))
+
     async def action_resume(self) -> None:
         if (state := self.selected) is not None:
             await self.send(ResumeRun(run_id=state.run.run_id, by=self.me))
@@ -111,6 +125,6 @@ class RunDeeds(_Base):
 def may_retry(state: RunState) -> bool:
     """Whether anything of the run can be taken up again, or sooner than by itself."""
     if state.run.state.resumable:
-        return not is_paused(state)
+        return not is_paused(state) and not state.frozen
     waits = (a.blocked is not None or a.retry_in is not None for a in state.attempts.values())
     return not state.run.state.terminal and any(waits)

@@ -125,6 +125,11 @@ def _whole(state: RunState, now: datetime) -> list[Row]:
     found += fact("stands", explain(state, attention(state, now), now) or str(run.state))
     found += fact("project", run.project)
     found += fact("workflow", f"{run.workflow}, version {run.recipe[:12]}")
+    if run.rollout:
+        how = ", in shadow: nobody is given its answer" if run.shadow else ""
+        found += fact("path", f"{run.path} of its rollout, version {run.rollout_version}{how}")
+        if run.shadow_of:
+            found += fact("beside", f"run {run.shadow_of}, whose answer counts")
     asked = f"{run.request.user} by {run.request.channel}, {run.request.task_type}, "
     found += fact("asked by", f"{asked}{run.request.risk} risk")
     found += fact("trace", run.trace_id)

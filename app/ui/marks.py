@@ -25,6 +25,7 @@ NEEDS = {
     AttentionKind.REVIEW: Mark("◆", "review", "need"),
     AttentionKind.STUCK: Mark("◌", "stuck", "need"),
     AttentionKind.BLOCKED: Mark("■", "blocked", "bad"),
+    AttentionKind.ROLLOUT: Mark("⇄", "rollout", "need"),
 }
 STATES = {
     TaskState.PENDING: Mark("○", "queued", "calm"),

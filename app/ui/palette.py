@@ -21,6 +21,7 @@ SCREENS = (
     ("approvals", "Approvals", "what agents ask to be allowed"),
     ("reviews", "Reviews", "what waits for your verdict"),
     ("questions", "Questions", "what workflows ask you"),
+    ("rollouts", "Rollouts", "stable and candidate paths, and the evidence between them"),
     ("workflows", "Workflows", "what the project declares, and why a request gets a workflow"),
 )
 

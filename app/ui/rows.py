@@ -14,6 +14,7 @@ from app.domain.text import one_line
 from app.ui.marks import HELD, NEEDS, PAUSED, STATES, Mark
 
 TITLE_CHARS = 200
+_SHADOW = "◐ shadow: "
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +35,9 @@ def run_row(state: RunState, needs: Iterable[AttentionItem], now: datetime) -> R
     return RunRow(
         run_id=run.run_id,
         mark=mark_of(state, needs),
-        title=one_line(run.request.title, TITLE_CHARS),
+        title=one_line(
+            f"{_SHADOW}{run.request.title}" if run.shadow else run.request.title, TITLE_CHARS
+        ),
         step=one_line(run.current_step, 64),
         attempt=_attempt(state),
         elapsed=duration((run.ended_at or now) - run.created_at),

@@ -30,6 +30,7 @@ RUN_KEYS: list[BindingType] = [
     Binding("v", "skip", "Value", id="run.skip"),
     Binding("u", "pause", "Pause", id="run.pause"),
     Binding("u", "resume", "Go on", id="run.resume"),
+    Binding("u", "finish", "Finish in shadow", id="run.finish"),
     Binding("F", "fork", "Fork", id="run.fork", show=False),
     Binding("b", "parent", "Its parent", id="run.parent"),
     Binding("x", "cancel", "Cancel", id="run.cancel"),

@@ -6,11 +6,13 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from app.domain.approval import StoredRule
-from app.domain.attention import AttentionItem, AttentionKind, attention
-from app.domain.base import RuleId, RunId, SessionId
+from app.domain.attention import AttentionItem, AttentionKind, attention, rollout_attention
+from app.domain.base import RolloutId, RuleId, RunId, SessionId
 from app.domain.events import Event, RuleAdded, RuleRemoved
 from app.domain.feed import Committed, Ended, FeedItem, Snapshot, Status, StatusChanged, Streamed
+from app.domain.reduce_rollout import rollout_after
 from app.domain.reducer import reduce
+from app.domain.rollout import Rollout
 from app.domain.run import RunState
 from app.domain.session import Chunk, Session, SessionState
 from app.domain.task_state import TaskState
@@ -24,6 +26,7 @@ class Changes:
     runs: frozenset[RunId] = frozenset()
     sessions: frozenset[SessionId] = frozenset()  # whose tails moved
     rules: bool = False
+    rollouts: bool = False
     status: bool = False
 
     def __or__(self, other: Changes) -> Changes:
@@ -31,11 +34,12 @@ class Changes:
             self.runs | other.runs,
             self.sessions | other.sessions,
             self.rules or other.rules,
+            self.rollouts or other.rollouts,
             self.status or other.status,
         )
 
     def __bool__(self) -> bool:
-        return bool(self.runs or self.sessions or self.rules or self.status)
+        return bool(self.runs or self.sessions or self.rules or self.rollouts or self.status)
 
 
 class View:
@@ -46,6 +50,7 @@ class View:
         self.status: Status | None = None
         self.runs: dict[RunId, RunState] = {}
         self.rules: dict[RuleId, StoredRule] = {}
+        self.rollouts: dict[RolloutId, Rollout] = {}
         self.tails: dict[SessionId, Tail] = {}
         self._needs: dict[RunId, tuple[RunState, list[AttentionItem]]] = {}
 
@@ -70,25 +75,34 @@ class View:
         self.runs = {state.run.run_id: state for state in item.runs}
         self._needs.clear()
         self.rules = {rule.rule_id: rule for rule in item.rules}
+        self.rollouts = {rollout.rollout_id: rollout for rollout in item.rollouts}
         sessions = {s for state in item.runs for s in state.sessions}
         self.tails = {k: v for k, v in self.tails.items() if k in sessions}
         tails = self._chunks(item.tails)
-        return tails | Changes(runs=before | frozenset(self.runs), rules=True, status=True)
+        runs = before | frozenset(self.runs)
+        return tails | Changes(runs=runs, rules=True, rollouts=True, status=True)
 
     def _events(self, events: tuple[Event, ...]) -> Changes:
         runs: set[RunId] = set()
-        rules = False
+        rules = rollouts = False
         for event in events:
             if event.seq <= self.seq:
                 continue
             self.seq = event.seq
             rules = self._rule(event) or rules
+            before = after = None
             if event.run_id:
-                state = reduce(self.runs.get(event.run_id), event)
-                if state is not None:
-                    self.runs[event.run_id] = state
+                before = self.runs.get(event.run_id)
+                after = reduce(before, event)
+                if after is not None:
+                    self.runs[event.run_id] = after
                     runs.add(event.run_id)
-        return Changes(runs=frozenset(runs), rules=rules)
+            rollout = rollout_after(self.rollouts, event, before, after)
+            if rollout is not None:
+                self.rollouts[rollout.rollout_id] = rollout
+                rollouts = True
+        # An open rollback is in the banner, where the state of the whole room is.
+        return Changes(frozenset(runs), rules=rules, rollouts=rollouts, status=rollouts)
 
     def _rule(self, event: Event) -> bool:
         match event.payload:
@@ -111,6 +125,7 @@ class View:
     def attention(self, now: datetime) -> list[AttentionItem]:
         """What waits for a person over all runs, most urgent first, snoozed last."""
         found = [item for state in self.runs.values() for item in self.needs(state, now)]
+        found += [item for r in self.rollouts.values() for item in rollout_attention(r)]
         return sorted(found, key=_urgency)
 
     def needs(self, state: RunState, now: datetime) -> list[AttentionItem]:
@@ -128,7 +143,9 @@ class View:
         urgent = {
             item.run_id: (place, item)
             for place, item in reversed(list(enumerate(self.attention(now))))
-            if not item.snoozed and (item.kind is not AttentionKind.BLOCKED or self._goes_on(item))
+            if item.run_id
+            and not item.snoozed
+            and (item.kind is not AttentionKind.BLOCKED or self._goes_on(item))
         }
 
         def key(state: RunState) -> tuple[int, int, float]:
@@ -141,7 +158,7 @@ class View:
 
     def _goes_on(self, item: AttentionItem) -> bool:
         """Whether only a part of the run stands still."""
-        return not self.runs[item.run_id].run.state.resumable
+        return bool(item.run_id) and not self.runs[item.run_id].run.state.resumable
 
     def live_sessions(self, run_id: RunId) -> list[Session]:
         """The run's sessions: those at work first, then the current step's, then the latest."""
@@ -151,6 +168,16 @@ class View:
         step = state.run.current_step
         newest = sorted(state.sessions.values(), key=lambda s: s.opened_at, reverse=True)
         return sorted(newest, key=lambda s: (_AT_WORK.get(s.state, 2), s.step != step))
+
+    @property
+    def rollback(self) -> str:
+        """What to say on every screen while a rollback is open; "" when none is."""
+        found = [r for r in self.rollouts.values() if r.rollback is not None]
+        if not found:
+            return ""
+        left = sum(len(r.rollback.to_tick) for r in found if r.rollback)
+        names = ", ".join(r.title for r in found)
+        return f"ROLLED BACK: {names} · {left} lines of the checklist to tick · o rollouts"
 
     @property
     def live_runs(self) -> int:

@@ -11,6 +11,7 @@ from app.domain.approval import Action, Actor, ActorKind, Decision, Settlement
 from app.domain.base import QuestionId, ReviewId, RunId
 from app.domain.events import Event
 from app.domain.reducer import reduce
+from app.domain.rollout_events import ExpectedGiven, ShadowBegun
 from app.domain.run import (
     Attempt,
     Blocked,
@@ -324,6 +325,9 @@ def test_every_kind_of_event_is_either_told_or_named_as_left_out() -> None:
         ev.ReviewEscalated(review_id=review, why="unreadable"),
         ev.Snoozed(item="review", item_id=review, until=START, by=ADA),
         *_flow(),
+        ev.CallStarted(step="plan", attempt=1),
+        ExpectedGiven(text="yes"),
+        ShadowBegun(by=ADA),
     ]
     kinds = set(get_args(get_args(ev.Payload)[0]))
     assert {type(payload) for payload in everything} == kinds - set(NOT_TRACED)

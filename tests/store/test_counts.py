@@ -144,7 +144,8 @@ async def test_a_store_of_the_first_schema_is_brought_up_to_date(tmp_path: Path)
     events = await written(tmp_path, [(0, TaskState.CANCELED, timedelta())])
     with sqlite3.connect(StorePaths(tmp_path).database) as connection:
         connection.execute("DROP INDEX journal_counted")
-        connection.execute("DROP TABLE questions")
+        for table in ("questions", "rollouts", "comparisons"):
+            connection.execute(f"DROP TABLE {table}")
         connection.execute("PRAGMA user_version=1")
     connection.close()
     journal = await Journal.open(StorePaths(tmp_path), FixedClock())

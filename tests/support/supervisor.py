@@ -9,8 +9,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from app.domain.approval import Actor, ActorKind, Approval, StoredRule
-from app.domain.base import ApprovalId, RunId, SessionId
+from app.domain.base import ApprovalId, RolloutId, RunId, SessionId
 from app.domain.commands import CancelRun, Command, DecideApproval, Done
+from app.domain.compare import compare
 from app.domain.errors import NotFound, OwnershipError, Refused, StoreError
 from app.domain.events import Event, RunStateChanged
 from app.domain.feed import Committed, Ended, FeedItem, Snapshot, Status, VerifyReport
@@ -18,6 +19,13 @@ from app.domain.gate import Gate
 from app.domain.metrics import Counts, Metrics
 from app.domain.project_report import ProjectReport
 from app.domain.request import Request, Risk
+from app.domain.rollout import (
+    DrillReport,
+    PathKind,
+    PinnedPath,
+    Rollout,
+    ShadowResult,
+)
 from app.domain.run import Question, Review, Run, RunState, StepBrief
 from app.domain.session import Chunk, ChunkKind, Usage
 from app.domain.step import AgentStep
@@ -47,6 +55,35 @@ def a_run(run_id: str = RUN) -> Run:
         state=TaskState.IN_PROGRESS,
         created_at=NOW,
         updated_at=NOW,
+    )
+
+
+def a_rollout() -> Rollout:
+    return Rollout(
+        rollout_id=RolloutId("ro-1"),
+        name="change",
+        project="/work/project",
+        stable=PinnedPath(kind=PathKind.WORKFLOW, title="change", recipe="0" * 64),
+        candidate=PinnedPath(kind=PathKind.WORKFLOW, title="change-2", recipe="1" * 64),
+        author=PERSON,
+        since=NOW,
+        opened_at=NOW,
+        updated_at=NOW,
+    )
+
+
+def a_result() -> ShadowResult:
+    return ShadowResult(
+        shadow=RunId("run-2"),
+        of=RUN,
+        at=NOW,
+        comparison=compare("yes", "no"),
+        stable_text="yes",
+        stable_sha256="0" * 64,
+        stable_size=3,
+        candidate_text="no",
+        candidate_sha256="1" * 64,
+        candidate_size=2,
     )
 
 
@@ -132,6 +169,26 @@ class FakeSupervisor:
         self.done.append(command)
         self.publish(Committed(events=(an_event(7 + len(self.done)),)))
         return Done(message="done", run_id=RUN, seq=7 + len(self.done))
+
+    async def rollouts(self) -> Sequence[Rollout]:
+        return [a_rollout()]
+
+    async def comparisons(
+        self, rollout_id: RolloutId, limit: int = 100, *, mismatches: bool = False
+    ) -> Sequence[ShadowResult]:
+        return [] if mismatches else [a_result()][:limit]
+
+    async def drill(self, rollout_id: RolloutId, by: Actor) -> DrillReport:
+        return DrillReport(
+            name="change",
+            from_share=25,
+            shadow=0,
+            frozen=2,
+            committed_ms=3.5,
+            first_request_ms=4.5,
+            requests=100,
+            on_stable=100,
+        )
 
     async def status(self) -> Status:
         return Status(

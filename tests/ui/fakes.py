@@ -5,14 +5,15 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 
-from app.domain.approval import Approval, StoredRule
-from app.domain.base import RunId, SessionId
+from app.domain.approval import Actor, Approval, StoredRule
+from app.domain.base import RolloutId, RunId, SessionId
 from app.domain.commands import Command, Done
 from app.domain.errors import LongwatchError, NotFound
 from app.domain.events import Event
 from app.domain.feed import FeedItem, Snapshot, Status, VerifyReport
 from app.domain.metrics import Counts, Metrics
 from app.domain.project_report import ProjectReport
+from app.domain.rollout import DrillReport, Rollout, ShadowResult
 from app.domain.run import Question, QuestionState, Review, ReviewState, Run, RunState
 from app.domain.session import Chunk
 from app.domain.usage import UsageOfDay
@@ -35,6 +36,8 @@ class FakeClient:
         self.diffs: dict[tuple[str, int], str] = {("", 0): DIFF}
         self.older: list[Chunk] = []  # the whole transcript, for paging
         self.pages: list[int | None] = []  # the `before` of every page asked for
+        self.known_rollouts: list[Rollout] = []
+        self.compared: list[ShadowResult] = []
         self.declared = ProjectReport(root="")  # what the project is said to declare
         self.feeds = 0
         self.closed = False
@@ -50,6 +53,7 @@ class FakeClient:
             status=make_status(self.problem),
             runs=tuple(self.states.values()),
             rules=tuple(self.known_rules),
+            rollouts=tuple(self.known_rollouts),
             tails=tuple(self.tails),
         )
 
@@ -67,6 +71,27 @@ class FakeClient:
             raise self.refuse
         self.commands.append(command)
         return Done(message=f"{command.do.replace('_', ' ')}: done", seq=121)
+
+    async def rollouts(self) -> Sequence[Rollout]:
+        return self.known_rollouts
+
+    async def comparisons(
+        self, rollout_id: RolloutId, limit: int = 100, *, mismatches: bool = False
+    ) -> Sequence[ShadowResult]:
+        wanted = [r for r in self.compared if not (mismatches and r.comparison.agrees)]
+        return wanted[:limit]
+
+    async def drill(self, rollout_id: RolloutId, by: Actor) -> DrillReport:
+        return DrillReport(
+            name="change",
+            from_share=25,
+            shadow=0,
+            frozen=2,
+            committed_ms=3.5,
+            first_request_ms=4.5,
+            requests=100,
+            on_stable=100,
+        )
 
     async def status(self) -> Status:
         return make_status(self.problem)

@@ -45,12 +45,14 @@ class WatchScreen(RunDeeds, RoomScreen):
         Binding("r", "app.show('reviews')", "Reviews", id="watch.reviews"),
         Binding("i", "app.show('questions')", "Questions", id="watch.questions", show=False),
         Binding("w", "app.show('workflows')", "Workflows", id="watch.workflows", show=False),
+        Binding("o", "app.show('rollouts')", "Rollouts", id="watch.rollouts", show=False),
         Binding("n", "new_run", "New run", id="watch.new"),
         Binding("s", "say", "Say", id="watch.say"),
         Binding("t", "retry", "Retry", id="watch.retry"),
         Binding("x", "cancel", "Cancel", id="watch.cancel"),
         Binding("u", "pause", "Pause", id="watch.pause", show=False),
         Binding("u", "resume", "Go on", id="watch.resume"),
+        Binding("u", "finish", "Finish in shadow", id="watch.finish"),
         Binding("g", "follow", "Go to what is most urgent", id="watch.go", show=False),
         Binding("k,up", "move(-1)", "Run above", id="watch.up", show=False),
         Binding("j,down", "move(1)", "Run below", id="watch.down", show=False),
@@ -213,7 +215,10 @@ class WatchScreen(RunDeeds, RoomScreen):
             case AttentionKind.REVIEW:
                 await self.room.show("reviews")
             case AttentionKind.STUCK | AttentionKind.BLOCKED:
-                await self.room.open_run(item.run_id)
+                if item.run_id:
+                    await self.room.open_run(item.run_id)
+            case AttentionKind.ROLLOUT:
+                await self.room.show("rollouts")
 
     def action_pin(self, number: int) -> None:
         said = self.query_one(PaneGrid).pin(number)

@@ -25,6 +25,7 @@ LEADS = {
     AttentionKind.REVIEW: ("r", "reviews"),
     AttentionKind.STUCK: ("g", "go to it"),
     AttentionKind.BLOCKED: ("g", "go to it"),
+    AttentionKind.ROLLOUT: ("o", "rollouts"),
 }
 
 
