@@ -148,74 +148,82 @@ class _Walk:
 def _pairs(
     one: Sequence[object], other: Sequence[object], same: Same, *, repeats: bool
 ) -> tuple[set[int], set[int]]:
-    """Indices of the items that have their like. Equal items first; then, for what is left and
-    not too much, those that the rule calls the same."""
+    """Indices of the items that have their like. Equal items are found at once; for what is left,
+    and not too much, the rule is asked."""
     by_text: dict[str, list[int]] = {}
     for i, item in enumerate(other):
         by_text.setdefault(_canonical(item), []).append(i)
+    if not repeats:
+        return _likes_in_sets(one, other, by_text, same)
+    holder: dict[int, int] = {}  # of an item of `other`: which of `one` it is the like of
+    for i, item in enumerate(one):
+        if found := by_text.get(_canonical(item)):
+            holder[found.pop()] = i
+    held = set(holder.values())
+    rest = [i for i in range(len(one)) if i not in held]
+    if len(rest) * len(other) <= _LARGE_LIST**2:
+        matching = _Matching(one, other, same, holder)
+        for i in rest:
+            matching.place(i)
+    return set(holder.values()), set(holder)
+
+
+def _likes_in_sets(
+    one: Sequence[object], other: Sequence[object], by_text: dict[str, list[int]], same: Same
+) -> tuple[set[int], set[int]]:
     left, right = set[int](), set[int]()
     for i, item in enumerate(one):
-        found = by_text.get(_canonical(item))
-        if not found:
-            continue
-        left.add(i)
-        if repeats:
-            right.add(found.pop())
-        else:
-            right.update(found)
-    rest_one = [i for i in range(len(one)) if i not in left]
-    rest_other = [i for i in range(len(other)) if i not in right]
-    if repeats and len(rest_one) * len(rest_other) <= _LARGE_LIST**2:
-        for i, j in _matching(rest_one, rest_other, one, other, same):
+        if found := by_text.get(_canonical(item)):
             left.add(i)
-            right.add(j)
-    elif not repeats:
-        left |= {i for i in rest_one if any(same(i, one[i], item) for item in other)}
-        right |= {j for j in rest_other if any(same(j, item, other[j]) for item in one)}
+            right.update(found)
+    left |= {i for i in range(len(one)) if i not in left and any(same(i, one[i], o) for o in other)}
+    right |= {
+        j for j in range(len(other)) if j not in right and any(same(j, o, other[j]) for o in one)
+    }
     return left, right
 
 
-def _matching(
-    rest_one: list[int],
-    rest_other: list[int],
-    one: Sequence[object],
-    other: Sequence[object],
-    same: Same,
-) -> Iterator[tuple[int, int]]:
-    """A largest matching: with tolerances the first like is not always the right one (augmenting
-    paths, as Kuhn's algorithm finds them)."""
-    likes = {i: [j for j in rest_other if same(i, one[i], other[j])] for i in rest_one}
-    holder: dict[int, int] = {}
-    for start in rest_one:
-        _augment(start, likes, holder)
-    for j, i in holder.items():
-        yield i, j
+class _Matching:
+    """A largest matching: with tolerances the first like is not always the right one, so an item
+    may take another's when that finds one elsewhere (augmenting paths, as in Kuhn's algorithm)."""
 
+    def __init__(
+        self, one: Sequence[object], other: Sequence[object], same: Same, holder: dict[int, int]
+    ) -> None:
+        self._one, self._other, self._same, self._holder = one, other, same, holder
+        self._likes: dict[int, list[int]] = {}
 
-def _augment(start: int, likes: dict[int, list[int]], holder: dict[int, int]) -> None:
-    """Find `start` an item of its own, moving others on; without recursion, lists are long."""
-    came_from: dict[int, int] = {}
-    todo = [start]
-    while todo:
-        i = todo.pop()
-        for j in likes[i]:
-            if j in came_from:
-                continue
-            came_from[j] = i
-            if j not in holder:
-                _hand_on(j, start, came_from, holder)
+    def place(self, start: int) -> None:
+        """Find item `start` of `one` a like of its own. No recursion: lists are long."""
+        came_from: dict[int, int] = {}
+        todo = [start]
+        while todo:
+            i = todo.pop()
+            for j in self._likes_of(i):
+                if j in came_from:
+                    continue
+                came_from[j] = i
+                if j not in self._holder:
+                    self._hand_on(j, start, came_from)
+                    return
+                todo.append(self._holder[j])
+
+    def _likes_of(self, i: int) -> list[int]:
+        known = self._likes.get(i)
+        if known is None:
+            item = self._one[i]
+            known = [j for j, o in enumerate(self._other) if self._same(i, item, o)]
+            self._likes[i] = known
+        return known
+
+    def _hand_on(self, j: int, start: int, came_from: dict[int, int]) -> None:
+        held = {i: k for k, i in self._holder.items()}
+        while True:
+            i = came_from[j]
+            self._holder[j] = i
+            if i == start:
                 return
-            todo.append(holder[j])
-
-
-def _hand_on(j: int, start: int, came_from: dict[int, int], holder: dict[int, int]) -> None:
-    while True:
-        i = came_from[j]
-        before = next((k for k, held in holder.items() if held == i), None)
-        holder[j] = i
-        if i == start or before is None:
-            return
-        j = before
+            j = held[i]
 
 
 def _canonical(value: object) -> str:

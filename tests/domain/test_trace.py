@@ -292,6 +292,7 @@ def _flow() -> list[ev.Payload]:
         ev.AttemptBlocked(step="plan", attempt=1, blocked=blocked),
         ev.AttemptReleased(step="plan", attempt=1, by=ADA),
         ev.AttemptSkipped(step="plan", attempt=1, by=ADA, output="this"),
+        ev.CallStarted(step="plan", attempt=1),
         ev.AttemptPassed(step="plan", attempt=1),
         ev.AttemptCanceled(step="plan", attempt=1, why="late"),
         ev.BranchesPlanned(step="implement", branches=(plan,)),
@@ -325,7 +326,6 @@ def test_every_kind_of_event_is_either_told_or_named_as_left_out() -> None:
         ev.ReviewEscalated(review_id=review, why="unreadable"),
         ev.Snoozed(item="review", item_id=review, until=START, by=ADA),
         *_flow(),
-        ev.CallStarted(step="plan", attempt=1),
         ExpectedGiven(text="yes"),
         ShadowBegun(by=ADA),
     ]
