@@ -116,8 +116,7 @@ def compare(stable: str, candidate: str, rule: CompareRule | None = None) -> Com
         case "similarity":
             return _similar(said, left, right, rule.similarity)
         case _:
-            same = normalized(left) == normalized(right)
-            return said.model_copy(update={"agrees": True if same else None})
+            return said.model_copy(update={"agrees": True if left == right else None})
 
 
 def masked(text: str, masks: tuple[str, ...]) -> str:

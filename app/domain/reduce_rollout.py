@@ -111,8 +111,17 @@ def _finishes(run: Run) -> bool:
 
 def answered(rollout: Rollout, before: RunState | None, after: RunState) -> Rollout:
     """The rollout after one of its runs has moved: how it ended is evidence. A run that was
-    taken up again after a failure counts as it ends at last."""
+    taken up again after a failure counts as it ends at last. Raises Refused for one that would go
+    on although its path is closed."""
     run = after.run
+    goes_on = run.state is TaskState.IN_PROGRESS and not run.shadow
+    if goes_on and run.path is PathName.CANDIDATE and rollout.closed:
+        raise Refused(
+            f"run {run.run_id} is of the candidate of rollout {rollout.name}, which is closed since "
+            "its rollback: cancel it, or let it finish in shadow"
+        )
+    if after.frozen:
+        return rollout  # it has neither answered nor failed
     if run.parent is not None or (before is not None and before.run.state is run.state):
         return rollout
     recipe = rollout.path(run.path)

@@ -367,7 +367,9 @@ class Rollouts:
             run = state.run
             if run.rollout != rollout.rollout_id or run.path is not PathName.CANDIDATE:
                 continue
-            if not run.state.terminal and not state.frozen:
+            # One that has failed has given its answer; it is not taken up again either.
+            over = run.state.terminal or run.state is TaskState.FAILED
+            if not over and not state.frozen:
                 yield state
 
     def _stop(self, states: list[RunState], rollout_id: RolloutId, number: int) -> None:

@@ -227,9 +227,9 @@ def test_shadow_answers_and_those_before_the_step_do_not_roll_back() -> None:
     bad = answers(PathName.CANDIDATE, 10, failed=10)
     shadows = [a.model_copy(update={"shadow": True}) for a in bad]
     before = [a.model_copy(update={"at": START - HOUR}) for a in bad]
-    for given in (shadows, before):
+    for theirs in (shadows, before):
         stable = answers(PathName.STABLE, 9)
-        assert next_move(stepping(given=stable + given), START) is None
+        assert next_move(stepping(given=stable + theirs), START) is None
 
 
 def test_frozen_windows_in_a_time_zone() -> None:
@@ -247,7 +247,7 @@ def test_frozen_windows_in_a_time_zone() -> None:
 
 @pytest.mark.parametrize("text", ["Fri 16:00", "Fry 16:00 - Mon 08:00", "Fri 25:00 - Mon 08:00"])
 def test_a_window_that_is_none_is_told(text: str) -> None:
-    with pytest.raises(ValueError, match="window|time of the week"):
+    with pytest.raises(ValueError, match=r"window|time of the week"):
         parse_window(text)
 
 

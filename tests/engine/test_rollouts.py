@@ -139,7 +139,7 @@ async def test_a_frozen_run_may_finish_in_shadow_or_be_canceled(
     await room.supervisor.execute(cmd.FinishInShadow(run_id=one, by=ADA))
     agents = [s for s in driver.sessions if one in s.spec.workspace]
     async with asyncio.timeout(10):
-        while len([s for s in driver.sessions if one in s.spec.workspace]) < 2:
+        while len([s for s in driver.sessions if one in s.spec.workspace]) < 2:  # noqa: ASYNC110
             await asyncio.sleep(0.01)
     fresh = [s for s in driver.sessions if one in s.spec.workspace and s not in agents][-1]
     fresh.ask("git push --force")

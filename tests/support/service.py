@@ -6,7 +6,7 @@ import json
 import threading
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any, ClassVar
+from typing import Any
 
 Seen = list[tuple[dict[str, str], str]]
 
@@ -35,8 +35,6 @@ class Service:
         service = self
 
         class Handler(BaseHTTPRequestHandler):
-            protocol_version: ClassVar[str] = "HTTP/1.0"
-
             def log_message(self, format: str, *args: Any) -> None:
                 return
 
