@@ -42,7 +42,7 @@ def rollout_pick(rollout: Rollout, now: datetime) -> Pick:
     figures = f"shadow {rollout.shadow} %"
     if agreed + disagreed:
         low, high = wilson(agreed, agreed + disagreed)
-        figures += f" · agrees {agreed}/{agreed + disagreed} ({low:.0%} to {high:.0%})"
+        figures += f" · {agreed}/{agreed + disagreed} agree ({low:.0%}-{high:.0%})"
     right = f"{rollout.share} %" if rollout.candidate else ""
     return Pick(rollout.rollout_id, mark, rollout.title, right, sub=figures)
 
@@ -89,7 +89,9 @@ def _paths(rollout: Rollout, now: datetime) -> Iterator[Row]:
         (closed, "bad"),
     )
     if rollout.shadows:
-        yield from fact("", f"{len(rollout.shadows)} shadow runs are not compared yet")
+        many = len(rollout.shadows)
+        words = "1 shadow run is" if many == 1 else f"{many} shadow runs are"
+        yield from fact("", f"{words} not compared yet")
 
 
 def _answers(label: str, answers: Sequence[Answered]) -> Iterator[Row]:

@@ -56,6 +56,7 @@ class RolloutsScreen(RoomScreen):
         Binding("v", "compare", "Comparisons", id="rollouts.compare"),
         Binding("s", "shadow", "Shadow", id="rollouts.shadow"),
         Binding("u", "hold", "Hold", id="rollouts.hold"),
+        Binding("u", "go_on", "Go on", id="rollouts.go-on"),
         Binding("A", "adopt", "Adopt", id="rollouts.adopt"),
         Binding("N", "reopen", "Try again", id="rollouts.reopen"),
         Binding("D", "drill", "Drill", id="rollouts.drill", show=False),
@@ -345,8 +346,12 @@ class RolloutsScreen(RoomScreen):
 
     async def action_hold(self) -> None:
         if (rollout := self.rollout) is not None:
-            why = "" if rollout.held else f"held by {self.me}"
+            why = f"held by {self.me}"
             await self.send(cmd.HoldRollout(rollout_id=rollout.rollout_id, why=why, by=self.me))
+
+    async def action_go_on(self) -> None:
+        if (rollout := self.rollout) is not None:
+            await self.send(cmd.HoldRollout(rollout_id=rollout.rollout_id, by=self.me))
 
     def action_adopt(self) -> None:
         rollout = self.rollout
@@ -415,7 +420,8 @@ _NEEDED: dict[str, Callable[[Rollout], bool]] = {
     "tick": _has_ticks,
     "compare": lambda r: True,
     "shadow": _is_open,
-    "hold": lambda r: r.phase is Phase.STEPPING,
+    "hold": lambda r: r.phase is Phase.STEPPING and not r.held,
+    "go_on": lambda r: bool(r.held),
     "adopt": lambda r: r.share == 100,
     "reopen": lambda r: r.closed and r.rollback is None,
     "drill": lambda r: not r.closed,
