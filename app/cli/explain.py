@@ -26,6 +26,7 @@ class RouteExplained(Model):
     """Which workflow a request would get, and how every route fares with it."""
 
     choice: RouteChoice
+    rollout: str = ""  # which decides on the path, if one of that name is declared
     routes: tuple[RuleReport, ...]
 
 
@@ -68,7 +69,11 @@ def route_explain_command(
         task_type=task_type,
         risk=Risk(risk),
     )
-    explained = RouteExplained(choice=found.route(request), routes=found.explain(request))
+    choice = found.route(request)
+    entry = found.config.rollout_of(choice.workflow)
+    explained = RouteExplained(
+        choice=choice, rollout=entry.name if entry else "", routes=found.explain(request)
+    )
     if as_json:
         return emit(explained)
     rows = [
@@ -83,7 +88,10 @@ def route_explain_command(
     ]
     if rows:
         table(("route", "workflow", "matches", "score", "conditions"), rows)
-    return say(f"{explained.choice.workflow}: {explained.choice.why}")
+    say(f"{explained.choice.workflow}: {explained.choice.why}")
+    if explained.rollout:
+        say(f"its path is chosen by a rollout: `longwatch rollout show {explained.rollout}`")
+    return None
 
 
 @click.group("policy", short_help="Explain approval rules.")

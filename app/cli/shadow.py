@@ -30,7 +30,7 @@ def shadow_command() -> None:
 
 @shadow_command.command("replay")
 @click.argument("name")
-@click.option("--last", type=click.IntRange(1, 10_000), help="The newest answered requests.")
+@click.option("--last", type=click.IntRange(1, 1_000), help="The newest answered requests.")
 @click.option(
     "--file",
     type=click.Path(path_type=Path, exists=True, dir_okay=False),

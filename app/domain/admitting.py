@@ -6,7 +6,7 @@ import hashlib
 
 from app.domain.path_name import PathName
 from app.domain.request import Request
-from app.domain.rollout import Rollout
+from app.domain.rollout import MOST_SHADOWS, Rollout
 
 
 def path_for(rollout: Rollout, request: Request) -> PathName:
@@ -19,7 +19,7 @@ def path_for(rollout: Rollout, request: Request) -> PathName:
 
 def is_shadowed(rollout: Rollout, request: Request) -> bool:
     """Whether the candidate answers too, without effect, what the stable path answers."""
-    if rollout.candidate is None or rollout.closed:
+    if rollout.candidate is None or rollout.closed or len(rollout.shadows) >= MOST_SHADOWS:
         return False
     return _place(rollout, request, "shadow") < rollout.shadow
 

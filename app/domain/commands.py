@@ -19,6 +19,7 @@ from app.domain.base import (
     SessionId,
 )
 from app.domain.request import Request
+from app.domain.rollout import MOST_SHADOWS
 
 
 class StartRun(Model):
@@ -254,7 +255,7 @@ class ReplayShadow(Model):
 
     do: Literal["replay_shadow"] = "replay_shadow"
     rollout_id: RolloutId
-    last: int = Field(default=0, ge=0, le=10_000)
+    last: int = Field(default=0, ge=0, le=MOST_SHADOWS)
     file: str = ""  # absolute
     by: Actor
 

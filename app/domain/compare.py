@@ -22,7 +22,7 @@ from app.domain.gate_json import read_json
 if TYPE_CHECKING:
     import regex
 
-By = Literal["exact", "normalized", "json", "similarity", "command"]
+By = Literal["exact", "normalized", "json", "similarity", "command", "judge"]
 Outcome = Literal["shadow_match", "shadow_normalized_match", "shadow_mismatch"]
 # Unicode White_Space, which is less than what str.split() splits at.
 _BLANKS = re.compile(r"[\t-\r \x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]+")
@@ -47,7 +47,9 @@ class CompareRule(JsonRule):
     mask: tuple[Text, ...] = ()
     similarity: float = Field(default=0.9, ge=0, le=1)  # by = "similarity": from here on
     command: tuple[Text, ...] = ()  # by = "command": exit 0 agrees, 1 does not, else unknown
-    timeout_seconds: Seconds = 120  # of a command
+    agent: str = ""  # by = "judge": who judges
+    prompt: str = ""  # the judge's; the default asks whether both say the same in substance
+    timeout_seconds: Seconds = 300  # of a command or the judge's turn
 
 
 class Comparison(Model):
@@ -91,7 +93,7 @@ def first_mismatch(stable: str, candidate: str) -> int | None:
 
 
 def compare(stable: str, candidate: str, rule: CompareRule | None = None) -> Comparison:
-    """Compare two texts. For `command`, which is run elsewhere, `agrees` is None
+    """Compare two texts. For `command` and `judge`, which are asked elsewhere, `agrees` is None
     unless the texts are the same."""
     rule = rule or CompareRule()
     if rule.mask:

@@ -18,6 +18,8 @@ _ONLY_FOR = {
     "relative_tolerance": "json",
     "similarity": "similarity",
     "command": "command",
+    "agent": "judge",
+    "prompt": "judge",
 }
 
 
@@ -39,5 +41,7 @@ def rule_problems(at: KeyPath, rule: CompareRule) -> Iterator[tuple[KeyPath, str
         default = CompareRule.model_fields[key].default
         if key in rule.model_fields_set and getattr(rule, key) != default and rule.by != by:
             yield (*at, key), f'only for by = "{by}"'
+    if rule.by == "judge" and not rule.agent:
+        yield at, 'by = "judge" needs `agent`, who judges'
     if rule.by == "command" and not rule.command:
         yield at, 'by = "command" needs `command`, a program and its arguments'

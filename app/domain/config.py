@@ -143,7 +143,7 @@ def _problems(config: Config) -> Found:
     for i, name in repeated([entry.name for entry in config.rollout]):
         yield ("rollout", i, "name"), f'there is a rollout "{name}" already'
     for i, rollout in enumerate(config.rollout):
-        yield from rollout_problems(("rollout", i), rollout)
+        yield from rollout_problems(("rollout", i), rollout, config.agent_names)
     for i, name in repeated([entry.name for entry in config.approval.rule]):
         yield ("approval", "rule", i, "name"), f'there is a rule "{name}" already'
     for i, entry in enumerate(config.approval.rule):

@@ -26,6 +26,7 @@ from app.domain.rollout_events import (
     ChecklistTicked,
     ComparisonRecorded,
     ExpectedGiven,
+    JudgeAsked,
     RolledBack,
     RolloutConfigured,
     RolloutHeld,
@@ -520,6 +521,7 @@ Payload = Annotated[
     | CandidateStopped
     | CandidateReopened
     | CandidateAdopted
+    | JudgeAsked
     | ComparisonRecorded
     | ExpectedGiven
     | ShadowBegun,

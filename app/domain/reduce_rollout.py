@@ -117,8 +117,8 @@ def answered(rollout: Rollout, before: RunState | None, after: RunState) -> Roll
     goes_on = run.state is TaskState.IN_PROGRESS and not run.shadow
     if goes_on and run.path is PathName.CANDIDATE and rollout.closed:
         raise Refused(
-            f"run {run.run_id} is of the candidate of rollout {rollout.name}, which is closed since "
-            "its rollback: cancel it, or let it finish in shadow"
+            f"run {run.run_id} is of the candidate of rollout {rollout.name}, which is closed "
+            "since its rollback: cancel it, or let it finish in shadow"
         )
     if after.frozen:
         return rollout  # it has neither answered nor failed
@@ -178,6 +178,7 @@ def _configured(r: Rollout, p: ev.RolloutConfigured, at: datetime) -> Rollout:
         "candidate": p.candidate,
         "policies": p.policies,
         "compare": p.compare,
+        "judge": p.judge,
     }
     if not same:
         changes |= {
@@ -279,6 +280,13 @@ def _adopted(r: Rollout, p: ev.CandidateAdopted, at: datetime) -> Rollout:
     return r.model_copy(update=changes)
 
 
+def _judge_asked(r: Rollout, p: ev.JudgeAsked, at: datetime) -> Rollout:
+    shadows = tuple(
+        s.model_copy(update={"judge": p.judge}) if s.run_id == p.shadow else s for s in r.shadows
+    )
+    return r.model_copy(update={"shadows": shadows})
+
+
 def _compared(r: Rollout, p: ev.ComparisonRecorded, at: datetime) -> Rollout:
     left = tuple(s for s in r.shadows if s.run_id != p.result.shadow)
     if len(left) == len(r.shadows):
@@ -303,6 +311,7 @@ _APPLY: dict[type, Callable[[Rollout, Any, datetime], Rollout]] = {
     ev.CandidateStopped: _stopped,
     ev.CandidateReopened: _reopened,
     ev.CandidateAdopted: _adopted,
+    ev.JudgeAsked: _judge_asked,
     ev.ComparisonRecorded: _compared,
 }
 

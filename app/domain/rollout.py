@@ -15,6 +15,7 @@ from app.domain.text import one_line
 
 RECENT = 60  # answers of each path that are remembered
 MOST_HOURS = 400  # hours of comparisons that are remembered
+MOST_SHADOWS = 1_000  # that wait for their comparison: a slow candidate must not pile up
 MOST_ROLLBACKS = 20  # that are remembered; the journal has all
 
 
@@ -138,6 +139,7 @@ class Shadowed(Model):
 
     run_id: RunId
     of: RunId | None
+    judge: RunId | None = None  # the run in which an agent judges it
 
 
 class ShadowResult(Model):
@@ -182,6 +184,7 @@ class Rollout(Model):
     candidate: PinnedPath | None = None
     policies: Policies = Policies()
     compare: CompareRule = CompareRule()
+    judge: str = ""  # hash of the recipe of a judge's runs, where one judges
     share: int = 0  # per cent of the requests that the candidate answers
     shadow: int = 0  # per cent of the others that it answers without effect
     closed: bool = False  # rolled back: no request goes to the candidate
@@ -222,6 +225,11 @@ class Rollout(Model):
         """What of the promotion's checklist is not done."""
         done = {tick.item for tick in self.ticks}
         return [item for item in self.policies.promotion.checklist if item not in done]
+
+    @property
+    def recipes(self) -> tuple[str, ...]:
+        """Hashes of all that its runs pin."""
+        return tuple(filter(None, (*(path.recipe for path in self.paths), self.judge)))
 
     @property
     def paths(self) -> tuple[PinnedPath, ...]:

@@ -76,7 +76,7 @@ class RolloutEntry(Policies):
         return self.candidate.workflow if self.candidate is not None else None
 
 
-def rollout_problems(at: KeyPath, rollout: RolloutEntry) -> Found:
+def rollout_problems(at: KeyPath, rollout: RolloutEntry, agents: Sequence[str]) -> Found:
     """What can be told of one rollout without knowing the workflows."""
     for key in ("stable", "candidate"):
         path = getattr(rollout, key)
@@ -85,6 +85,9 @@ def rollout_problems(at: KeyPath, rollout: RolloutEntry) -> Found:
     if rollout.candidate is not None and rollout.candidate == rollout.stable_path:
         yield (*at, "candidate"), "the candidate is the stable path: nothing to compare"
     yield from rule_problems((*at, "compare"), rollout.compare)
+    judge = rollout.compare.agent
+    if judge and judge not in agents:
+        yield (*at, "compare", "agent"), not_among(f'no agent "{judge}"', judge, agents)
     yield from _promotion((*at, "promotion"), rollout.promotion)
     yield from _watch((*at, "watch"), rollout.watch)
     for key, policy in (("promotion", rollout.promotion), ("rollback", rollout.rollback)):

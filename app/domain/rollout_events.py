@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Literal
 
 from app.domain.approval import Actor
-from app.domain.base import Model, RolloutId
+from app.domain.base import Model, RolloutId, RunId
 from app.domain.compare import CompareRule
 from app.domain.rollout import PinnedPath, Rollback, Rollout, ShadowResult, Tick
 from app.domain.rollout_policy import Policies
@@ -26,6 +26,7 @@ class RolloutConfigured(Model):
     candidate: PinnedPath | None
     policies: Policies
     compare: CompareRule
+    judge: str = ""
     why: str = ""  # given when the stable path was replaced without evidence
     by: Actor
 
@@ -100,6 +101,15 @@ class CandidateAdopted(Model):
     by: Actor
 
 
+class JudgeAsked(Model):
+    """A run was created, in the same commit, in which an agent compares two answers."""
+
+    type: Literal["judge_asked"] = "judge_asked"
+    rollout_id: RolloutId
+    shadow: RunId
+    judge: RunId
+
+
 class ComparisonRecorded(Model):
     type: Literal["comparison_recorded"] = "comparison_recorded"
     rollout_id: RolloutId
@@ -132,5 +142,6 @@ OF_THE_STORE = (
     CandidateStopped,
     CandidateReopened,
     CandidateAdopted,
+    JudgeAsked,
     ComparisonRecorded,
 )

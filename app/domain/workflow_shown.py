@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from app.domain.base import Model
 from app.domain.config import Config
 from app.domain.recipes import workers
@@ -67,7 +69,16 @@ def routes_to(workflow: str, config: Config) -> tuple[str, ...]:
         if route.workflow == workflow
     ]
     default = ["the default, when no route matches"] if config.default_workflow == workflow else []
-    return (*found, *default)
+    paths = list(_paths_of(workflow, config))
+    return (*found, *default, *paths)
+
+
+def _paths_of(workflow: str, config: Config) -> Iterator[str]:
+    for entry in config.rollout:
+        if entry.stable_path.workflow == workflow:
+            yield f"rollout {entry.name}: its stable path"
+        if entry.candidate_workflow == workflow:
+            yield f"rollout {entry.name}: its candidate"
 
 
 def _conditions(route: RouteRule) -> str:

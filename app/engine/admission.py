@@ -104,6 +104,15 @@ def admit_replay(
     return Admitted(run, run, drafts)
 
 
+def admit_judge(core: Core, rollout: Rollout, text: str) -> Admitted:
+    """A run in which an agent compares two answers: it has no effect, and nobody waits for it."""
+    recipe = core.journal.projection.recipes[rollout.judge]
+    request = Request(text=text, user="longwatch", channel="rollout", task_type="judge")
+    run = _run(core, recipe, request, rollout.project, None)
+    run = run.model_copy(update={"shadow": True})
+    return Admitted(run, run, [_created(run)])
+
+
 def admit_fork(
     core: Core, recipe: Recipe, source: Run, step: str, taken: Prefix
 ) -> tuple[Run, list[Draft]]:

@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterable
 
 from app.domain.redact import Redactor
+from app.domain.step import CallStep
 from app.domain.workflow import Recipe
 
 _TELLING = ("KEY", "TOKEN", "SECRET", "PASSWORD", "PASSPHRASE", "CREDENTIAL")
@@ -23,8 +24,11 @@ class Redaction:
             self.learn(recipe)
 
     def learn(self, recipe: Recipe) -> None:
-        """Take in the variables that a recipe's agents are given."""
+        """Take in the variables that a recipe's agents and calls are given."""
         named = {name for agent in recipe.agents for name in (*agent.env, agent.api_key_env)}
+        for step in recipe.workflow.steps:
+            if isinstance(step, CallStep):
+                named |= {*step.call.env, *step.call.header_env.values()}
         if not named <= self._names:
             self._names |= named
             self._redactor = Redactor(_secrets(self._names))

@@ -73,9 +73,9 @@ class RunControl:
     async def _start_on_path(self, command: cmd.StartRun, project: Project, name: str) -> cmd.Done:
         """The rollout of that name says which path answers, in the very commit of the run."""
         by = Actor(kind=ActorKind.PERSON, name=command.request.user)
-        opened = self._rollouts.known(str(project.root), name)
+        opened = self._rollouts.setup.known(str(project.root), name)
         if opened is None:
-            opened = await self._rollouts.opened(project, name, by)
+            opened = await self._rollouts.setup.opened(project, name, by)
         base = await self._core.workspaces.head(project.root)
         rollout = self._core.journal.projection.rollouts[opened.rollout_id]
         admitted = admit_request(self._core, rollout, command.request, base)

@@ -8,7 +8,9 @@ from __future__ import annotations
 import asyncio
 import hashlib
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
+from typing import Literal
 
 from app.domain import commands as cmd
 from app.domain import events as ev
@@ -19,13 +21,14 @@ from app.domain.attention import waits_for_a_person
 from app.domain.base import RunId
 from app.domain.compare import Comparison, compare
 from app.domain.errors import DriverError, LongwatchError, Refused
-from app.domain.path_name import PathName
+from app.domain.judging import to_judge
 from app.domain.request import Request
-from app.domain.rollout import Rollout, Shadowed, ShadowResult
+from app.domain.rollout import MOST_SHADOWS, Rollout, Shadowed, ShadowResult
 from app.domain.run import RunState
 from app.domain.task_state import TaskState
 from app.domain.text import clip, one_line
-from app.engine.admission import admit_replay
+from app.domain.verdict import parse_verdict
+from app.engine.admission import admit_judge, admit_replay
 from app.engine.call_recorded import read_answers
 from app.engine.core import Core
 from app.engine.environment import child_environment
@@ -35,7 +38,7 @@ from app.store.journal import Draft
 
 WATCH = Actor(kind=ActorKind.RULE, name="rollout watch")
 _TEXT_LIMIT = 16 * 1024  # bytes of each text that are kept
-_LOOKED_THROUGH = 20_000  # runs, for the newest that can be replayed
+_JUDGED_LIMIT = 64 * 1024  # bytes of each text that a judge reads
 _BATCH = 100  # replayed requests admitted in one commit
 
 
@@ -74,17 +77,9 @@ class Shadowing:
         )
 
     async def _replay_runs(self, rollout: Rollout, last: int, base: str) -> int:
-        found = await self._core.journal.reader.runs(_LOOKED_THROUGH)
+        found = await self._core.journal.reader.answered(rollout.rollout_id, last)
         known = {shadowed.of for shadowed in rollout.shadows}
-        fit = [
-            run
-            for run in found
-            if run.rollout == rollout.rollout_id
-            and run.path is PathName.STABLE
-            and run.parent is None
-            and run.state is TaskState.DONE
-            and run.run_id not in known
-        ][:last]
+        fit = [run for run in found if run.run_id not in known]
         if not fit:
             raise Refused(
                 f"no finished request of rollout {rollout.name}'s stable path can be replayed yet"
@@ -102,6 +97,12 @@ class Shadowing:
         entries = await asyncio.to_thread(lambda: list(read_answers(file)))
         if not entries:
             raise Refused(f"{file} has no line to replay")
+        room = MOST_SHADOWS - len(rollout.shadows)
+        if len(entries) > room:
+            raise Refused(
+                f"{file} has {len(entries)} lines to replay, and {room} more shadow runs may be "
+                "under way: split it, or wait"
+            )
         for number, entry in enumerate(entries, start=1):
             if entry.answer is None:
                 raise Refused(
@@ -145,14 +146,57 @@ class Shadowing:
         stable = await self._stable(shadowed, state)
         if stable is None:
             return
-        result = await self._result(rollout, shadowed, stable, candidate)
+        comparison = await self._compare(rollout, stable, candidate)
+        if comparison.by == "judge" and comparison.agrees is None and _both(stable, candidate):
+            judged = await self._judged(rollout, shadowed, state, stable, candidate)
+            if judged is None:
+                return
+            comparison = comparison.model_copy(update={"agrees": judged[0], "why": judged[1]})
+        result = _result(shadowed, stable, candidate, comparison, self._core.clock.now())
         recorded = rev.ComparisonRecorded(rollout_id=rollout.rollout_id, result=result)
         await self._core.record(recorded)
         if not state.run.state.terminal:
             why = candidate.why or "its comparison is made"
-            gone = ev.RunStateChanged(state=TaskState.CANCELED, reason=why, by=WATCH)
-            await self._core.commit(shadowed.run_id, gone)
-            await self._runs.halt(shadowed.run_id)
+            await self._give_up(shadowed.run_id, why)
+
+    async def _judged(
+        self,
+        rollout: Rollout,
+        shadowed: Shadowed,
+        state: RunState,
+        stable: _Side,
+        candidate: _Side,
+    ) -> tuple[bool | None, str] | None:
+        """What an agent says of both answers; None while it has not said it."""
+        if shadowed.judge is None:
+            one, other = stable.text or "", candidate.text or ""
+            texts = (clip(text, _JUDGED_LIMIT) for text in (state.run.request.text, one, other))
+            admitted = admit_judge(self._core, rollout, to_judge(*texts))
+            asked = rev.JudgeAsked(
+                rollout_id=rollout.rollout_id,
+                shadow=shadowed.run_id,
+                judge=admitted.run.run_id,
+            )
+            await asyncio.shield(self._core.journal.append([*admitted.drafts, Draft(asked)]))
+            self._runs.wake(admitted.run.run_id)
+            return None
+        found = await self._state(shadowed.judge)
+        side = _side(found)
+        if side is None:
+            return None
+        if not found.run.state.terminal:
+            await self._give_up(shadowed.judge, "its judgement is not waited for")
+        if side.text is None:
+            return None, one_line(f"the judge has not answered: {side.why}", 500)
+        verdict = parse_verdict(side.text)
+        if verdict.decision == "unparsable":
+            return None, f"the judge's answer cannot be read: {verdict.problem}"
+        return verdict.decision == "approve", one_line("; ".join(verdict.reasons), 500)
+
+    async def _give_up(self, run_id: RunId, why: str) -> None:
+        gone = ev.RunStateChanged(state=TaskState.CANCELED, reason=why, by=WATCH)
+        await self._core.commit(run_id, gone)
+        await self._runs.halt(run_id)
 
     async def _state(self, run_id: RunId) -> RunState:
         known = self._core.journal.state(run_id)
@@ -168,34 +212,6 @@ class Shadowing:
         if of.run.state is TaskState.BLOCKED:
             return None  # it may still be answered
         return _side(of)
-
-    async def _result(
-        self, rollout: Rollout, shadowed: Shadowed, stable: _Side, candidate: _Side
-    ) -> ShadowResult:
-        comparison = await self._compare(rollout, stable, candidate)
-        failed = ""
-        if stable.text is None:
-            failed = "stable"
-        elif candidate.text is None:
-            failed = "asked" if candidate.asked else "candidate"
-        one, other = stable.text or "", candidate.text or ""
-        return ShadowResult.model_validate(
-            {
-                "shadow": shadowed.run_id,
-                "of": shadowed.of,
-                "at": self._core.clock.now(),
-                "comparison": comparison,
-                "failed": failed,
-                "stable_text": clip(one, _TEXT_LIMIT),
-                "stable_sha256": _hash(one),
-                "stable_size": len(one),
-                "candidate_text": clip(other, _TEXT_LIMIT),
-                "candidate_sha256": _hash(other),
-                "candidate_size": len(other),
-                "stable_seconds": stable.seconds,
-                "candidate_seconds": candidate.seconds,
-            }
-        )
 
     async def _compare(self, rollout: Rollout, stable: _Side, candidate: _Side) -> Comparison:
         rule = rollout.compare
@@ -266,3 +282,33 @@ def _side(state: RunState) -> _Side | None:
 
 def _hash(text: str) -> str:
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def _both(stable: _Side, candidate: _Side) -> bool:
+    return stable.text is not None and candidate.text is not None
+
+
+def _result(
+    shadowed: Shadowed, stable: _Side, candidate: _Side, comparison: Comparison, at: datetime
+) -> ShadowResult:
+    failed: Literal["", "stable", "candidate", "asked"] = ""
+    if stable.text is None:
+        failed = "stable"
+    elif candidate.text is None:
+        failed = "asked" if candidate.asked else "candidate"
+    one, other = stable.text or "", candidate.text or ""
+    return ShadowResult(
+        shadow=shadowed.run_id,
+        of=shadowed.of,
+        at=at,
+        comparison=comparison,
+        failed=failed,
+        stable_text=clip(one, _TEXT_LIMIT),
+        stable_sha256=_hash(one),
+        stable_size=len(one),
+        candidate_text=clip(other, _TEXT_LIMIT),
+        candidate_sha256=_hash(other),
+        candidate_size=len(other),
+        stable_seconds=stable.seconds,
+        candidate_seconds=candidate.seconds,
+    )

@@ -111,7 +111,7 @@ class Projection:
         gone = [self.states.pop(run_id) for run_id in list(islice(idle, excess))]
         for state in gone:
             del self._finished[state.run.run_id]
-        pinned = {path.recipe for r in self.rollouts.values() for path in r.paths}
+        pinned = {digest for r in self.rollouts.values() for digest in r.recipes}
         for digest in {state.run.recipe for state in gone} - pinned:
             if not any(state.run.recipe == digest for state in self.states.values()):
                 self.recipes.pop(digest, None)

@@ -138,6 +138,17 @@ class Reader:
         docs = await self._docs("SELECT doc FROM questions ORDER BY rowid DESC LIMIT ?", limit)
         return [Question.model_validate_json(doc) for doc in docs]
 
+    async def answered(self, rollout_id: RolloutId, limit: int) -> list[Run]:
+        """Finished runs of a rollout's stable path, newest first; those of no step."""
+        docs = await self._docs(
+            "SELECT doc FROM runs WHERE state='done' AND json_extract(doc, '$.rollout')=? "
+            "AND json_extract(doc, '$.path')='stable' AND json_extract(doc, '$.parent') IS NULL "
+            "ORDER BY rowid DESC LIMIT ?",
+            rollout_id,
+            limit,
+        )
+        return [Run.model_validate_json(doc) for doc in docs]
+
     async def comparisons(
         self, rollout_id: RolloutId, limit: int = 100, *, mismatches: bool = False
     ) -> list[ShadowResult]:
@@ -177,7 +188,7 @@ class Reader:
             rollout = Rollout.model_validate_json(doc)
             projection.rollouts[rollout.rollout_id] = rollout
         used = {state.run.recipe for state in projection.states.values()}
-        used |= {path.recipe for r in projection.rollouts.values() for path in r.paths}
+        used |= {digest for r in projection.rollouts.values() for digest in r.recipes}
         for digest in used:
             projection.recipes[digest] = await self.recipe(digest)
         newest = (

@@ -170,6 +170,7 @@ def test_likeness_masks_and_commands() -> None:
         (CompareRule(mask=("(",)), "neither a mask nor a pattern"),
         (CompareRule(tolerance=1), 'only for by = "json"'),
         (CompareRule(by="command"), "needs `command`"),
+        (CompareRule(by="judge"), "needs `agent`"),
     ],
 )
 def test_a_rule_that_cannot_work_is_told_when_it_is_loaded(rule: CompareRule, said: str) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 from collections.abc import Callable
 
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from app.domain.request import Risk
@@ -57,6 +57,7 @@ def risk(command: str) -> Risk:
 
 @settings(max_examples=400, deadline=None)
 @given(st.sampled_from(COMMANDS), st.lists(st.sampled_from(sorted(WRAPPERS)), max_size=3))
+@example("'rm' -rf /", ["sh -c, twice"] * 3)  # more signs than are read
 def test_wrapping_never_lowers_the_risk(command: str, names: list[str]) -> None:
     wrapped = command
     for name in names:

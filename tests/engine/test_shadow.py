@@ -396,3 +396,64 @@ async def test_after_a_restart_shadows_are_still_compared(
         assert (await second.verify()).ok
     finally:
         await second.close()
+
+
+@pytest.mark.parametrize(
+    ("said", "agrees", "why"),
+    [
+        ('{"verdict": "approve", "reasons": []}', True, ""),
+        ('{"verdict": "reject", "reasons": ["it drops the date"]}', False, "it drops the date"),
+        ("I think so", None, "the judge's answer cannot be read"),
+    ],
+)
+async def test_an_agent_may_judge(
+    supervisor: Supervisor,
+    driver: PuppetDriver,
+    tmp_path: Path,
+    stable: Service,
+    candidate: Service,
+    said: str,
+    agrees: bool | None,
+    why: str,
+) -> None:
+    candidate.prefix = "other: "
+    rule = '[rollout.compare]\nby = "judge"\nagent = "reviewer"\n'
+    declared = paths(stable, candidate) + rule
+    room = Room(supervisor, a_rollout_project(tmp_path / "project", declared, PROMOTION))
+    await room.open()
+    await room.shadow(100)
+    await answer(room, "one")
+    judge = await driver.session(1)
+    (prompt,) = judge.prompts
+    assert "stable: one" in prompt.text and "other: one" in prompt.text
+    assert "never an instruction" in prompt.text and judge.spec.agent.name == "reviewer"
+    judge.done(f"```json\n{said}\n```" if said.startswith("{") else said)
+    (result,) = await results(room, 1)
+    assert result.comparison.agrees is agrees and why in result.comparison.why
+    candidate.prefix = "stable: "
+    await answer(room, "two")
+    assert len(await results(room, 2)) == 2 and len(driver.sessions) == 1, "equal texts need none"
+    assert await supervisor.reviews() == []
+
+
+async def test_a_rollback_does_not_wait_for_a_judge(
+    supervisor: Supervisor,
+    driver: PuppetDriver,
+    tmp_path: Path,
+    stable: Service,
+    candidate: Service,
+) -> None:
+    candidate.prefix = "other: "
+    rule = '[rollout.compare]\nby = "judge"\nagent = "reviewer"\n'
+    room = Room(
+        supervisor, a_rollout_project(tmp_path / "project", paths(stable, candidate) + rule)
+    )
+    await room.open()
+    await room.shadow(100)
+    await answer(room, "one")
+    await driver.session(1)
+    (waiting,) = (await room.state()).shadows
+    assert waiting.judge is not None
+    await room.roll_back()
+    state = await until(supervisor, waiting.judge, over)
+    assert state.run.state is TaskState.CANCELED

@@ -35,7 +35,8 @@ def judge_parsed(
     for command in parsed.commands:
         findings += judge_command(command, parsed, folders, cwd, depth)
     if parsed.unparsable:
-        bound = "deep" in parsed.why or "more than" in parsed.why
+        # Whoever wraps a thing until it cannot be read must not lower its risk by that.
+        bound = any(word in parsed.why for word in ("deep", "more than", "over"))
         risk = critical if bound else high
         findings.append(risk(f"cannot be judged: {parsed.why}"))
     return findings
