@@ -25,7 +25,10 @@ def _columns_and_rows(text: str) -> tuple[int, int]:
 
 @click.command("screenshot", short_help="Draw a screen as SVG, without a terminal.")
 @click.argument(
-    "screen", type=click.Choice(["watch", "approvals", "reviews", "questions", "workflows", "run"])
+    "screen",
+    type=click.Choice(
+        ["watch", "approvals", "reviews", "questions", "workflows", "rollouts", "run"]
+    ),
 )
 @click.option("--size", default="160x48", show_default=True, help="Columns x rows.")
 @click.option(

@@ -32,7 +32,7 @@ class Call(Model):
     send: Literal["json", "text"] = "json"
     field: str = "input"  # of the JSON object, or of the query, that holds the input
     answer: str = ""  # path of the answer in a JSON reply, such as choices[0].text; "": all of it
-    stream: bool = False  # the reply comes piece by piece and is shown as it comes
+    stream: bool = False  # the reply is a stream of server-sent events, each a piece of the answer
     command: tuple[Text, ...] = ()
     env: tuple[str, ...] = ()  # names of variables that the command sees
     recorded: str = ""  # a file of lines {"input": …, "answer": …}, absolute once loaded

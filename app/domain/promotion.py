@@ -11,7 +11,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
-from statistics import median
 
 from app.domain.base import Model
 from app.domain.path_name import PathName
@@ -148,6 +147,8 @@ def latency_ratio(ours: Sequence[Answered], theirs: Sequence[Answered]) -> float
     stable = [a.seconds for a in theirs if a.ok]
     if not mine or not stable:
         return None
+    from statistics import median  # costs more than all of this module, at every start
+
     base = median(stable)
     if base <= 0:
         return 1.0 if median(mine) <= 0 else math.inf

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from datetime import datetime, timedelta
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import Field
 
@@ -76,6 +75,10 @@ class Policies(Model):
 
 def frozen_until(policy: PromotionPolicy, now: datetime) -> datetime | None:
     """When the frozen window that `now` lies in ends; None outside of all."""
+    if not policy.frozen:
+        return None
+    from zoneinfo import ZoneInfo  # not at start-up: few rollouts have a frozen window
+
     local = now.astimezone(ZoneInfo(policy.timezone))
     minute = (local.weekday() * 24 + local.hour) * 60 + local.minute
     ends = list[datetime]()
@@ -106,6 +109,10 @@ def _minute(day: str, time: str) -> int:
 
 def check_timezone(name: str) -> str:
     """What is wrong with a time zone's name; "" when it is known."""
+    if name == "UTC":
+        return ""
+    from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
     try:
         ZoneInfo(name)
     except (ZoneInfoNotFoundError, ValueError, OSError):

@@ -29,7 +29,6 @@ from app.domain.workflow import Recipe
 from app.engine.approvals import ApprovalDesk
 from app.engine.broadcast import Broadcast
 from app.engine.core import Core
-from app.engine.drill import drill
 from app.engine.drivers import default_drivers
 from app.engine.machine import MACHINE, Machine
 from app.engine.operator import Operator
@@ -292,6 +291,8 @@ class Supervisor:
 
     async def drill(self, rollout_id: RolloutId, by: Actor) -> DrillReport:
         """Rehearse a rollback on a copy of the store. Raises Refused, StoreError."""
+        from app.engine.drill import drill  # seldom asked for
+
         await self._core.settle()
         return await drill(self._core, rollout_id, by)
 

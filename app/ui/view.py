@@ -152,7 +152,9 @@ class View:
             run = state.run
             if run.run_id in urgent:
                 return (0, urgent[run.run_id][0], 0)
-            return (_GROUP[run.state], 0, -(run.ended_at or run.created_at).timestamp())
+            # Shadows come after what people wait for.
+            moment = -(run.ended_at or run.created_at).timestamp()
+            return (_GROUP[run.state], int(run.shadow), moment)
 
         return sorted(self.runs.values(), key=key)
 

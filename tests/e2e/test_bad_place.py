@@ -290,7 +290,9 @@ def test_ctrl_c_stops_in_order_and_says_how_to_go_on(tmp_path: Path, after: floa
         demo.send_signal(signal.SIGINT)
         _, said = demo.communicate(timeout=20)
     assert "Traceback" not in said
-    assert demo.returncode == 130
+    # On a busy machine Python itself may not be up by then: a shell calls that 130 as well.
+    early = (-signal.SIGINT,) if after == 0.15 and not said else ()
+    assert demo.returncode in (130, *early)
     if after is None:
         assert said.endswith(f"stopped by SIGINT; go on with `longwatch demo --keep {folder}`\n")
         assert person("verify").code == 0

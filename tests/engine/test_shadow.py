@@ -457,3 +457,40 @@ async def test_a_rollback_does_not_wait_for_a_judge(
     await room.roll_back()
     state = await until(supervisor, waiting.judge, over)
     assert state.run.state is TaskState.CANCELED
+
+
+@pytest.mark.parametrize(
+    ("manner", "said"),
+    [
+        ("slow", "no answer within 0.5 s"),
+        ("error", "HTTP 500"),
+        ("garbage", "its reply is no text"),
+        ("cut", "peer closed connection"),
+        ("gone", "connect"),
+    ],
+)
+async def test_a_broken_stable_path_is_told_and_never_replaced_by_the_candidates_answer(
+    supervisor: Supervisor, tmp_path: Path, candidate: Service, manner: str, said: str
+) -> None:
+    stable = Service()
+    declared = (
+        f'[rollout.stable]\nurl = "{stable.url}"\nretries = 1\ntimeout_seconds = 0.5\n{ANSWER}'
+        f'[rollout.candidate]\nurl = "{candidate.url}"\n{ANSWER}'
+    )
+    room = Room(supervisor, a_rollout_project(tmp_path / "project", declared, PROMOTION))
+    await room.open()
+    await room.shadow(100)
+    stable.manner = manner
+    if manner == "gone":
+        stable.stop()
+    state = await until(supervisor, await room.ask("one"), over)
+    assert (
+        state.run.state is TaskState.FAILED and said in state.run.reason.lower() + state.run.reason
+    )
+    assert final_output(state) == ""
+    (result,) = await results(room, 1)
+    assert (result.failed, result.comparison.agrees) == ("stable", None)
+    tries = [a for a in state.attempts.values() if a.step == "answer"]
+    assert len(tries) == (1 if manner == "garbage" else 2), "what passes is tried again"
+    if manner != "gone":
+        stable.stop()

@@ -17,10 +17,11 @@ from random import Random
 from typing import Any
 from unittest.mock import patch
 
+from app.domain.config import Config
 from app.domain.errors import StoreError
 from app.domain.feed import Committed, FeedItem, Snapshot
 from app.domain.task_state import TaskState
-from app.domain.workflow import Recipe
+from app.domain.workflow import AgentConfig, Recipe
 from app.engine.machine import Machine
 from app.engine.supervisor import Supervisor
 from app.store.paths import StorePaths
@@ -57,6 +58,8 @@ class _Project:
 
     def __init__(self, recipe: Recipe) -> None:
         self._recipe = recipe
+        agent = AgentConfig(name="any", driver="codex")
+        self.config = Config(agent=(agent,))  # without rollouts
 
     def recipe(self, workflow: str) -> Recipe:
         return self._recipe

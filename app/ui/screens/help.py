@@ -23,6 +23,7 @@ MEANS = {
     "approval": "an agent asks to be allowed something",
     "review": "a result waits for your verdict",
     "question": "a workflow asks you something",
+    "rollout": "a rollout waits for you: a step, or the checklist of a rollback",
     "blocked": "stands still until somebody helps: retry, skip or cancel",
     "held": "a part of it stands still until somebody helps, the rest goes on",
     "paused": "somebody has paused it: u lets it go on",
