@@ -11,13 +11,14 @@ from app.domain.base import RunId
 from app.domain.errors import LongwatchError, StoreError
 from app.domain.flow import owner
 from app.domain.overtaken import Overtaken
-from app.domain.run import Blocked, Failure, FailureKind, RunState, Unit
+from app.domain.run import Failure, FailureKind, RunState, Unit
 from app.domain.session import ChunkKind, Session
 from app.domain.step import AgentStep, FanOutStep, OnError, Retry, ReviewStep
 from app.domain.verdict import VERDICT_SCHEMA
 from app.domain.workflow import Recipe
 from app.engine.approvals import ApprovalDesk
 from app.engine.core import Core
+from app.engine.failing import attempt_failed
 from app.engine.merging import Merging
 from app.engine.prompting import write_prompt
 from app.engine.sessions import LiveSession, SessionKeeper
@@ -190,27 +191,16 @@ class AgentWork:
     async def _failed(
         self, directive: do.RunTurn, failure: Failure, result: TurnResult | None = None
     ) -> None:
-        unit = directive.unit
-        wait = self._retry_in(directive, failure)
-        on_error = _on_error(self._recipe, unit)
-        skipped = wait is None and on_error == "skip"
-        blocked = None
-        if wait is None and not skipped:
-            kind = "interrupted" if failure.kind is FailureKind.INTERRUPTED else "agent_failure"
-            if failure.kind is FailureKind.RUN_TIMEOUT:
-                kind = "timeout"
-            blocked = Blocked.model_validate(
-                {"kind": kind, "message": failure.message, "step": unit.step, "branch": unit.branch}
-            )
-        failed = ev.AttemptFailed(
-            **unit._asdict(),
-            attempt=directive.attempt,
-            failure=failure,
-            retry_in=wait,
+        attempt = self._state().newest(directive.unit)
+        failed = attempt_failed(
+            directive.unit,
+            directive.attempt,
+            failure,
+            tries=attempt.tries if attempt is not None else None,
+            retry=_retry(self._recipe, directive.unit),
+            on_error=_on_error(self._recipe, directive.unit),
+            salt=f"{self._run_id}/{directive.unit}",
             worked_seconds=result.worked_seconds if result else 0,
-            blocked=blocked,
-            fatal=blocked is not None and on_error == "fail",
-            skipped=skipped,
         )
         await self._commit_result(result, failed)
 
@@ -221,14 +211,6 @@ class AgentWork:
             self._core.note(self._run_id, *ended, outcome)
         except Overtaken:
             await self._commit(*ended)
-
-    def _retry_in(self, directive: do.RunTurn, failure: Failure) -> float | None:
-        """Seconds until the unit tries again by itself; None when a person has to look."""
-        attempt = self._state().newest(directive.unit)
-        retry = _retry(self._recipe, directive.unit)
-        if attempt is None or failure.kind not in retry.on or attempt.tries >= retry.max_retries:
-            return None
-        return retry.wait(attempt.tries + 1, f"{self._run_id}/{directive.unit}")
 
     async def abandon(self, unit: Unit) -> None:
         """A turn was cut off because nobody needs it: stop its agent, withdraw what it asked."""

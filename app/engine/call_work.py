@@ -21,6 +21,7 @@ from app.engine.capture import Captured, Keep
 from app.engine.core import Core
 from app.engine.environment import child_environment
 from app.engine.excerpt import excerpt
+from app.engine.failing import attempt_failed
 from app.engine.gate_input import handed_over
 from app.engine.merging import Merging
 
@@ -134,24 +135,16 @@ class CallWork:
     def _failed(
         self, directive: do.MakeCall, step: CallStep, failure: Failure, worked: float
     ) -> ev.AttemptFailed:
-        unit = directive.unit
-        attempt = self._core.state(self._run_id).newest(unit)
-        tries = attempt.tries if attempt is not None else 0
-        again = failure.kind in step.retry.on and tries < step.retry.max_retries
-        wait = step.retry.wait(tries + 1, f"{self._run_id}/{unit}") if again else None
-        skipped = wait is None and step.on_error == "skip"
-        blocked = None
-        if wait is None and not skipped:
-            blocked = Blocked(kind="agent_failure", message=failure.message, step=unit.step)
-        return ev.AttemptFailed(
-            **unit._asdict(),
-            attempt=directive.attempt,
-            failure=failure,
-            retry_in=wait,
+        attempt = self._core.state(self._run_id).newest(directive.unit)
+        return attempt_failed(
+            directive.unit,
+            directive.attempt,
+            failure,
+            tries=attempt.tries if attempt is not None else None,
+            retry=step.retry,
+            on_error=step.on_error,
+            salt=f"{self._run_id}/{directive.unit}",
             worked_seconds=worked,
-            blocked=blocked,
-            fatal=blocked is not None and step.on_error == "fail",
-            skipped=skipped,
         )
 
 

@@ -14,7 +14,7 @@ from app.domain.base import RunId
 from app.domain.errors import ConfigError, NotFound, Refused
 from app.domain.path_name import PathName
 from app.domain.request import Request
-from app.domain.rollout import Phase, Rollout
+from app.domain.rollout import Phase
 from app.domain.task_state import TaskState
 from app.engine.supervisor import Supervisor
 from tests.support.puppet import PuppetDriver
@@ -39,14 +39,6 @@ async def on(room: Room, path: PathName) -> RunId:
         if (await room.supervisor.run(run_id)).run.path is path:
             return run_id
     raise AssertionError(f"no request went to the {path} path")
-
-
-async def until_rollout(room: Room, wanted: object, seconds: float = 10) -> Rollout:
-    assert callable(wanted)
-    async with asyncio.timeout(seconds):
-        while not wanted(state := await room.state()):  # noqa: ASYNC110
-            await asyncio.sleep(0.01)
-    return state
 
 
 async def test_before_a_promotion_every_request_is_the_stable_paths(room: Room) -> None:
@@ -113,7 +105,7 @@ async def test_a_rollback_freezes_what_is_under_way_and_closes_the_candidate(
     for number in range(30):
         run = (await room.supervisor.run(await room.ask(f"request {number}"))).run
         assert run.path is PathName.STABLE and run.rollout_version == rollout.version
-    stopped = await until_rollout(room, lambda r: r.rollbacks[-1].stopped_at is not None)
+    stopped = await room.until(lambda r: r.rollbacks[-1].stopped_at is not None)
     record = stopped.rollbacks[-1]
     assert record.within_window and record.why == "errors" and record.by == ADA
     assert record.share_before == 50 and ours in record.frozen

@@ -17,7 +17,7 @@ from app.domain.base import RunId
 from app.domain.errors import ConfigError, Refused
 from app.domain.flow import final_output
 from app.domain.path_name import PathName
-from app.domain.rollout import Phase, Rollout, ShadowResult
+from app.domain.rollout import Phase, ShadowResult
 from app.domain.run import RunState
 from app.domain.task_state import TaskState
 from app.engine.supervisor import Supervisor
@@ -249,7 +249,7 @@ async def test_the_watch_rolls_a_failing_candidate_back(room: Room, candidate: S
     candidate.manner = "error"
     for number in range(6):
         await until(room.supervisor, await room.ask(f"request {number}"), over)
-    rollout = await until_rollout(room, lambda r: r.closed)
+    rollout = await room.until(lambda r: r.closed)
     record = rollout.rollbacks[-1]
     assert record.trigger == "watch" and "100 % of the candidate's last 5 answers" in record.why
     assert await answer(room, "after") == "stable: after"
@@ -265,21 +265,13 @@ async def test_steps_are_taken_by_the_watch_only_when_all_is_met(
     await answer(room, "one")
     await results(room, 1)
     assert (await room.promote()).share == 50
-    rollout = await until_rollout(room, lambda r: bool(r.held))
+    rollout = await room.until(lambda r: bool(r.held))
     assert "inconclusive at 50 %: it has answered 0 requests" in rollout.held
     resume = cmd.HoldRollout(rollout_id=rollout.rollout_id, by=ADA)
     for number in range(20):
         await until(supervisor, await room.ask(f"request {number}"), over)
     await supervisor.execute(resume)
-    assert (await until_rollout(room, lambda r: r.share == 100)).phase is Phase.PROMOTED
-
-
-async def until_rollout(room: Room, wanted: object, seconds: float = 10) -> Rollout:
-    assert callable(wanted)
-    async with asyncio.timeout(seconds):
-        while not wanted(state := await room.state()):  # noqa: ASYNC110
-            await asyncio.sleep(0.01)
-    return state
+    assert (await room.until(lambda r: r.share == 100)).phase is Phase.PROMOTED
 
 
 async def test_what_a_shadow_agent_would_do_is_shown_and_not_done(

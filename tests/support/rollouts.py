@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Callable
 from pathlib import Path
 
 from app.domain import commands as cmd
@@ -93,6 +95,13 @@ class Room:
             cmd.RollBack(rollout_id=rollout.rollout_id, why=why, by=self.by)
         )
         return await self.state()
+
+    async def until(self, wanted: Callable[[Rollout], bool], seconds: float = 10) -> Rollout:
+        """The rollout once it is as wanted; TimeoutError after `seconds`."""
+        async with asyncio.timeout(seconds):
+            while not wanted(state := await self.state()):  # noqa: ASYNC110
+                await asyncio.sleep(0.01)
+        return state
 
     async def tick_all(self) -> Rollout:
         rollout = await self.state()

@@ -1,0 +1,47 @@
+"""What becomes of an attempt without a result: tried again, given up, or put to a person."""
+
+from __future__ import annotations
+
+from app.domain import events as ev
+from app.domain.run import Blocked, Failure, FailureKind, Unit
+from app.domain.step import OnError, Retry
+
+_KINDS = {FailureKind.INTERRUPTED: "interrupted", FailureKind.RUN_TIMEOUT: "timeout"}
+
+
+def attempt_failed(
+    unit: Unit,
+    attempt: int,
+    failure: Failure,
+    *,
+    tries: int | None,
+    retry: Retry,
+    on_error: OnError,
+    salt: str,
+    worked_seconds: float,
+) -> ev.AttemptFailed:
+    """`tries` is how often it was tried by itself so far, None when that is not known; `salt`
+    spreads the waits of different runs."""
+    again = tries is not None and failure.kind in retry.on and tries < retry.max_retries
+    wait = retry.wait((tries or 0) + 1, salt) if again else None
+    skipped = wait is None and on_error == "skip"
+    blocked = None
+    if wait is None and not skipped:
+        blocked = Blocked.model_validate(
+            {
+                "kind": _KINDS.get(failure.kind, "agent_failure"),
+                "message": failure.message,
+                "step": unit.step,
+                "branch": unit.branch,
+            }
+        )
+    return ev.AttemptFailed(
+        **unit._asdict(),
+        attempt=attempt,
+        failure=failure,
+        retry_in=wait,
+        worked_seconds=worked_seconds,
+        blocked=blocked,
+        fatal=blocked is not None and on_error == "fail",
+        skipped=skipped,
+    )
