@@ -109,7 +109,7 @@ def admit_judge(core: Core, rollout: Rollout, text: str) -> Admitted:
     recipe = core.journal.projection.recipes[rollout.judge]
     request = Request(text=text, user="longwatch", channel="rollout", task_type="judge")
     run = _run(core, recipe, request, rollout.project, None)
-    run = run.model_copy(update={"shadow": True})
+    run = run.model_copy(update={"shadow": True, "recipe": rollout.judge})
     return Admitted(run, run, [_created(run)])
 
 
@@ -120,6 +120,7 @@ def admit_fork(
     made it is not open any more."""
     run = _run(core, recipe, source.request, source.project, source.base_commit)
     update: dict[str, object] = {
+        "recipe": source.recipe,
         "forked_from": source.run_id,
         "forked_at": step,
         "head_commit": taken.head or source.base_commit,
@@ -135,7 +136,7 @@ def admit_fork(
     run = run.model_copy(update=update)
     took = ev.PrefixTaken(source=source.run_id, attempts=taken.attempts, steps=taken.steps)
     follow = Draft(took, run_id=run.run_id, trace_id=run.trace_id)
-    return run, [*_recorded(core, recipe), _created(run), follow]
+    return run, [*_recorded(core, recipe, source.recipe), _created(run), follow]
 
 
 def _check_fork(rollout: Rollout, source: Run) -> None:
@@ -161,6 +162,8 @@ def _of_path(
     return _run(core, recipe, request, rollout.project, base_commit).model_copy(
         update={
             "path": name,
+            # As it was pinned: a later version of ours may hash the same content otherwise.
+            "recipe": path.recipe,
             "rollout": rollout.rollout_id,
             "rollout_version": rollout.version,
         }
@@ -191,10 +194,12 @@ def _created(run: Run) -> Draft:
     return Draft(ev.RunCreated(run=run), run_id=run.run_id, trace_id=run.trace_id)
 
 
-def _recorded(core: Core, recipe: Recipe) -> list[Draft]:
-    if recipe.digest in core.journal.projection.recipes:
+def _recorded(core: Core, recipe: Recipe, digest: str = "") -> list[Draft]:
+    """What the journal needs for a run of `recipe`, which is kept under `digest` if given."""
+    digest = digest or recipe.digest
+    if digest in core.journal.projection.recipes:
         return []
-    return [Draft(ev.RecipeRecorded(digest=recipe.digest, recipe=recipe))]
+    return [Draft(ev.RecipeRecorded(digest=digest, recipe=recipe))]
 
 
 def briefs(workflow: Workflow) -> tuple[StepBrief, ...]:

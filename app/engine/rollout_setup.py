@@ -50,6 +50,8 @@ class RolloutSetup:
         stable, candidate = await self._declared(project, command.name)
         known = self._known_id(known.rollout_id)
         why = printable(command.replace_stable.strip())
+        stable = self._as_pinned(stable, known)
+        candidate = self._as_pinned(candidate, known) if candidate is not None else None
         changed = stable.path != known.stable
         if changed and not why:
             # The stable path stays what it is pinned to; an edit of it is a candidate.
@@ -137,6 +139,14 @@ class RolloutSetup:
             for digest, recipe in found.items()
             if digest not in known
         ]
+
+    def _as_pinned(self, path: Declared, known: Rollout) -> Declared:
+        """A declared path under the hash that its content is pinned by already: a later version
+        of ours may hash the same content otherwise, and that is no change."""
+        for pinned in known.paths:
+            if path.recipe == self._recipe(pinned.recipe):
+                return Declared(path.path.model_copy(update={"recipe": pinned.recipe}), path.recipe)
+        return path
 
     def _known_id(self, rollout_id: RolloutId) -> Rollout:
         return self._core.journal.projection.rollouts[rollout_id]

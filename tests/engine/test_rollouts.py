@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import subprocess
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from app.domain.path_name import PathName
 from app.domain.request import Request
 from app.domain.rollout import Phase
 from app.domain.task_state import TaskState
+from app.domain.workflow import Recipe
 from app.engine.supervisor import Supervisor
 from tests.support.puppet import PuppetDriver
 from tests.support.rollouts import Room, a_rollout_project
@@ -274,3 +276,17 @@ def test_runs_are_made_in_one_place() -> None:
     )
     makers = {line for line in found.stdout.split() if "cli/progress" not in line}
     assert makers == {"app/engine/admission.py"}
+
+
+async def test_a_hash_of_an_earlier_version_is_no_change(
+    room: Room, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A newer Longwatch may know more keys of a workflow, and hash the same file otherwise."""
+    before = await room.state()
+    hashed = property(lambda self: hashlib.sha256(f"new {self!r}".encode()).hexdigest())
+    monkeypatch.setattr(Recipe, "digest", hashed)
+    after = await room.open()
+    assert (after.stable, after.candidate) == (before.stable, before.candidate)
+    await room.promote("go")
+    run = (await room.supervisor.run(await on(room, PathName.CANDIDATE))).run
+    assert before.candidate is not None and run.recipe == before.candidate.recipe
