@@ -105,6 +105,8 @@ class Approval(Model):
     risk_reasons: tuple[str, ...] = ()
     rule: str = ""  # the policy rule that decided to ask, allow or deny, in words
     offered: tuple[str, ...] = ()  # the agent's own names for the answers it accepts
+    deciders: int = 1  # how many different persons must allow it
+    supporters: tuple[Actor, ...] = ()  # who has allowed it while more must
     state: ApprovalState = ApprovalState.PENDING
     epoch: int  # the supervisor start in which the agent is waiting for the answer
     requested_at: datetime

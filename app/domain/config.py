@@ -71,6 +71,8 @@ class ApprovalSection(Model):
     """`[approval]`: the rules in the order in which they are tried."""
 
     rule: tuple[RuleEntry, ...] = ()
+    # How many different persons must allow a call of critical risk; one is enough to deny it.
+    critical_deciders: int = Field(default=1, ge=1, le=5)
 
 
 class Config(Model):

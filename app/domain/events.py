@@ -367,6 +367,14 @@ class ApprovalRebound(Model):
     epoch: int
 
 
+class ApprovalSupported(Model):
+    """A person allows it, and another one must too before it is decided."""
+
+    type: Literal["approval_supported"] = "approval_supported"
+    approval_id: ApprovalId
+    by: Actor
+
+
 class ApprovalDecided(Model):
     """`told`: the agent is there and is told right after this commit."""
 
@@ -499,6 +507,7 @@ Payload = Annotated[
     | Returned
     | ApprovalRequested
     | ApprovalRebound
+    | ApprovalSupported
     | ApprovalDecided
     | ApprovalTold
     | ApprovalOutcome

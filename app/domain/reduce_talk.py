@@ -63,6 +63,11 @@ def _approval_decided(s: RunState, p: ev.ApprovalDecided, e: Event) -> RunState:
     return _hand_over(s, p.approval_id, e) if p.told else s
 
 
+def _approval_supported(s: RunState, p: ev.ApprovalSupported, e: Event) -> RunState:
+    supporters = (*s.approvals[p.approval_id].supporters, p.by)
+    return _change_approval(s, p.approval_id, supporters=supporters)
+
+
 def _approval_told(s: RunState, p: ev.ApprovalTold, e: Event) -> RunState:
     return _hand_over(s, p.approval_id, e)
 
@@ -164,6 +169,7 @@ def _question_answered(s: RunState, p: ev.QuestionAnswered, e: Event) -> RunStat
 APPLY: dict[type, Any] = {
     ev.ApprovalRequested: _approval_requested,
     ev.ApprovalRebound: _approval_rebound,
+    ev.ApprovalSupported: _approval_supported,
     ev.ApprovalDecided: _approval_decided,
     ev.ApprovalTold: _approval_told,
     ev.ApprovalOutcome: _approval_outcome,

@@ -283,6 +283,8 @@ def _of_approval(payload: Payload, before: RunState) -> _Said | None:
             why = f"{approval.risk} risk, {approval.agent}"
         case ev.ApprovalRebound():
             outcome, category, why = "approval_requested_again", _DECISION, ""
+        case ev.ApprovalSupported(by=by):
+            outcome, category, why = "approval_supported", _DECISION, str(by)
         case ev.ApprovalDecided(decision=decision):
             outcome, category = _decided(decision), _DECISION
             why = _with(str(decision.by), decision.reason)

@@ -86,6 +86,7 @@ class Recipe(Model):
     workflow: Workflow
     agents: tuple[AgentConfig, ...]
     rules: tuple[ApprovalRule, ...] = ()
+    critical_deciders: int = 1  # different persons who must allow a call of critical risk
     parts: tuple[Workflow, ...] = ()  # the workflows that its steps start, and theirs
 
     @property

@@ -77,9 +77,18 @@ class ApprovalDesk:
             answer = in_shadow(raw, assessment, answer)
         elif why := self._happened_before(asker, call, assessment.risk):
             answer = PolicyAnswer(action=Action.ASK, rule="after a restart", reason=why)
+        deciders = self._deciders(run_id, assessment.risk)
+        if deciders > 1 and answer.action is Action.ALLOW:
+            why = f"{deciders} persons must allow what is critical, whatever a rule says"
+            answer = PolicyAnswer(action=Action.ASK, rule=answer.rule, reason=why)
         approval = self._approval(asker, asked, call, assessment, answer)
+        approval = approval.model_copy(update={"deciders": deciders})
         asker.waiting.add(approval.approval_id)
         return await self._record(run_id, approval, answer)
+
+    def _deciders(self, run_id: RunId, risk: Risk) -> int:
+        """How many persons must allow a call of this risk."""
+        return self._core.recipe(run_id).critical_deciders if risk is Risk.CRITICAL else 1
 
     async def _record(
         self, run_id: RunId, approval: Approval, answer: PolicyAnswer

@@ -114,6 +114,10 @@ class Operator:
         _check(approval, command.revision, ApprovalState.PENDING)
         if command.action is Action.ASK:
             raise Refused("an approval is answered with allow or deny")
+        if command.action is Action.ALLOW and approval.deciders > 1:
+            more = _supported(approval, command)
+            if more:
+                return await self._support(state, approval, command.by, more)
         live = self._waiting(approval)
         interrupt, reason = command.interrupt, command.reason
         if command.action is Action.DENY and too_many_denials(state, approval):
@@ -143,6 +147,13 @@ class Operator:
         words = "approved" if command.action is Action.ALLOW else "denied"
         later = "" if live else "; its agent is told when it runs again"
         return self._done(f"{words}: {approval.call.title}{later}", state.run.run_id)
+
+    async def _support(self, state: RunState, approval: Approval, by: Actor, more: int) -> cmd.Done:
+        supported = ev.ApprovalSupported(approval_id=approval.approval_id, by=by)
+        await self._core.commit(state.run.run_id, supported)
+        others = "one more person" if more == 1 else f"{more} more persons"
+        words = f"allowed by {by}; {others} must allow it too: {approval.call.title}"
+        return self._done(words, state.run.run_id)
 
     def _waiting(self, approval: Approval) -> LiveSession | None:
         """The live session whose agent waits for this answer right now."""
@@ -175,6 +186,8 @@ class Operator:
 
     async def _apply_rules_to(self, approval: Approval, live: LiveSession) -> None:
         session = self._core.state(approval.run_id).sessions[approval.session_id]
+        if approval.deciders > 1:
+            return
         answer = decide(
             approval.call,
             Assessment(risk=approval.risk, reasons=approval.risk_reasons),
@@ -299,6 +312,15 @@ class Operator:
             moving = ev.SessionMoving(session_id=command.session_id)
             await self._core.commit(command.run_id, moving)
         return self._done("said", command.run_id)
+
+
+def _supported(approval: Approval, command: cmd.DecideApproval) -> int:
+    """How many must allow it after this one. Raises Refused for who has done so already."""
+    if command.scope is not Scope.ONCE:
+        raise Refused(f"what {approval.deciders} persons must allow is allowed once at a time")
+    if command.by in approval.supporters:
+        raise Refused(f"{command.by} has allowed this already: somebody else must allow it too")
+    return approval.deciders - len(approval.supporters) - 1
 
 
 def _check(approval: Approval, revision: int, expected: ApprovalState) -> None:

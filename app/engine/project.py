@@ -45,7 +45,13 @@ class Project:
         parts = parts_of(found, self.workflows)
         used = {name for each in (found, *parts) for name in agents_of(each)}
         agents = tuple(agent for agent in self.config.agent if agent.name in used)
-        return Recipe(workflow=found, agents=agents, rules=self.config.rules, parts=parts)
+        return Recipe(
+            workflow=found,
+            agents=agents,
+            rules=self.config.rules,
+            critical_deciders=self.config.approval.critical_deciders,
+            parts=parts,
+        )
 
     def route(self, request: Request) -> RouteChoice:
         """The workflow for a request, and why. Raises Refused when nothing matches."""

@@ -70,9 +70,18 @@ def _readable(arguments: str) -> str:
 def _why(approval: Approval) -> Iterator[Row]:
     for number, why in enumerate(approval.risk_reasons or ("no particular reason",)):
         yield from fact("why risky" if number == 0 else "", why)
+    if approval.deciders > 1:
+        yield from fact("needs", _persons(approval), tone="need")
     yield from fact("asked by", approval.rule or "no rule matches, so a person is asked")
     said = approval.call.reason
     yield from fact("agent says", said or NO_REASON, tone="" if said else "quiet")
+
+
+def _persons(approval: Approval) -> str:
+    """Who has allowed it, and how many must."""
+    names = ", ".join(str(by) for by in approval.supporters)
+    so_far = f"; {names} allowed it" if names else ""
+    return f"{approval.deciders} different persons must allow it{so_far}"
 
 
 def _where(state: RunState, approval: Approval) -> Iterator[Row]:

@@ -83,6 +83,8 @@ def describe(payload: ev.Payload) -> tuple[str, str]:
             return name, f"{payload.answer} (by {payload.by})"
         case ev.ApprovalRequested(approval=approval):
             return name, f"{approval.risk}: {approval.call.title}"
+        case ev.ApprovalSupported(by=by):
+            return "allowed by one", str(by)
         case ev.ApprovalDecided(decision=decision):
             reason = f": {decision.reason}" if decision.reason else ""
             return f"approval {decision.action}", f"by {decision.by}, {decision.scope}{reason}"

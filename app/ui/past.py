@@ -24,6 +24,7 @@ _TURNS = (
     ev.Returned,
     ev.ReviewOpened,
     ev.ReviewClosed,
+    ev.ApprovalSupported,
     ev.ApprovalDecided,
     ev.QuestionAsked,
     ev.QuestionAnswered,
