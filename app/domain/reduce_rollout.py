@@ -104,6 +104,17 @@ def admitted(rollout: Rollout, run: Run) -> Rollout:
     return rollout.model_copy(update={"shadows": waiting})
 
 
+def _may_answer(rollout: Rollout, run: Run) -> bool:
+    """Whether somebody may still be given the answer of a run, or nobody is."""
+    if run.shadow or run.parent is not None or run.path is PathName.STABLE:
+        return True
+    if run.recipe == rollout.stable.recipe:
+        return True  # it has been adopted meanwhile
+    candidate = rollout.candidate
+    open_still = candidate is not None and not rollout.closed and rollout.share > 0
+    return open_still and candidate is not None and candidate.recipe == run.recipe
+
+
 def _finishes(run: Run) -> bool:
     """Whether it belongs to a frozen run that was let go on in shadow."""
     return run.shadow and run.parent is not None
@@ -114,11 +125,10 @@ def answered(rollout: Rollout, before: RunState | None, after: RunState) -> Roll
     taken up again after a failure counts as it ends at last. Raises Refused for one that would go
     on although its path is closed."""
     run = after.run
-    goes_on = run.state is TaskState.IN_PROGRESS and not run.shadow
-    if goes_on and run.path is PathName.CANDIDATE and rollout.closed:
+    if run.state is TaskState.IN_PROGRESS and not _may_answer(rollout, run):
         raise Refused(
-            f"run {run.run_id} is of the candidate of rollout {rollout.name}, which is closed "
-            "since its rollback: cancel it, or let it finish in shadow"
+            f"run {run.run_id} is of a candidate of rollout {rollout.name} that answers no "
+            "requests any more: cancel it, or let it finish in shadow"
         )
     if after.frozen:
         return rollout  # it has neither answered nor failed

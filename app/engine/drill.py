@@ -76,7 +76,7 @@ async def _rehearse(core: Core, rollout_id: RolloutId, by: Actor) -> DrillReport
     runs = _NoRuns(
         core, SessionKeeper(core, clean), ApprovalDesk(core, clean), Slots(1), active=False
     )
-    rollouts = Rollouts(core, runs, Shadowing(core, runs), lambda recipe: None)
+    rollouts = Rollouts(core, runs, Shadowing(core, runs, clean), lambda recipe: None)
     before = core.journal.projection.rollouts[rollout_id]
     begun = core.clock.monotonic()
     await rollouts.roll_back(rollout_id, "a drill", by)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Iterator
 
 from app.domain import events as ev
 from app.domain import rollout_events as rev
 from app.domain.approval import Actor, ActorKind, ApprovalState
 from app.domain.base import RolloutId, RunId
-from app.domain.errors import Refused
+from app.domain.errors import Refused, StoreError
 from app.domain.path_name import PathName
 from app.domain.rollout import Rollback, Rollout
 from app.domain.rollout_policy import ROLLBACK_CHECKLIST
@@ -19,6 +20,8 @@ from app.domain.text import printable
 from app.engine.core import Core
 from app.engine.runs import Runs
 from app.store.journal import Draft
+
+_log = logging.getLogger(__name__)
 
 
 class Rollbacks:
@@ -92,10 +95,13 @@ class Rollbacks:
         task.add_done_callback(self._stopping.discard)
 
     async def _stopped(self, states: list[RunState], rollout_id: RolloutId, number: int) -> None:
-        if states:
-            await asyncio.gather(*(self._runs.halt(state.run.run_id) for state in states))
-        if number:
-            await self._core.record(rev.CandidateStopped(rollout_id=rollout_id, number=number))
+        try:
+            if states:
+                await asyncio.gather(*(self._runs.halt(state.run.run_id) for state in states))
+            if number:
+                await self._core.record(rev.CandidateStopped(rollout_id=rollout_id, number=number))
+        except StoreError as error:
+            _log.error("the end of rollback %d is recorded at the next start: %s", number, error)
 
     async def recover(self) -> None:
         """What a crash cut off: no agent of an earlier supervisor runs any more."""

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import logging
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -20,13 +22,13 @@ from app.domain.approval import Actor, ActorKind
 from app.domain.attention import waits_for_a_person
 from app.domain.base import RunId
 from app.domain.compare import Comparison, compare
-from app.domain.errors import DriverError, LongwatchError, Refused
+from app.domain.errors import DriverError, LongwatchError, Refused, StoreError
 from app.domain.judging import to_judge
 from app.domain.request import Request
 from app.domain.rollout import MOST_SHADOWS, Rollout, Shadowed, ShadowResult
 from app.domain.run import RunState
 from app.domain.task_state import TaskState
-from app.domain.text import clip, one_line
+from app.domain.text import clip, one_line, printable
 from app.domain.verdict import parse_verdict
 from app.engine.admission import admit_judge, admit_replay
 from app.engine.call_recorded import read_answers
@@ -36,6 +38,7 @@ from app.engine.gate_input import handed_over
 from app.engine.runs import Runs
 from app.store.journal import Draft
 
+_log = logging.getLogger(__name__)
 WATCH = Actor(kind=ActorKind.RULE, name="rollout watch")
 _TEXT_LIMIT = 16 * 1024  # bytes of each text that are kept
 _JUDGED_LIMIT = 64 * 1024  # bytes of each text that a judge reads
@@ -55,9 +58,11 @@ class _Side:
 class Shadowing:
     """Begins shadow runs that no request has begun, and ends all of them."""
 
-    def __init__(self, core: Core, runs: Runs) -> None:
+    def __init__(self, core: Core, runs: Runs, clean: Callable[[str], str]) -> None:
+        """`clean` takes known secrets out of a text."""
         self._core = core
         self._runs = runs
+        self._clean = clean
 
     # -- replay
 
@@ -77,6 +82,7 @@ class Shadowing:
         )
 
     async def _replay_runs(self, rollout: Rollout, last: int, base: str) -> int:
+        last = min(last, MOST_SHADOWS - len(rollout.shadows))
         found = await self._core.journal.reader.answered(rollout.rollout_id, last)
         known = {shadowed.of for shadowed in rollout.shadows}
         fit = [run for run in found if run.run_id not in known]
@@ -119,7 +125,9 @@ class Shadowing:
                     channel=entry.channel or "replay",
                     task_type=entry.task_type or "change",
                 )
-                expected = rev.ExpectedGiven(text=entry.answer or "", seconds=entry.seconds)
+                # As answers of runs are kept: what differs only by that is no difference.
+                text = self._clean(printable(entry.answer or ""))
+                expected = rev.ExpectedGiven(text=text, seconds=entry.seconds)
                 admitted.append(admit_replay(self._core, fresh, request, base, expected=expected))
             await self._begin([(a.run.run_id, a.drafts) for a in admitted])
         return len(entries)
@@ -136,7 +144,15 @@ class Shadowing:
         """Compare every shadow run of a rollout that is over with what it is compared to, and
         give up those that would need a person."""
         for shadowed in rollout.shadows:
-            await self._settle(rollout, shadowed)
+            try:
+                await self._settle(rollout, shadowed)
+            except StoreError:
+                raise
+            except Refused:
+                continue  # it was rolled back meanwhile
+            except Exception:
+                # One that cannot be compared must not keep the others from it.
+                _log.exception("shadow run %s cannot be compared: defect", shadowed.run_id)
 
     async def _settle(self, rollout: Rollout, shadowed: Shadowed) -> None:
         state = await self._state(shadowed.run_id)
@@ -169,6 +185,8 @@ class Shadowing:
     ) -> tuple[bool | None, str] | None:
         """What an agent says of both answers; None while it has not said it."""
         if shadowed.judge is None:
+            if shadowed not in self._core.journal.projection.rollouts[rollout.rollout_id].shadows:
+                return None  # nobody wants it compared any more
             one, other = stable.text or "", candidate.text or ""
             texts = (clip(text, _JUDGED_LIMIT) for text in (state.run.request.text, one, other))
             admitted = admit_judge(self._core, rollout, to_judge(*texts))

@@ -70,7 +70,7 @@ class Supervisor:
         self._keeper = SessionKeeper(core, clean)
         self._desk = ApprovalDesk(core, clean)
         self._runs = Runs(core, self._keeper, self._desk, Slots(max_parallel), active=run)
-        shadowing = Shadowing(core, self._runs)
+        shadowing = Shadowing(core, self._runs, clean)
         self._rollouts = Rollouts(core, self._runs, shadowing, redaction.learn)
         self._watch = RolloutWatch(core, self._rollouts, shadowing)
         self._operator = Operator(

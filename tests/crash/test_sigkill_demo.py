@@ -28,7 +28,7 @@ from app.store.paths import StorePaths
 from app.store.reader import Reader
 from app.store.verify import verify
 
-KILLS = int(os.environ.get("LONGWATCH_KILLS", "8"))
+KILLS = int(os.environ.get("LONGWATCH_KILLS", "6"))
 SEED = int(os.environ.get("LONGWATCH_SEED", "1"))
 SPEED = "40"
 

@@ -28,7 +28,7 @@ from app.store.paths import StorePaths
 from app.store.reader import Reader
 from app.store.verify import verify
 
-KILLS = max(2, int(os.environ.get("LONGWATCH_KILLS", "8")) // 2)
+KILLS = max(2, int(os.environ.get("LONGWATCH_KILLS", "6")) // 2)
 SEED = int(os.environ.get("LONGWATCH_SEED", "1"))
 PATIENCE = 90.0  # seconds for the last life
 

@@ -290,3 +290,23 @@ async def test_a_hash_of_an_earlier_version_is_no_change(
     await room.promote("go")
     run = (await room.supervisor.run(await on(room, PathName.CANDIDATE))).run
     assert before.candidate is not None and run.recipe == before.candidate.recipe
+
+
+async def test_a_failed_run_of_a_candidate_that_was_tried_again_does_not_answer(
+    room: Room, driver: PuppetDriver
+) -> None:
+    """Its rollback is over and the candidate open again, but no requests go to it."""
+    await room.promote("go")
+    one = await on(room, PathName.CANDIDATE)
+    await until(room.supervisor, one, lambda s: bool(s.sessions))
+    driver.refuse = "no more agents"
+    await room.supervisor.execute(cmd.PauseRun(run_id=one, by=ADA))
+    await room.roll_back()
+    await room.tick_all()
+    rollout = await room.state()
+    await room.supervisor.execute(cmd.ReopenCandidate(rollout_id=rollout.rollout_id, by=ADA))
+    for command in (cmd.ResumeRun(run_id=one, by=ADA), cmd.RetryRun(run_id=one, by=ADA)):
+        with pytest.raises(Refused):
+            await room.supervisor.execute(command)
+    await room.supervisor.execute(cmd.CancelRun(run_id=one, by=ADA))
+    assert (await room.supervisor.run(one)).run.state is TaskState.CANCELED

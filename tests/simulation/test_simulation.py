@@ -17,7 +17,7 @@ import pytest
 from tests.simulation.schedule import simulate
 
 SEED = os.environ.get("LONGWATCH_SEED")
-SCHEDULES = int(os.environ.get("LONGWATCH_SCHEDULES", "200"))
+SCHEDULES = int(os.environ.get("LONGWATCH_SCHEDULES", "160"))
 _PORTION = 20
 
 pytestmark = pytest.mark.timeout(120 + SCHEDULES)

@@ -189,8 +189,6 @@ async def test_promoting_with_all_met_asks_once() -> None:
         await settle(pilot)
         await press(pilot, "p")
         assert isinstance(room.screen, AskSure)
-        await press(pilot, "c")
-        assert sent(room) == [], "the dialog was not on screen long enough"
         await pilot.pause(0.6)
         await press(pilot, "c")
         (command,) = sent(room)
