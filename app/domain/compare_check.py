@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-import regex
-
 from app.domain.compare import MASKS, CompareRule
 from app.domain.compare_json import parse_path
 from app.domain.toml_lines import KeyPath
@@ -31,8 +29,11 @@ def rule_problems(at: KeyPath, rule: CompareRule) -> Iterator[tuple[KeyPath, str
                 parse_path(path)
             except ValueError as error:
                 yield (*at, key, i), str(error)
-    for i, mask in enumerate(rule.mask):
-        if mask not in MASKS:
+    unknown = [(i, mask) for i, mask in enumerate(rule.mask) if mask not in MASKS]
+    if unknown:
+        import regex  # at start-up only where a mask is one's own
+
+        for i, mask in unknown:
             try:
                 regex.compile(mask)
             except regex.error as error:

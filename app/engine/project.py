@@ -10,7 +10,6 @@ from pathlib import Path
 from app.domain.config import Config, check_routes, parse_config
 from app.domain.errors import ConfigError, NotFound, Refused
 from app.domain.json_source import json_lines
-from app.domain.openfang import import_openfang
 from app.domain.recipes import agents_of, parts_of
 from app.domain.request import Request
 from app.domain.routing import RouteChoice, RuleReport, choose, explain
@@ -122,6 +121,8 @@ def read_workflow(text: str, source: str, agents: Sequence[str] | None) -> Workf
     ConfigError."""
     if not source.endswith(".json"):
         return WorkflowFile(source, text, parse_workflow(text, source, agents))
+    from app.domain.openfang import import_openfang  # few projects have such files
+
     imported = import_openfang(text, source, agents)
     return WorkflowFile(source, text, imported.workflow, imported.notes)
 

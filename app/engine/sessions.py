@@ -123,7 +123,8 @@ class SessionKeeper:
     async def _start(self, run: Run, session: Session, agent: AgentConfig) -> LiveSession:
         if run.shadow:
             agent = agent_in_shadow(agent)
-        driver = self._core.drivers.get(agent.driver)
+        # It may have to be imported first.
+        driver = await asyncio.to_thread(self._core.drivers.get, agent.driver)
         if driver is None:
             raise DriverError(f"agent {agent.name}: there is no driver named {agent.driver}")
         spec = SessionSpec(

@@ -29,7 +29,7 @@ from app.domain.workflow import Recipe
 from app.engine.approvals import ApprovalDesk
 from app.engine.broadcast import Broadcast
 from app.engine.core import Core
-from app.engine.drivers import default_drivers
+from app.engine.drivers import Drivers
 from app.engine.machine import MACHINE, Machine
 from app.engine.operator import Operator
 from app.engine.project_report import project_report
@@ -109,7 +109,7 @@ class Supervisor:
         except BaseException:
             lock.release()
             raise
-        drivers = default_drivers() if drivers is None else drivers
+        drivers = Drivers() if drivers is None else drivers
         core = _core(journal, paths, clock, ids, drivers, machine)
         supervisor = cls(core, lock, run=run, max_parallel=limit)
         try:
