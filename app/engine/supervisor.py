@@ -243,13 +243,17 @@ class Supervisor:
         _, states, _, _ = await self._on_disk()
         return states
 
+    async def _awaited(self) -> Sequence[RunState]:
+        """Runs that a person may be asked something by: nobody waits for a shadow's answer."""
+        return [state for state in await self._states() if not state.run.shadow]
+
     async def approvals(self, open_only: bool = True) -> Sequence[Approval]:
         """Newest first. Open ones are those of unfinished runs that wait for a person."""
         if not open_only:
             return await self._journal.reader.approvals()
         return [
             approval
-            for state in await self._states()
+            for state in await self._awaited()
             for approval in state.approvals.values()
             if approval.state.needs_person and not state.run.state.terminal
         ]
@@ -260,7 +264,7 @@ class Supervisor:
             return await self._journal.reader.reviews()
         return [
             review
-            for state in await self._states()
+            for state in await self._awaited()
             for review in state.reviews.values()
             if review.state is ReviewState.OPEN and waits_for_operator(state, review.review_id)
         ]
@@ -271,7 +275,7 @@ class Supervisor:
             return await self._journal.reader.questions()
         return [
             question
-            for state in await self._states()
+            for state in await self._awaited()
             for question in state.questions.values()
             if question.state is QuestionState.OPEN and not state.run.state.terminal
         ]
