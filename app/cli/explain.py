@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from app.cli.options import chosen_store, json_option, store_option, user_name
+from app.cli.options import chosen_store, json_option, project_option, store_option, user_name
 from app.cli.output import emit, say, table
 from app.cli.project import project_root
 from app.cli.reach import AnyClient, ask
@@ -16,10 +16,6 @@ from app.domain.request import Request, Risk
 from app.domain.routing import RouteChoice, RuleReport
 from app.domain.toolcall import ToolCall, ToolKind
 from app.store.paths import StorePaths
-
-project_option = click.option(
-    "--project", type=click.Path(path_type=Path), help="The git repository."
-)
 
 
 class RouteExplained(Model):

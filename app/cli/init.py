@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from app.agents.known import KNOWN, known
-from app.cli.options import json_option
+from app.cli.options import json_option, project_option
 from app.cli.output import emit, say
 from app.cli.project import project_root
 from app.domain.base import Model
@@ -28,7 +28,7 @@ class Initialised(Model):
     help="The agent of all roles; the first of these that is found, if not given.",
 )
 @click.option("--force", is_flag=True, help="Replace files that exist.")
-@click.option("--project", type=click.Path(path_type=Path), help="The git repository.")
+@project_option
 @json_option
 def init_command(agent: str | None, force: bool, project: Path | None, as_json: bool) -> None:
     """Write longwatch.toml and a workflow into this git repository, and say what was chosen."""

@@ -44,6 +44,13 @@ def json_option(function: F) -> F:
     )(function)
 
 
+def project_option(function: F) -> F:
+    """`--project PATH`: which repository it is about."""
+    return click.option("--project", type=click.Path(path_type=Path), help="The git repository.")(
+        function
+    )
+
+
 def named_store() -> Path | None:
     """The store given by option, if any."""
     found: Path | None = click.get_current_context().meta.get(_STORE)

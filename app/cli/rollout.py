@@ -10,7 +10,7 @@ from pathlib import Path
 import click
 
 from app.cli.control import report
-from app.cli.options import chosen_store, json_option, operator, store_option
+from app.cli.options import chosen_store, json_option, operator, project_option, store_option
 from app.cli.output import ago, emit, note, say, table
 from app.cli.project import project_root
 from app.cli.reach import AnyClient, ask, client_of
@@ -20,16 +20,13 @@ from app.domain.commands import Command, Done
 from app.domain.errors import NotFound, Refused
 from app.domain.rollout import Rollout
 
-project_option = click.option(
-    "--project", type=click.Path(path_type=Path), help="The git repository."
-)
-
 
 async def find_rollout(client: AnyClient, name: str, project: Path | None) -> Rollout:
     """The rollout of that name; in this repository, if several have one. Raises NotFound."""
-    found = [r for r in await client.rollouts() if r.name == name]
+    every = await client.rollouts()
+    found = [r for r in every if r.name == name]
     if not found:
-        known = ", ".join(sorted({r.name for r in await client.rollouts()})) or "none yet"
+        known = ", ".join(sorted({r.name for r in every})) or "none yet"
         raise NotFound(
             f'there is no rollout "{name}" in this store ({known}); '
             f"`longwatch rollout open {name}` puts it in place"
@@ -74,11 +71,7 @@ def rollout_command(ctx: click.Context, as_json: bool) -> None:
 @json_option
 def show_command(name: str, project: Path | None, as_json: bool) -> None:
     """Show a rollout whole: paths, evidence, what is missing, checklists, rollbacks."""
-
-    async def work(client: AnyClient) -> Rollout:
-        return await find_rollout(client, name, project)
-
-    found = ask(chosen_store(), work)
+    found = ask(chosen_store(), lambda c: find_rollout(c, name, project))
     return emit(found) if as_json else print_rollout(found, datetime.now(UTC))
 
 
@@ -109,13 +102,10 @@ def open_command(name: str, replace_stable: str, project: Path | None, as_json: 
     root = str(project_root(project))
     command = cmd.OpenRollout(project=root, name=name, replace_stable=replace_stable, by=operator())
 
-    async def work(client: AnyClient) -> Done:
-        return await client.execute(command)
-
-    # It may be what makes the store.
+    # Not `ask`: it may be what makes the store.
     async def within() -> Done:
         async with client_of(chosen_store(), host=False, run=False) as client:
-            return await work(client)
+            return await client.execute(command)
 
     report(asyncio.run(within()), as_json)
 
@@ -284,11 +274,7 @@ def finish_command(run_id: str, as_json: bool) -> None:
 @json_option
 def history_command(name: str, project: Path | None, as_json: bool) -> None:
     """List the rollbacks of NAME: when, who, why, how fast, and what is left to tick."""
-
-    async def work(client: AnyClient) -> Rollout:
-        return await find_rollout(client, name, project)
-
-    found = ask(chosen_store(), work)
+    found = ask(chosen_store(), lambda c: find_rollout(c, name, project))
     if as_json:
         return emit(found.rollbacks)
     if not found.rollbacks:

@@ -6,8 +6,7 @@ from datetime import datetime
 
 from app.cli.output import ago, say
 from app.domain.path_name import PathName
-from app.domain.promotion import Verdict, judge, next_share, sparkline, wilson
-from app.domain.reduce_rollout import counts
+from app.domain.promotion import Verdict, agreement, judge, next_share, sparkline
 from app.domain.rollout import Rollout
 
 _MARKS = {Verdict.MET: "✓", Verdict.FAILED: "✗", Verdict.INCONCLUSIVE: "?"}
@@ -17,11 +16,10 @@ class Shown:
     """The figures of one line."""
 
     def __init__(self, rollout: Rollout, now: datetime) -> None:
-        agreed, disagreed, _ = counts(rollout, now)
-        low, high = wilson(agreed, agreed + disagreed)
-        trials = agreed + disagreed
+        found = agreement(rollout, now)
+        interval = f"{found.low:.0%} to {found.high:.0%}"
         self.phase = f"{rollout.phase}{', held' if rollout.held else ''}"
-        self.agreement = f"{agreed}/{trials} ({low:.0%} to {high:.0%})" if trials else "-"
+        self.agreement = f"{found.agreed}/{found.trials} ({interval})" if found.trials else "-"
         self.verdict = str(judge(rollout, now).verdict) if rollout.candidate else "-"
 
 
@@ -48,7 +46,7 @@ def print_rollout(rollout: Rollout, now: datetime) -> None:
             say(f"{name:<10} {said}slowest {max(a.seconds for a in answers):.1f} s  {slow}")
     if rollout.shadows:
         say(f"{len(rollout.shadows)} shadow runs are not compared yet")
-    if rollout.candidate is not None and not rollout.closed:
+    if rollout.has_open_candidate:
         share = next_share(rollout)
         say()
         say(f"for {share} %:" if share else "evidence:")

@@ -9,7 +9,7 @@ import click
 
 from app.cli.deciding import decide_options, read_answers
 from app.cli.headless import Answers, Headless
-from app.cli.options import chosen_store, json_option, store_option, user_name
+from app.cli.options import chosen_store, json_option, project_option, store_option, user_name
 from app.cli.output import emit, note
 from app.cli.project import project_root, unseen_changes
 from app.cli.reach import AnyClient, client_of
@@ -33,7 +33,7 @@ from app.domain.task_state import TaskState
 @click.option(
     "--risk", type=click.Choice([r.value for r in Risk]), default="medium", show_default=True
 )
-@click.option("--project", type=click.Path(path_type=Path), help="The git repository.")
+@project_option
 @click.option("--headless", is_flag=True, help="No screen: follow the run here until it is over.")
 @decide_options
 @json_option

@@ -9,11 +9,11 @@ from pathlib import Path
 import click
 
 from app.cli.control import report
-from app.cli.options import chosen_store, json_option, operator, store_option
+from app.cli.options import chosen_store, json_option, operator, project_option, store_option
 from app.cli.output import ago, emit, say, table
 from app.cli.prefix import RUN_KIND
 from app.cli.reach import AnyClient, ask
-from app.cli.rollout import find_rollout, project_option
+from app.cli.rollout import find_rollout
 from app.domain.commands import Done, ReplayShadow
 from app.domain.errors import NotFound
 from app.domain.rollout import ShadowResult

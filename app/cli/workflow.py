@@ -6,17 +6,13 @@ from pathlib import Path
 
 import click
 
-from app.cli.options import json_option
+from app.cli.options import json_option, project_option
 from app.cli.output import complain, emit, say, table
 from app.cli.project import project_root
 from app.domain.base import Model
 from app.domain.errors import ConfigError, NotFound
 from app.domain.toml_messages import not_among
 from app.domain.workflow_shown import StepShown, WorkflowShown, show_workflow
-
-project_option = click.option(
-    "--project", type=click.Path(path_type=Path), help="The git repository."
-)
 
 
 class FileChecked(Model):

@@ -11,7 +11,7 @@ from app.domain.rollout import MOST_SHADOWS, Rollout
 
 def path_for(rollout: Rollout, request: Request) -> PathName:
     """By the request's hash: who is in a share of 5 % is in the 25 % too."""
-    if rollout.candidate is None or rollout.closed:
+    if not rollout.has_open_candidate:
         return PathName.STABLE
     chosen = _place(rollout, request, "share") < rollout.share
     return PathName.CANDIDATE if chosen else PathName.STABLE
@@ -19,7 +19,7 @@ def path_for(rollout: Rollout, request: Request) -> PathName:
 
 def is_shadowed(rollout: Rollout, request: Request) -> bool:
     """Whether the candidate answers too, without effect, what the stable path answers."""
-    if rollout.candidate is None or rollout.closed or len(rollout.shadows) >= MOST_SHADOWS:
+    if not rollout.has_open_candidate or len(rollout.shadows) >= MOST_SHADOWS:
         return False
     return _place(rollout, request, "shadow") < rollout.shadow
 

@@ -11,9 +11,9 @@ from pydantic import Field
 from app.domain.base import Model
 from app.domain.compare_json import parse_path
 from app.domain.gate import Text
+from app.domain.named import address_problem, variable_problem
 from app.domain.toml_lines import KeyPath
 
-_URL = re.compile(r"https?://[^\s/]+", re.IGNORECASE)
 _HEADER = re.compile(r"^[!#$%&'*+.^_`|~0-9A-Za-z-]+$")
 _HTTP_KEYS = ("method", "headers", "header_env", "send", "field", "answer", "stream")
 
@@ -53,8 +53,8 @@ def call_problems(at: KeyPath, call: Call) -> Iterator[tuple[KeyPath, str]]:
     if len(given) != 1:
         yield at, "give exactly one of url, command and recorded"
         return
-    if call.url and not _URL.match(call.url):
-        yield (*at, "url"), f"{call.url!r} is not an http or https address"
+    if call.url and (problem := address_problem(call.url)):
+        yield (*at, "url"), problem
     for key in sorted(call.model_fields_set & {*_HTTP_KEYS, "env"}):
         wanted = "command" if key == "env" else "url"
         if given != [wanted]:
@@ -67,12 +67,11 @@ def call_problems(at: KeyPath, call: Call) -> Iterator[tuple[KeyPath, str]]:
         if not value.isprintable():
             yield (*at, "headers", name), "a header's value is one line of printable text"
     for header, name in call.header_env.items():
-        if not name.isidentifier():
-            what = f'"{name}" is not the name of an environment variable'
-            yield (*at, "header_env", header), what
+        if problem := variable_problem(name):
+            yield (*at, "header_env", header), problem
     for i, name in enumerate(call.env):
-        if not name.isidentifier():
-            yield (*at, "env", i), f'"{name}" is not the name of an environment variable'
+        if problem := variable_problem(name):
+            yield (*at, "env", i), problem
     try:
         parse_path(call.answer)
     except ValueError as error:

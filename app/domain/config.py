@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
@@ -11,6 +10,7 @@ from pydantic import Field
 from app.domain.approval import Action, ApprovalRule, RuleMatch
 from app.domain.base import Model
 from app.domain.gate import Name, Text
+from app.domain.named import address_problem, variable_problem
 from app.domain.providers import DEFAULT_MODEL, PROVIDERS, find_provider, split_model
 from app.domain.request import Risk
 from app.domain.rollout_config import RolloutEntry, path_problems, rollout_problems
@@ -37,7 +37,6 @@ _ONLY_FOR = {
     "speed": ("scripted",),
     "start_seconds": ("acp", "codex"),
 }
-_URL = re.compile(r"https?://[^\s/]+", re.IGNORECASE)
 _CONDITIONS = ("tool", "command", "command_exact", "path", "agent", "max_risk", "min_risk")
 
 
@@ -168,8 +167,8 @@ def _agent(at: KeyPath, agent: AgentConfig) -> Found:
     if agent.driver == "model":
         yield from _endpoint(at, agent)
     for i, name in enumerate(agent.env):
-        if not name.isidentifier():
-            yield (*at, "env", i), f'"{name}" is not the name of an environment variable'
+        if problem := variable_problem(name):
+            yield (*at, "env", i), problem
 
 
 def _endpoint(at: KeyPath, agent: AgentConfig) -> Found:
@@ -179,8 +178,8 @@ def _endpoint(at: KeyPath, agent: AgentConfig) -> Found:
     if not named.model or not named.provider:
         yield (*at, "model"), 'not "provider/model", such as "anthropic/claude-sonnet-4-5"'
     if agent.base_url:
-        if not _URL.match(agent.base_url):
-            yield (*at, "base_url"), f"{agent.base_url!r} is not an http or https address"
+        if problem := address_problem(agent.base_url):
+            yield (*at, "base_url"), problem
     elif provider is None:
         names = [p.name for p in PROVIDERS if p.base_url]
         what = f'no provider "{named.provider}" is known, and no `base_url` says where it is'
@@ -190,9 +189,8 @@ def _endpoint(at: KeyPath, agent: AgentConfig) -> Found:
             (*at, "model"),
             f'"{provider.name}" cannot be used by driver "model": {provider.instead}',
         )
-    if agent.api_key_env and not agent.api_key_env.isidentifier():
-        what = f'"{agent.api_key_env}" is not the name of an environment variable'
-        yield (*at, "api_key_env"), what
+    if agent.api_key_env and (problem := variable_problem(agent.api_key_env)):
+        yield (*at, "api_key_env"), problem
 
 
 def _route(at: KeyPath, route: RouteRule) -> Found:

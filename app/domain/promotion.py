@@ -68,6 +68,23 @@ def wilson(successes: int, trials: int) -> tuple[float, float]:
     return low, max(share, min(1.0, (middle + spread) / whole))
 
 
+class Agreement(Model):
+    """How often both paths agreed, as far as it is fresh and could be told, with its interval."""
+
+    agreed: int
+    trials: int
+    unknown: int
+    low: float
+    high: float
+
+
+def agreement(rollout: Rollout, now: datetime) -> Agreement:
+    """Of the comparisons that count at this moment."""
+    agreed, disagreed, unknown = counts(rollout, now)
+    low, high = wilson(agreed, agreed + disagreed)
+    return Agreement(agreed=agreed, trials=agreed + disagreed, unknown=unknown, low=low, high=high)
+
+
 def judge(rollout: Rollout, now: datetime) -> Judgement:
     """How a rollout's candidate stands to its promotion policy."""
     return Judgement(requirements=tuple(_requirements(rollout, now)))
@@ -91,19 +108,18 @@ def _requirements(rollout: Rollout, now: datetime) -> Iterator[Requirement]:
 
 def _agreement(rollout: Rollout, now: datetime) -> Iterator[Requirement]:
     policy = rollout.policies.promotion
-    agreed, disagreed, unknown = counts(rollout, now)
-    trials = agreed + disagreed
+    found = agreement(rollout, now)
+    trials, low, high = found.trials, found.low, found.high
     hours = f"in the last {policy.max_evidence_hours:g} hours"
     if trials < policy.min_comparisons:
         text = f"{trials} comparisons {hours}, {policy.min_comparisons} are wanted"
         yield _unknown("comparisons", text)
     else:
         yield _met("comparisons", f"{trials} comparisons {hours}")
-    low, high = wilson(agreed, trials)
-    besides = f" ({unknown} more could not be told)" if unknown else ""
+    besides = f" ({found.unknown} more could not be told)" if found.unknown else ""
     text = (
-        f"{agreed} of {trials} agree{besides}: {low:.1%} to {high:.1%} with 95 % certainty, at "
-        f"least {policy.min_agreement:.1%} is wanted"
+        f"{found.agreed} of {trials} agree{besides}: {low:.1%} to {high:.1%} with 95 % certainty, "
+        f"at least {policy.min_agreement:.1%} is wanted"
     )
     if low >= policy.min_agreement:
         yield _met("agreement", text)
@@ -211,7 +227,7 @@ def step_ends(rollout: Rollout) -> datetime | None:
 
 def next_move(rollout: Rollout, now: datetime) -> Move | None:
     """What the watch does by itself at this moment; None: nothing."""
-    if not rollout.share or rollout.candidate is None or rollout.closed:
+    if not rollout.share or not rollout.has_open_candidate:
         return None
     if rollout.policies.watch.auto_rollback and (why := out_of_bounds(rollout)):
         return GoBack(why)

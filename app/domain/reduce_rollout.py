@@ -111,8 +111,8 @@ def _may_answer(rollout: Rollout, run: Run) -> bool:
     if run.recipe == rollout.stable.recipe:
         return True  # it has been adopted meanwhile
     candidate = rollout.candidate
-    open_still = candidate is not None and not rollout.closed and rollout.share > 0
-    return open_still and candidate is not None and candidate.recipe == run.recipe
+    same = candidate is not None and candidate.recipe == run.recipe
+    return same and rollout.has_open_candidate and rollout.share > 0
 
 
 def _finishes(run: Run) -> bool:
@@ -214,7 +214,7 @@ _FROM_NOTHING: dict[str, Any] = {
 
 
 def _moved(r: Rollout, p: ev.RolloutMoved, at: datetime) -> Rollout:
-    if p.share and (r.closed or r.candidate is None):
+    if p.share and not r.has_open_candidate:
         raise Refused(f"rollout {r.name} has no open candidate")
     return r.model_copy(
         update={

@@ -215,6 +215,11 @@ class Rollout(Model):
         return Phase.SHADOW if self.shadow else Phase.READY
 
     @property
+    def has_open_candidate(self) -> bool:
+        """Whether there is a candidate, and none that a rollback has closed."""
+        return self.candidate is not None and not self.closed
+
+    @property
     def rollback(self) -> Rollback | None:
         """The newest one while it is open."""
         newest = self.rollbacks[-1] if self.rollbacks else None

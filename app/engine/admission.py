@@ -94,7 +94,7 @@ def admit_replay(
     expected: ExpectedGiven | None = None,
 ) -> Admitted:
     """A shadow run for a request that was answered before: by the run `of`, or as `expected`."""
-    if rollout.candidate is None or rollout.closed:
+    if not rollout.has_open_candidate:
         raise Refused(f"rollout {rollout.name} has no open candidate to replay requests with")
     run = _of_path(core, rollout, PathName.CANDIDATE, request, base_commit)
     run = run.model_copy(update={"shadow": True, "shadow_of": of})

@@ -85,8 +85,9 @@ class HttpCaller:
             if response.status_code >= 300:
                 said = await _read(response.aiter_bytes(), _SAID * 4, cut=True)
                 raise _refused(call, response.status_code, said.decode("utf-8", "replace"))
-            if call.stream:
-                return await _streamed(call, response)
+            kind = response.headers.get("content-type", "")
+            if call.stream and "text/event-stream" in kind:
+                return await _joined(call, response)
             data = await _read(response.aiter_bytes(), REPLY_LIMIT)
             return _answer(call, _decoded(call, data, response.encoding))
 
@@ -107,9 +108,9 @@ def _body(call: Call, text: str) -> dict[str, Any]:
 
 
 def _headers(call: Call, context: CallContext) -> Mapping[str, str]:
-    found = {"Content-Type": "text/plain; charset=utf-8"} if call.send == "text" else {}
-    if call.method == "GET":
-        found = {}
+    found = {}
+    if call.send == "text" and call.method != "GET":
+        found["Content-Type"] = "text/plain; charset=utf-8"
     found |= {"Idempotency-Key": context.key, "X-Longwatch-Run": context.run_id}
     if context.shadow:
         found["X-Longwatch-Shadow"] = "1"
@@ -135,11 +136,8 @@ async def _read(chunks: AsyncIterator[bytes], limit: int, *, cut: bool = False) 
     return bytes(body[:limit])
 
 
-async def _streamed(call: Call, response: httpx2.Response) -> str:
-    """Server-sent events joined, each read as a reply of its own; plain chunks as they are."""
-    if "text/event-stream" not in response.headers.get("content-type", ""):
-        data = await _read(response.aiter_bytes(), REPLY_LIMIT)
-        return _answer(call, _decoded(call, data, response.encoding))
+async def _joined(call: Call, response: httpx2.Response) -> str:
+    """Server-sent events joined, each read as a reply of its own."""
     parts, size = list[str](), 0
     async for line in response.aiter_lines():
         if not line.startswith("data:"):

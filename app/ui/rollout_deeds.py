@@ -86,11 +86,10 @@ class RolloutDeeds(_Base):
         rollout = self.rollout
         if rollout is None:
             return
-        rollback = rollout.rollback
-        items = rollback.to_tick if rollback is not None else rollout.to_tick
+        items = _to_tick(rollout)
         if not items:
             return
-        which = "rollback" if rollback is not None else "promotion"
+        which = "rollback" if rollout.rollback is not None else "promotion"
         item, more = items[0], f" ({len(items)} left)" if len(items) > 1 else ""
 
         async def tick(text: str) -> bool:
@@ -192,21 +191,17 @@ class RolloutDeeds(_Base):
         self.notify(words, severity="error" if bad else "information", markup=False, timeout=12)
 
 
-def _is_open(rollout: Rollout) -> bool:
-    return rollout.candidate is not None and not rollout.closed
-
-
-def _has_ticks(rollout: Rollout) -> bool:
-    rollback = rollout.rollback
-    return bool(rollback.to_tick if rollback is not None else rollout.to_tick)
+def _to_tick(rollout: Rollout) -> list[str]:
+    """What is to be ticked next: an open rollback comes before the promotion."""
+    return rollout.rollback.to_tick if rollout.rollback is not None else rollout.to_tick
 
 
 _NEEDED: dict[str, Callable[[Rollout], bool]] = {
-    "promote": lambda r: _is_open(r) and next_share(r) is not None,
-    "roll_back": lambda r: not r.closed and r.candidate is not None,
-    "tick": _has_ticks,
+    "promote": lambda r: r.has_open_candidate and next_share(r) is not None,
+    "roll_back": lambda r: r.has_open_candidate,
+    "tick": lambda r: bool(_to_tick(r)),
     "compare": lambda r: True,
-    "shadow": _is_open,
+    "shadow": lambda r: r.has_open_candidate,
     "hold": lambda r: r.phase is Phase.STEPPING and not r.held,
     "go_on": lambda r: bool(r.held),
     "adopt": lambda r: r.share == 100,

@@ -7,8 +7,7 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime
 
 from app.domain.path_name import PathName
-from app.domain.promotion import Verdict, judge, next_share, sparkline, wilson
-from app.domain.reduce_rollout import counts
+from app.domain.promotion import Verdict, agreement, judge, next_share, sparkline
 from app.domain.rollout import Answered, Phase, Rollback, Rollout, ShadowResult, Tick
 from app.ui.diffrows import difference_rows
 from app.ui.marks import Mark
@@ -38,11 +37,11 @@ _LISTED = 12  # mismatches on the overview
 def rollout_pick(rollout: Rollout, now: datetime) -> Pick:
     """One line of the list, with the figures that matter as the second."""
     mark = HELD if rollout.held else PHASES[rollout.phase]
-    agreed, disagreed, _ = counts(rollout, now)
+    found = agreement(rollout, now)
     figures = f"shadow {rollout.shadow} %"
-    if agreed + disagreed:
-        low, high = wilson(agreed, agreed + disagreed)
-        figures += f" · {agreed}/{agreed + disagreed} agree ({low:.0%}-{high:.0%})"
+    if found.trials:
+        interval = f"{found.low:.0%}-{found.high:.0%}"
+        figures += f" · {found.agreed}/{found.trials} agree ({interval})"
     right = f"{rollout.share} %" if rollout.candidate else ""
     return Pick(rollout.rollout_id, mark, rollout.title, right, sub=figures)
 
@@ -57,7 +56,7 @@ def overview(rollout: Rollout, mismatches: Sequence[ShadowResult], now: datetime
     if rollout.override:
         found += [*lines(f"promoted AGAINST its policy: {rollout.override}", tone="bad"), BLANK]
     found += _paths(rollout, now)
-    if rollout.candidate is not None and not rollout.closed:
+    if rollout.has_open_candidate:
         found += [BLANK, *_needed(rollout, now)]
     if mismatches:
         found += [BLANK, *_mismatches(mismatches, now)]

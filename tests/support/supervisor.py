@@ -40,6 +40,16 @@ NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 PERSON = Actor(kind=ActorKind.PERSON, name="ada")
 RUN = RunId("run-1")
 SESSION = SessionId("s-1")
+A_DRILL = DrillReport(
+    name="change",
+    from_share=25,
+    shadow=0,
+    frozen=2,
+    committed_ms=3.5,
+    first_request_ms=4.5,
+    requests=100,
+    on_stable=100,
+)
 
 
 def a_run(run_id: str = RUN) -> Run:
@@ -179,16 +189,7 @@ class FakeSupervisor:
         return [] if mismatches else [a_result()][:limit]
 
     async def drill(self, rollout_id: RolloutId, by: Actor) -> DrillReport:
-        return DrillReport(
-            name="change",
-            from_share=25,
-            shadow=0,
-            frozen=2,
-            committed_ms=3.5,
-            first_request_ms=4.5,
-            requests=100,
-            on_stable=100,
-        )
+        return A_DRILL
 
     async def status(self) -> Status:
         return Status(

@@ -18,6 +18,7 @@ from app.domain.run import Question, QuestionState, Review, ReviewState, Run, Ru
 from app.domain.session import Chunk
 from app.domain.usage import UsageOfDay
 from app.domain.workflow import Recipe
+from tests.support.supervisor import A_DRILL
 from tests.ui.parts import DIFF, RECIPE, make_status
 
 
@@ -82,16 +83,7 @@ class FakeClient:
         return wanted[:limit]
 
     async def drill(self, rollout_id: RolloutId, by: Actor) -> DrillReport:
-        return DrillReport(
-            name="change",
-            from_share=25,
-            shadow=0,
-            frozen=2,
-            committed_ms=3.5,
-            first_request_ms=4.5,
-            requests=100,
-            on_stable=100,
-        )
+        return A_DRILL
 
     async def status(self) -> Status:
         return make_status(self.problem)

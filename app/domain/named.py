@@ -1,0 +1,17 @@
+"""Checks of names and addresses that stand in more than one part of the configuration."""
+
+from __future__ import annotations
+
+import re
+
+_URL = re.compile(r"https?://[^\s/]+", re.IGNORECASE)
+
+
+def variable_problem(name: str) -> str:
+    """What is wrong with the name of an environment variable; "" when nothing is."""
+    return "" if name.isidentifier() else f'"{name}" is not the name of an environment variable'
+
+
+def address_problem(url: str) -> str:
+    """What is wrong with the address of an endpoint; "" when nothing is."""
+    return "" if _URL.match(url) else f"{url!r} is not an http or https address"
