@@ -7,8 +7,9 @@ machine (processes) is handed to it.
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
 from app.domain.approval import Action, Scope
@@ -166,6 +167,8 @@ class SessionSpec:
     hidden: tuple[str, ...] = ()  # folders that its sandbox must not show: the store
     clean: Callable[[str], str] = str  # takes secrets out of a text
     used: Usage | None = None  # by this session before, in agents that are gone
+    # Where names of variables (`api_key_env`) are looked up; for the driver, not for its child.
+    variables: Mapping[str, str] = field(default_factory=lambda: os.environ, repr=False)
 
 
 class AgentSession(Protocol):

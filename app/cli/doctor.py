@@ -17,6 +17,7 @@ import click
 
 from app.agents import sandbox
 from app.agents.known import KNOWN
+from app.cli.doctor_project import needed_variables
 from app.cli.options import CHOOSE, asked_store, json_option, store_option
 from app.cli.output import emit, say, table
 from app.domain.base import Model
@@ -45,7 +46,8 @@ class Check(Model):
 def doctor_command(as_json: bool) -> int:
     """Check what Longwatch needs of this machine; exit 1 when something is missing or bad."""
     store = asked_store()
-    checks = [_python(), _sqlite(), _git(), *_agents(), _bwrap(), *_store(store), _terminal()]
+    checks = [_python(), _sqlite(), _git(), *_agents(), _bwrap(), *_store(store)]
+    checks += [*_project(), _terminal()]
     if as_json:
         emit(checks)
     else:
@@ -181,6 +183,18 @@ async def _supervisor(store: Path, exists: bool) -> Check:
         found=found,
         fix=status.problem,
     )
+
+
+def _project() -> list[Check]:
+    """The project here, if this is one."""
+    try:
+        seen = needed_variables()
+    except LongwatchError as error:
+        return [Check(name="project", result="bad", found="cannot be used", fix=str(error))]
+    if seen is None:
+        return []
+    found, fix = seen
+    return [Check(name="variables", result="note" if fix else "ok", found=found, fix=fix)]
 
 
 def _terminal() -> Check:

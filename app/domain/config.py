@@ -10,7 +10,7 @@ from pydantic import Field
 from app.domain.approval import Action, ApprovalRule, RuleMatch
 from app.domain.base import Model
 from app.domain.gate import Name, Text
-from app.domain.named import address_problem, variable_problem
+from app.domain.named import address_problem, inside_problem, variable_problem
 from app.domain.providers import DEFAULT_MODEL, PROVIDERS, find_provider, split_model
 from app.domain.request import Risk
 from app.domain.rollout_config import RolloutEntry, path_problems, rollout_problems
@@ -78,6 +78,9 @@ class Config(Model):
     """All of `longwatch.toml`."""
 
     default_workflow: Name | None = None  # for requests that no route matches
+    # A private file of NAME=value lines: what the environment does not have of the variables that
+    # are named here. Relative to the project; absolute once loaded.
+    env_file: str = ""
     agent: tuple[AgentConfig, ...] = Field(min_length=1)
     route: tuple[RouteRule, ...] = ()
     rollout: tuple[RolloutEntry, ...] = ()
@@ -169,6 +172,9 @@ def _agent(at: KeyPath, agent: AgentConfig) -> Found:
     for i, name in enumerate(agent.env):
         if problem := variable_problem(name):
             yield (*at, "env", i), problem
+    for i, file in enumerate(agent.instructions_files):
+        if problem := inside_problem(file):
+            yield (*at, "instructions_files", i), problem
 
 
 def _endpoint(at: KeyPath, agent: AgentConfig) -> Found:

@@ -26,13 +26,14 @@ _TEXT = """\
 {candidate}"""
 
 
-def judge_recipe(rule: CompareRule, agent: AgentConfig) -> Recipe:
+def judge_recipe(rule: CompareRule, agent: AgentConfig, env_file: str) -> Recipe:
     """What a judge's run pins. The answers are the run's request."""
     prompt = f"{rule.prompt.strip() or _DEFAULT}\n\n{{{{ request.text }}}}\n{VERDICT}"
     step = AgentStep(
         name="judge", agent=agent.name, prompt=prompt, timeout_seconds=rule.timeout_seconds
     )
-    return Recipe(workflow=Workflow(name="judge", steps=(step,)), agents=(agent,))
+    workflow = Workflow(name="judge", steps=(step,))
+    return Recipe(workflow=workflow, agents=(agent,), env_file=env_file)
 
 
 def to_judge(request: str, stable: str, candidate: str) -> str:

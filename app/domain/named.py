@@ -12,6 +12,13 @@ def variable_problem(name: str) -> str:
     return "" if name.isidentifier() else f'"{name}" is not the name of an environment variable'
 
 
+def inside_problem(path: str) -> str:
+    """What is wrong with a path that must stay inside the project; "" when nothing is."""
+    if path.startswith("/") or ".." in path.split("/") or not path.strip("./"):
+        return f'"{path}" does not name a file inside the project'
+    return ""
+
+
 def address_problem(url: str) -> str:
     """What is wrong with the address of an endpoint; "" when nothing is."""
     return "" if _URL.match(url) else f"{url!r} is not an http or https address"

@@ -78,6 +78,8 @@ class AgentConfig(Model):
     quiet_seconds: Seconds = 900  # without a word from it at work, a person is told
     repeat_limit: int = Field(default=10, ge=2, le=10_000)  # the same for equal calls in a row
     instructions: str = ""  # standing instructions, put before each session's first prompt
+    # Text files of the project whose content is put after `instructions` when it is loaded.
+    instructions_files: tuple[Text, ...] = ()
 
 
 class Recipe(Model):
@@ -88,6 +90,7 @@ class Recipe(Model):
     rules: tuple[ApprovalRule, ...] = ()
     critical_deciders: int = 1  # different persons who must allow a call of critical risk
     parts: tuple[Workflow, ...] = ()  # the workflows that its steps start, and theirs
+    env_file: str = ""  # absolute; the private file with variables that agents and calls name
 
     @property
     def digest(self) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -56,15 +55,24 @@ class HttpCaller:
         if client is not None:
             await client.aclose()
 
-    async def ask(self, call: Call, text: str, seconds: float, context: CallContext) -> str:
-        """The endpoint's answer. Raises CallFailed; `seconds` is for all of it."""
+    async def ask(
+        self,
+        call: Call,
+        text: str,
+        seconds: float,
+        context: CallContext,
+        variables: Mapping[str, str],
+    ) -> str:
+        """The endpoint's answer. Raises CallFailed; `seconds` is for all of it, and `variables`
+        has what the call's headers name."""
         import httpx2
 
         if self._client is None:
             self._client = await asyncio.to_thread(_client)
         try:
+            headers = _headers(call, context, variables)
             async with asyncio.timeout(seconds):
-                return await self._ask(self._client, call, text, context)
+                return await self._ask(self._client, call, text, headers)
         except (TimeoutError, httpx2.TimeoutException) as error:
             message = f"{call.title}: no answer within {seconds:g} s"
             raise CallFailed(FailureKind.TIMEOUT, message) from error
@@ -76,12 +84,10 @@ class HttpCaller:
             raise CallFailed(FailureKind.PROTOCOL, f"{call.title}: {why}") from error
 
     async def _ask(
-        self, client: httpx2.AsyncClient, call: Call, text: str, context: CallContext
+        self, client: httpx2.AsyncClient, call: Call, text: str, headers: Mapping[str, str]
     ) -> str:
         sent = _body(call, text)
-        async with client.stream(
-            call.method, call.url, headers=_headers(call, context), **sent
-        ) as response:
+        async with client.stream(call.method, call.url, headers=headers, **sent) as response:
             if response.status_code >= 300:
                 said = await _read(response.aiter_bytes(), _SAID * 4, cut=True)
                 raise _refused(call, response.status_code, said.decode("utf-8", "replace"))
@@ -107,7 +113,7 @@ def _body(call: Call, text: str) -> dict[str, Any]:
     return {"content": text.encode()}
 
 
-def _headers(call: Call, context: CallContext) -> Mapping[str, str]:
+def _headers(call: Call, context: CallContext, variables: Mapping[str, str]) -> Mapping[str, str]:
     found = {}
     if call.send == "text" and call.method != "GET":
         found["Content-Type"] = "text/plain; charset=utf-8"
@@ -116,7 +122,7 @@ def _headers(call: Call, context: CallContext) -> Mapping[str, str]:
         found["X-Longwatch-Shadow"] = "1"
     found |= call.headers
     for header, name in call.header_env.items():
-        value = os.environ.get(name)
+        value = variables.get(name)
         if value is None:
             message = f"{call.title}: the variable {name} for its header {header} is not set"
             raise CallFailed(FailureKind.UNAUTHORIZED, message)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Mapping
 from pathlib import Path
 
 from app.domain import directives as do
@@ -9,7 +11,7 @@ from app.domain import events as ev
 from app.domain.base import RunId
 from app.domain.call import Call
 from app.domain.contexts import step_context
-from app.domain.errors import DriverError
+from app.domain.errors import ConfigError, DriverError
 from app.domain.overtaken import Overtaken
 from app.domain.prompts import render
 from app.domain.run import Blocked, Failure, FailureKind, RunState, Unit
@@ -96,11 +98,21 @@ class CallWork:
             key=f"{self._run_id}/{directive.unit}/{directive.attempt}",
             shadow=state.run.shadow,
         )
-        return await self._core.http.ask(call, text, step.timeout_seconds, context)
+        named = await self._variables(call)
+        return await self._core.http.ask(call, text, step.timeout_seconds, context, named)
+
+    async def _variables(self, call: Call) -> Mapping[str, str]:
+        """What names in the call's declaration stand for. Raises CallFailed."""
+        env_file = self._core.recipe(self._run_id).env_file
+        try:
+            return await asyncio.to_thread(self._core.variables.of, env_file)
+        except ConfigError as error:
+            message = f"{call.title}: {error}"
+            raise CallFailed(FailureKind.UNAUTHORIZED, message) from error
 
     async def _command(self, step: CallStep, text: str, state: RunState) -> str:
         call, purpose = step.call, f"call of step {step.name}"
-        environment = child_environment(call.env) | {
+        environment = child_environment(call.env, named=await self._variables(call)) | {
             "LONGWATCH_RUN_ID": self._run_id,
             "LONGWATCH_STEP": step.name,
         }

@@ -15,6 +15,7 @@ from app.domain.overtaken import check_current
 from app.domain.run import RunState
 from app.domain.workflow import Recipe
 from app.engine.call_http import HttpCaller
+from app.engine.environment import Variables
 from app.engine.processes import ProcessRegistry
 from app.engine.workspaces import Workspaces
 from app.store.journal import Draft, Journal
@@ -44,6 +45,7 @@ class Core:
     processes: ProcessRegistry
     workspaces: Workspaces
     http: HttpCaller = field(default_factory=HttpCaller)
+    variables: Variables = field(default_factory=Variables)
     _changed: dict[RunId, asyncio.Event] = field(default_factory=dict)
 
     def state(self, run_id: RunId) -> RunState:

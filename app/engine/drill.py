@@ -72,7 +72,7 @@ class _NoRuns(Runs):
 
 
 async def _rehearse(core: Core, rollout_id: RolloutId, by: Actor) -> DrillReport:
-    clean = Redaction(()).clean
+    clean = Redaction((), core.variables).clean
     runs = _NoRuns(
         core, SessionKeeper(core, clean), ApprovalDesk(core, clean), Slots(1), active=False
     )

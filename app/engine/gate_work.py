@@ -31,6 +31,7 @@ class GateWork:
         if attempt is None:
             raise LongwatchError(f"step {directive.unit}: there is no result to check")
         workspace, base = await self._place(attempt, state)
+        env_file = self._core.recipe(self._run_id).env_file
         result = await run_gate(
             directive.gate,
             workspace=str(workspace),
@@ -43,7 +44,7 @@ class GateWork:
             commit=attempt.commit,
             project=state.run.project,
             workspaces=self._core.workspaces,
-            hidden=(str(self._core.paths.root),),
+            hidden=(str(self._core.paths.root), *filter(None, [env_file])),
         )
         result = result.model_copy(update={"log": self._desk.clean(result.log)})
         if attempt.commit is not None:

@@ -48,7 +48,10 @@ def _recipe(project: Project, name: str, path: PathEntry) -> Recipe:
         return project.recipe(path.workflow)
     if path.recorded:
         path = _loaded(project.root, path)
-    return Recipe(workflow=path.as_workflow(name), agents=(), rules=project.config.rules)
+    config = project.config
+    return Recipe(
+        workflow=path.as_workflow(name), agents=(), rules=config.rules, env_file=config.env_file
+    )
 
 
 def _loaded(root: Path, path: PathEntry) -> PathEntry:

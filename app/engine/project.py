@@ -18,8 +18,10 @@ from app.domain.toml_messages import not_among
 from app.domain.toml_source import refuse
 from app.domain.workflow import AgentConfig, Recipe, Workflow
 from app.domain.workflow_check import parse_workflow, sub_workflow_problems
+from app.engine.environment import read_env_file
 
 CONFIG_FILE = "longwatch.toml"
+_INSTRUCTIONS_LIMIT = 1024 * 1024  # characters of an agent's; no model takes more
 WORKFLOW_FOLDER = ".longwatch/workflows"
 
 
@@ -29,7 +31,7 @@ class Project:
     other."""
 
     root: Path
-    config: Config  # scripts of scripted agents are absolute paths here
+    config: Config  # with absolute paths, and what its files of instructions say
     workflows: Mapping[str, Workflow]
 
     def recipe(self, workflow: str) -> Recipe:
@@ -50,6 +52,7 @@ class Project:
             rules=self.config.rules,
             critical_deciders=self.config.approval.critical_deciders,
             parts=parts,
+            env_file=self.config.env_file,
         )
 
     def route(self, request: Request) -> RouteChoice:
@@ -82,8 +85,7 @@ def load_project(root: Path) -> Project:
     refuse(
         text, CONFIG_FILE, [*check_routes(config, tuple(workflows)), *_bad_scripts(root, config)]
     )
-    agents = tuple(_with_script(root, agent) for agent in config.agent)
-    return Project(root, config.model_copy(update={"agent": agents}), workflows)
+    return Project(root, with_files(root, config, text), workflows)
 
 
 def _workflows(root: Path, config: Config) -> dict[str, Workflow]:
@@ -156,6 +158,49 @@ def _read(root: Path, source: str) -> str:
     if not (root / source).exists():
         raise ConfigError(f"no {source} in {root}; run `longwatch init` there")
     return read_file(root / source, source)
+
+
+def with_files(root: Path, config: Config, text: str) -> Config:
+    """The configuration with absolute paths and the texts that it names (blocking).
+
+    `text` is the file's. Raises ConfigError for what cannot be read, and for a private file that
+    is not private.
+    """
+    problems = list[tuple[KeyPath, str]]()
+    agents = [
+        _with_instructions(root, _with_script(root, agent), ("agent", i), problems)
+        for i, agent in enumerate(config.agent)
+    ]
+    env_file = str((root / config.env_file).absolute()) if config.env_file else ""
+    if env_file:
+        try:
+            read_env_file(Path(env_file))
+        except ConfigError as error:
+            problems.append((("env_file",), str(error)))
+    refuse(text, CONFIG_FILE, problems)
+    return config.model_copy(update={"agent": tuple(agents), "env_file": env_file})
+
+
+def _with_instructions(
+    root: Path, agent: AgentConfig, at: KeyPath, problems: list[tuple[KeyPath, str]]
+) -> AgentConfig:
+    """With the texts of its files after its own; each under the file's name."""
+    if not agent.instructions_files:
+        return agent
+    said = [agent.instructions]
+    for i, name in enumerate(agent.instructions_files):
+        try:
+            if not (root / name).is_file():  # reading a pipe would never end
+                raise ConfigError("is not a file that can be read", source=name)
+            if text := read_file(root / name, name).strip():
+                said.append(f"{name}:\n\n{text}")
+        except ConfigError as error:
+            problems.append(((*at, "instructions_files", i), str(error)))
+    whole = "\n\n".join(filter(str.strip, said))
+    if len(whole) > _INSTRUCTIONS_LIMIT:
+        what = f"they are longer than {_INSTRUCTIONS_LIMIT:,} characters together"
+        problems.append(((*at, "instructions_files"), what))
+    return agent.model_copy(update={"instructions": whole})
 
 
 def _bad_scripts(root: Path, config: Config) -> Iterator[tuple[KeyPath, str]]:

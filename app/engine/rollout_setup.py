@@ -164,4 +164,5 @@ def _judge(project: Project, rule: CompareRule) -> Recipe | None:
     """What a judge's runs pin; None where no agent judges."""
     if rule.by != "judge":
         return None
-    return judge_recipe(rule, next(a for a in project.config.agent if a.name == rule.agent))
+    agent = next(a for a in project.config.agent if a.name == rule.agent)
+    return judge_recipe(rule, agent, project.config.env_file)

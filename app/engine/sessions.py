@@ -4,14 +4,20 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from app.agents.protocol import AgentSession, SessionSpec
 from app.domain import events as ev
 from app.domain.base import ApprovalId, RunId, SessionId
-from app.domain.errors import DriverError, LongwatchError, OwnershipError, StoreError
+from app.domain.errors import (
+    ConfigError,
+    DriverError,
+    LongwatchError,
+    OwnershipError,
+    StoreError,
+)
 from app.domain.run import Run, RunState, Unit
 from app.domain.session import Chunk, ChunkKind, Continuity, Session, SessionState
 from app.domain.shadow import agent_in_shadow
@@ -127,16 +133,19 @@ class SessionKeeper:
         driver = await asyncio.to_thread(self._core.drivers.get, agent.driver)
         if driver is None:
             raise DriverError(f"agent {agent.name}: there is no driver named {agent.driver}")
+        recipe = self._core.recipe(run.run_id)
+        variables = await self._variables(agent, recipe.env_file)
         spec = SessionSpec(
             session_id=session.session_id,
             agent=agent,
             workspace=session.workspace,
-            env=child_environment(agent.env),
+            env=child_environment(agent.env, named=variables),
             processes=self._core.processes.host(run.run_id),
             folder=str(self._core.paths.sessions / session.session_id),
-            hidden=(str(self._core.paths.root),),
+            hidden=(str(self._core.paths.root), *filter(None, [recipe.env_file])),
             clean=self._clean,
             used=session.usage,
+            variables=variables,
         )
         if session.native_id is None:
             opened = await driver.open(spec)
@@ -159,6 +168,13 @@ class SessionKeeper:
         said = _CONTINUITY[opened.continuity].format(agent=agent.name, driver=agent.driver)
         transcript.say(ChunkKind.NOTICE, said)
         return live
+
+    async def _variables(self, agent: AgentConfig, env_file: str) -> Mapping[str, str]:
+        """What names in the agent's configuration stand for. Raises DriverError."""
+        try:
+            return await asyncio.to_thread(self._core.variables.of, env_file)
+        except ConfigError as error:
+            raise DriverError(f"agent {agent.name}: {error}") from error
 
     async def _transcript(self, session_id: SessionId) -> Transcript:
         newest = await self._core.journal.reader.chunks(session_id, limit=1)

@@ -65,7 +65,7 @@ class Supervisor:
         self._lock = lock
         self._journal = core.journal
         self._broadcast = Broadcast()
-        redaction = Redaction(core.journal.projection.recipes.values())
+        redaction = Redaction(core.journal.projection.recipes.values(), core.variables)
         clean = redaction.clean
         self._keeper = SessionKeeper(core, clean)
         self._desk = ApprovalDesk(core, clean)

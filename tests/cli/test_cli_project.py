@@ -147,3 +147,30 @@ def test_doctor_tells_what_is_missing(
     assert ran.code == 1
     assert "git: install git" in ran.out
     assert "codex: no agent was found; one is enough: `npm install -g @openai/codex`" in ran.out
+
+
+def test_doctor_tells_which_variables_the_project_here_needs(
+    longwatch: CommandLine, project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("GROQ_API_KEY", raising=False)
+    longwatch("init")
+    config = project / "longwatch.toml"
+    agent = '[[agent]]\nname = "talker"\ndriver = "model"\nmodel = "groq/llama"\n'
+    config.write_text(f'env_file = "keys.env"\n{config.read_text()}\n{agent}')
+    keys = project / "keys.env"
+
+    def check() -> dict[str, str]:
+        found: list[dict[str, str]] = longwatch("doctor", "--json").json()
+        return next(check for check in found if check["name"] in ("variables", "project"))
+
+    assert check() == {
+        "name": "variables",
+        "result": "note",
+        "found": f"0 of 1 set that {config} needs",
+        "fix": f"set GROQ_API_KEY where the supervisor runs, or in {keys}",
+    }
+    keys.touch(0o644)
+    assert (check()["result"], "chmod 600" in check()["fix"]) == ("bad", True)
+    keys.chmod(0o600)
+    keys.write_text("GROQ_API_KEY=x\n")
+    assert check()["result"] == "ok"

@@ -157,3 +157,40 @@ def test_a_folder_in_place_of_the_file_is_one_sentence(tmp_path: Path) -> None:
 def test_a_byte_order_mark_does_no_harm(root: Path) -> None:
     (root / "longwatch.toml").write_text(CONFIG, "utf-8-sig")
     assert isinstance(load_project(root), Project)
+
+
+def test_files_of_instructions_are_read_and_pinned(root: Path) -> None:
+    write(root, "agents/SOUL.md", "\ufeffYou are kind.\n")
+    write(root, "agents/EMPTY.md", "\n")
+    more = (
+        'instructions = "Be brief."\ninstructions_files = ["agents/SOUL.md", "agents/EMPTY.md"]\n'
+    )
+    write(root, "longwatch.toml", CONFIG.replace('name = "critic"\n', 'name = "critic"\n' + more))
+    recipe = load_project(root).recipe("careful")
+    assert recipe.agent("critic").instructions == "Be brief.\n\nagents/SOUL.md:\n\nYou are kind."
+    write(root, "agents/SOUL.md", "You are unkind.")
+    assert load_project(root).recipe("careful").digest != recipe.digest
+
+
+def test_files_of_instructions_that_cannot_be_used_are_named(root: Path) -> None:
+    more = 'instructions_files = ["none.md", "scripts"]\n'
+    write(root, "longwatch.toml", CONFIG.replace('name = "critic"\n', 'name = "critic"\n' + more))
+    assert refused(root) == (
+        "longwatch.toml:7: agent[1].instructions_files[0]: none.md: is not a file that can be read"
+        " (and 1 more problem in this file)"
+    )
+    for outside in ("../x.md", "/etc/passwd", "."):
+        changed = CONFIG.replace('"critic"\n', f'"critic"\ninstructions_files = ["{outside}"]\n')
+        write(root, "longwatch.toml", changed)
+        assert f'"{outside}" does not name a file inside the project' in refused(root)
+
+
+def test_a_private_file_is_absolute_in_the_recipe_and_must_be_private(root: Path) -> None:
+    write(root, "longwatch.toml", 'env_file = ".longwatch/secrets.env"\n' + CONFIG)
+    path = root / ".longwatch/secrets.env"
+    assert load_project(root).recipe("careful").env_file == str(path)  # it need not be there
+    path.touch(0o644)
+    assert refused(root) == (
+        f"longwatch.toml:1: env_file: {path}: holds secrets and others may use it (mode 0644): run"
+        f" `chmod 600 {path}`"
+    )

@@ -163,13 +163,18 @@ async def test_a_busy_service_is_asked_again_with_a_key_of_its_own(
 async def test_streams_headers_and_plain_text(
     supervisor: Supervisor, tmp_path: Path, stable: Service, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("ANSWERS_TOKEN", "s3cret-token-value")
+    monkeypatch.delenv("ANSWERS_TOKEN", raising=False)
     stable.manner = "stream"
     declared = (
         f'[rollout.stable]\nurl = "{stable.url}"\nsend = "text"\nstream = true\nanswer = "text"\n'
         'headers = {"X-Team" = "red"}\nheader_env = {"Authorization" = "ANSWERS_TOKEN"}\n'
     )
-    room = Room(supervisor, a_rollout_project(tmp_path / "project", declared, more=""))
+    project = a_rollout_project(tmp_path / "project", declared, more="")
+    config, secrets = project / "longwatch.toml", project / ".longwatch/secrets.env"
+    config.write_text('env_file = ".longwatch/secrets.env"\n' + config.read_text())
+    secrets.touch(0o600)
+    secrets.write_text("ANSWERS_TOKEN=s3cret-token-value\n")
+    room = Room(supervisor, project)
     state = await until(supervisor, await room.ask("a b c"), over)
     assert final_output(state) == "stable:abc"
     ((headers, body),) = stable.seen
@@ -177,7 +182,7 @@ async def test_streams_headers_and_plain_text(
     assert body == "a b c"
     events = [event.model_dump_json() for event in await supervisor.events(after=0)]
     assert not any("s3cret-token-value" in event for event in events)
-    monkeypatch.delenv("ANSWERS_TOKEN")
+    secrets.unlink()
     state = await until(supervisor, await room.ask("again"), over)
     assert state.run.state is TaskState.FAILED and "ANSWERS_TOKEN" in state.run.reason
 

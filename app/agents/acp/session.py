@@ -52,6 +52,7 @@ class AcpSession:
 
     def __init__(self, spec: SessionSpec, process: Process) -> None:
         self._name = f"agent {spec.agent.name}"
+        self._instructions = spec.agent.instructions.strip()
         self._questions = Questions()
         self._service = Service(spec, self._ask_own, self._own_done)
         self._translator = Translator(spec.used)
@@ -77,6 +78,8 @@ class AcpSession:
         self.native_id = self._service.session_id = native_id
         self.continuity = continuity
         self._notes += notes
+        if continuity is not Continuity.RESUMED and self._instructions:
+            self._untold.append(self._instructions)  # the protocol has no other place for them
 
     def tell_mode(self, mode: str, choices: Sequence[tuple[str, str]]) -> None:
         """Say at the first turn which of the agent's modes is in force: some never ask."""

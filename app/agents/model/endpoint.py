@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from pydantic_ai import exceptions as errors
@@ -42,14 +42,14 @@ def endpoint_of(agent: AgentConfig) -> Endpoint:
     return Endpoint(ref.model, api, base_url, agent.api_key_env or key_env(ref.provider))
 
 
-def make_model(agent: AgentConfig) -> Model:
-    """The agent's model. Raises DriverError when its key is missing."""
+def make_model(agent: AgentConfig, variables: Mapping[str, str]) -> Model:
+    """The agent's model, with a key out of `variables`. Raises DriverError when it is missing."""
     end = endpoint_of(agent)
-    key = os.environ.get(end.key_env, "") if end.key_env else ""
+    key = variables.get(end.key_env, "") if end.key_env else ""
     if end.key_env and not key and not agent.base_url:
         raise DriverError(
-            f"{end.key_env} is not set where the supervisor runs; set it there, or name another "
-            "variable with `api_key_env`"
+            f"{end.key_env} is not set where the supervisor runs; set it there, put it into the "
+            "file that `env_file` names, or name another variable with `api_key_env`"
         )
     if end.api == "messages":
         from pydantic_ai.models.anthropic import AnthropicModel

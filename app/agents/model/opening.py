@@ -24,9 +24,10 @@ again in other words. When the task is done, answer with what was asked for, and
 
 async def open_session(spec: SessionSpec, *, resume: bool) -> ModelSession:
     """Raises DriverError when the model cannot be used or the folder cannot be read."""
-    model = await asyncio.to_thread(make_model, spec.agent)
+    model = await asyncio.to_thread(make_model, spec.agent, spec.variables)
     path = Path(spec.folder) / _FILE
-    instructions = _INSTRUCTIONS.format(workspace=spec.workspace)
+    ours = _INSTRUCTIONS.format(workspace=spec.workspace)
+    instructions = "\n\n".join([ours, *filter(None, [spec.agent.instructions.strip()])])
     notes = []
     continuity = Continuity.RESUMED if resume else Continuity.FRESH
     try:

@@ -151,6 +151,18 @@ async def test_a_session_that_the_agent_has_lost_begins_anew(fake_spec: Spec) ->
     await session.close()
 
 
+async def test_instructions_stand_before_the_first_prompt_of_a_new_conversation(
+    fake_spec: Spec,
+) -> None:
+    session = await AcpDriver().open(fake_spec("echo", instructions="Be kind.\n"))
+    said = [end_of(await play(session, text, turn=n)).text for n, text in ((1, "go"), (2, "on"))]
+    assert said == ["Be kind.\n\ngo", "on"]
+    await session.close()
+    taken_up = await AcpDriver().resume(fake_spec("echo", instructions="Be kind."), "session-1")
+    assert end_of(await play(taken_up, "go on")).text == "go on"
+    await taken_up.close()
+
+
 async def test_usage_context_and_cost_are_reported(fake_spec: Spec) -> None:
     session = await AcpDriver().open(fake_spec("echo"))
     await play(session, "one")

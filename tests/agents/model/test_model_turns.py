@@ -230,6 +230,18 @@ async def test_the_key_goes_to_the_endpoint_and_not_to_commands(
     assert "planted-key" not in str(events) and "planted-key" not in str(model.requests)
 
 
+async def test_keys_come_from_what_the_engine_hands_over_and_instructions_are_told(
+    spec: Spec, model: ModelServer
+) -> None:
+    asked_for = spec(api_key_env="ITS_KEY", instructions="You are called Ada.")
+    given = replace(asked_for, variables={"ITS_KEY": "planted-key"})
+    assert "planted-key" not in repr(given)
+    events = await turn(given, "SAY: hi")
+    assert end_of(events).text == "hi"
+    assert model.headers[0]["authorization"] == "Bearer planted-key"
+    assert "You are called Ada." in str(model.requests[0]["messages"])
+
+
 async def test_a_reader_is_offered_nothing_that_writes(spec: Spec, model: ModelServer) -> None:
     await turn(spec(sandbox="read-only"), "SAY: hi")
     tools = [tool["function"]["name"] for tool in model.requests[0]["tools"]]  # type: ignore[attr-defined]
