@@ -74,6 +74,15 @@ class UsageReported:
 
 
 @dataclass(frozen=True, slots=True)
+class Switched:
+    """One of the agent's models is not to be had: it goes on with another, for this turn."""
+
+    before: str
+    model: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
 class TurnDone:
     """Always the last event of a prompt's stream. `text` is the agent's final message."""
 
@@ -90,6 +99,7 @@ AgentEvent = (
     | ToolStarted
     | ToolFinished
     | UsageReported
+    | Switched
     | TurnDone
 )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -12,10 +13,18 @@ from app.cli.project import project_root
 from app.cli.reach import AnyClient, ask
 from app.domain.approval import Action, ApprovalRule, StoredRule
 from app.domain.base import Model, SessionId
+from app.domain.errors import NotFound
 from app.domain.request import Request, Risk
 from app.domain.routing import RouteChoice, RuleReport
+from app.domain.toml_messages import not_among
+from app.domain.tool_list import RULE, refusal
 from app.domain.toolcall import ToolCall, ToolKind
 from app.store.paths import StorePaths
+
+if TYPE_CHECKING:
+    from app.domain.config import Config
+    from app.domain.policy import PolicyAnswer
+    from app.domain.risk import Assessment
 
 
 class RouteExplained(Model):
@@ -97,13 +106,12 @@ def policy_command() -> None:
 
 @policy_command.command("explain")
 @click.option("--shell", "command", required=True, metavar="CMD", help="The shell command.")
-@click.option("--agent", default="", help="The configured agent that asks.")
+@click.option("--agent", "name", default="", help="The agent that asks: its tool list counts too.")
 @project_option
 @json_option
 @store_option
-def policy_explain_command(command: str, agent: str, project: Path | None, as_json: bool) -> None:
+def policy_explain_command(command: str, name: str, project: Path | None, as_json: bool) -> None:
     """Say how risky CMD is judged, which rule decides, and what it answers."""
-    from app.domain.policy import decide, in_order
     from app.domain.risk import assess
     from app.engine.project import load_project
 
@@ -112,10 +120,7 @@ def policy_explain_command(command: str, agent: str, project: Path | None, as_js
         call_id="", tool="shell", kind=ToolKind.SHELL, title=command, command=command, cwd=str(root)
     )
     assessment = assess(call, str(root))
-    rules = in_order(load_project(root).config.rules, _stored_rules(root))
-    answer = decide(
-        call, assessment, rules, agent=agent, session=SessionId(""), workspace=str(root)
-    )
+    answer = _answer(load_project(root).config, name, call, assessment, root)
     explained = PolicyExplained(
         command=command,
         risk=assessment.risk,
@@ -129,6 +134,21 @@ def policy_explain_command(command: str, agent: str, project: Path | None, as_js
     say(f"{explained.action}" + (f", by {explained.rule}" if explained.rule else ""))
     say(f"risk {explained.risk}" + "".join(f"\n  {why}" for why in explained.risk_reasons))
     return say(explained.reason) if explained.reason else None
+
+
+def _answer(
+    config: Config, name: str, call: ToolCall, assessment: Assessment, root: Path
+) -> PolicyAnswer:
+    """By the agent's tool list first, where one is named, then by rules. Raises NotFound."""
+    from app.domain.policy import PolicyAnswer, decide, in_order
+
+    agent = next((agent for agent in config.agent if agent.name == name), None)
+    if agent is None and name:
+        raise NotFound(not_among(f'there is no agent "{name}"', name, config.agent_names))
+    if agent is not None and (refused := refusal(agent, call)):
+        return PolicyAnswer(action=Action.DENY, rule=RULE, reason=refused)
+    rules = in_order(config.rules, _stored_rules(root))
+    return decide(call, assessment, rules, agent=name, session=SessionId(""), workspace=str(root))
 
 
 def _stored_rules(root: Path) -> list[ApprovalRule]:

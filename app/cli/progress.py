@@ -74,4 +74,6 @@ def _session(payload: Payload, state: RunState) -> str:
             return f"{state.sessions[key].step}: session lost: {why}"
         case ev.SessionStuck(session_id=key, why=why):
             return f"{state.sessions[key].step}: seems stuck: {why}"
+        case ev.ModelSwitched(session_id=key, model=model, why=why):
+            return f"{state.sessions[key].step}: goes on with {model}: {why}"
     return ""

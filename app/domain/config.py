@@ -11,7 +11,13 @@ from app.domain.approval import Action, ApprovalRule, RuleMatch
 from app.domain.base import Model
 from app.domain.gate import Name, Text
 from app.domain.named import address_problem, inside_problem, variable_problem
-from app.domain.providers import DEFAULT_MODEL, PROVIDERS, find_provider, split_model
+from app.domain.providers import (
+    DEFAULT_MODEL,
+    PROVIDERS,
+    find_provider,
+    shares_endpoint,
+    split_model,
+)
 from app.domain.request import Risk
 from app.domain.rollout_config import RolloutEntry, path_problems, rollout_problems
 from app.domain.routing import RouteRule
@@ -19,6 +25,7 @@ from app.domain.step import OPERATOR
 from app.domain.toml_lines import KeyPath
 from app.domain.toml_messages import not_among
 from app.domain.toml_source import load_toml, refuse
+from app.domain.tool_list import tool_problem
 from app.domain.workflow import AgentConfig
 
 Found = Iterator[tuple[KeyPath, str]]
@@ -32,6 +39,7 @@ _ONLY_FOR = {
     "compact_messages": ("model",),
     "compact_percent": ("model",),
     "context_tokens": ("model",),
+    "fallbacks": ("model",),
     "mode": ("acp",),
     "script": ("scripted",),
     "speed": ("scripted",),
@@ -175,28 +183,39 @@ def _agent(at: KeyPath, agent: AgentConfig) -> Found:
     for i, file in enumerate(agent.instructions_files):
         if problem := inside_problem(file):
             yield (*at, "instructions_files", i), problem
+    for i, name in enumerate(agent.tools or ()):
+        if (wrong := tool_problem(name)) is not None:
+            yield (*at, "tools", i), wrong
 
 
 def _endpoint(at: KeyPath, agent: AgentConfig) -> Found:
     """What must be known of a model before anybody is paid."""
-    named = split_model(agent.model or DEFAULT_MODEL)
+    yield from _model((*at, "model"), agent.model or DEFAULT_MODEL, agent.base_url)
+    for i, name in enumerate(agent.fallbacks):
+        own = shares_endpoint(agent.model or DEFAULT_MODEL, name)
+        yield from _model((*at, "fallbacks", i), name, agent.base_url if own else "")
+        if name in (agent.model or DEFAULT_MODEL, *agent.fallbacks[:i]):
+            yield (*at, "fallbacks", i), f'"{name}" is tried before already'
+    if agent.base_url and (wrong := address_problem(agent.base_url)):
+        yield (*at, "base_url"), wrong
+    if agent.api_key_env and (wrong := variable_problem(agent.api_key_env)):
+        yield (*at, "api_key_env"), wrong
+
+
+def _model(at: KeyPath, name: str, base_url: str) -> Found:
+    """Whether it can be told where a model is."""
+    named = split_model(name)
     provider = find_provider(named.provider)
     if not named.model or not named.provider:
-        yield (*at, "model"), 'not "provider/model", such as "anthropic/claude-sonnet-4-5"'
-    if agent.base_url:
-        if problem := address_problem(agent.base_url):
-            yield (*at, "base_url"), problem
-    elif provider is None:
+        yield at, 'not "provider/model", such as "anthropic/claude-sonnet-4-5"'
+    if base_url:
+        return
+    if provider is None:
         names = [p.name for p in PROVIDERS if p.base_url]
         what = f'no provider "{named.provider}" is known, and no `base_url` says where it is'
-        yield (*at, "model"), not_among(what, named.provider, names)
+        yield at, not_among(what, named.provider, names)
     elif provider.base_url is None:
-        yield (
-            (*at, "model"),
-            f'"{provider.name}" cannot be used by driver "model": {provider.instead}',
-        )
-    if agent.api_key_env and (problem := variable_problem(agent.api_key_env)):
-        yield (*at, "api_key_env"), problem
+        yield at, f'"{provider.name}" cannot be used by driver "model": {provider.instead}'
 
 
 def _route(at: KeyPath, route: RouteRule) -> Found:

@@ -172,6 +172,16 @@ class SessionMoving(Model):
     session_id: SessionId
 
 
+class ModelSwitched(Model):
+    """A model is not to be had: the session goes on with another of its agent's, for this turn."""
+
+    type: Literal["model_switched"] = "model_switched"
+    session_id: SessionId
+    before: str
+    model: str
+    why: str
+
+
 class SessionClosed(Model):
     type: Literal["session_closed"] = "session_closed"
     session_id: SessionId
@@ -483,6 +493,7 @@ Payload = Annotated[
     | SessionLost
     | SessionStuck
     | SessionMoving
+    | ModelSwitched
     | SessionClosed
     | AttemptStarted
     | TurnStarted

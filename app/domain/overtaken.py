@@ -25,6 +25,7 @@ _STILL_TRUE = (
     ev.SessionLost,
     ev.SessionStuck,
     ev.SessionMoving,
+    ev.ModelSwitched,
     ev.SessionClosed,
     ev.TurnEnded,
     ev.ItemFinished,

@@ -133,3 +133,10 @@ def split_model(reference: str) -> ModelRef:
     if not slash:
         return ModelRef(DEFAULT_PROVIDER, reference)
     return ModelRef(canonical(provider), model)
+
+
+def shares_endpoint(first: str, name: str) -> bool:
+    """Whether an address, a key variable and a dialect that are configured for the model `first`
+    are those of the model `name` too: of the same provider, or of one that nobody knows."""
+    provider = split_model(name).provider
+    return find_provider(provider) is None or provider == split_model(first).provider

@@ -57,7 +57,9 @@ def _without_delay_of(s: RunState, attempt: Attempt) -> RunState:
 
 
 def _turn_started(s: RunState, p: ev.TurnStarted, e: Event) -> RunState:
-    s = with_session(s, p.session_id, turn=p.turn, turn_open=True, state=SessionState.WORKING)
+    s = with_session(
+        s, p.session_id, turn=p.turn, turn_open=True, state=SessionState.WORKING, fallback=""
+    )
     return with_attempt(s, p.key, session_id=p.session_id, turn=p.turn)
 
 

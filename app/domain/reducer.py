@@ -107,6 +107,10 @@ def _session_moving(s: RunState, p: ev.SessionMoving, e: Event) -> RunState:
     return with_session(s, p.session_id, stuck=None)
 
 
+def _model_switched(s: RunState, p: ev.ModelSwitched, e: Event) -> RunState:
+    return with_session(s, p.session_id, fallback=p.model)
+
+
 def _session_closed(s: RunState, p: ev.SessionClosed, e: Event) -> RunState:
     return with_session(s, p.session_id, state=SessionState.CLOSED, closed_reason=p.why)
 
@@ -127,6 +131,7 @@ _APPLY: dict[type, Any] = {
     ev.SessionLost: _session_lost,
     ev.SessionStuck: _session_stuck,
     ev.SessionMoving: _session_moving,
+    ev.ModelSwitched: _model_switched,
     ev.SessionClosed: _session_closed,
     ev.TurnEnded: _turn_ended,
     ev.UsageUpdated: _usage_updated,

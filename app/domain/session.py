@@ -75,6 +75,7 @@ class Session(Model):
     opened_at: datetime
     closed_reason: str = ""
     stuck: Stuck | None = None
+    fallback: str = ""  # the model in use in this turn, when it is not the agent's first
 
 
 class Process(Model):

@@ -16,6 +16,7 @@ class ToolKind(StrEnum):
     READ = "read"
     FETCH = "fetch"
     PROCESS = "process"  # looks after a process that its session has started
+    MCP = "mcp"  # a tool of an MCP server, `mcp:<server>/<tool>`
     OTHER = "other"
 
 

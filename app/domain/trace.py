@@ -162,6 +162,8 @@ def _of_session(payload: Payload, before: RunState) -> _Said | None:
             return _session("session_stuck", key, before, why)
         case ev.SessionMoving(session_id=key):
             return _session("session_moving", key, before)
+        case ev.ModelSwitched(session_id=key, model=model, why=why):
+            return _session("model_switched", key, before, _with(model, why))
         case ev.SessionClosed(session_id=key, why=why):
             return _session("session_closed", key, before, why)
         case ev.CallStarted(step=step):

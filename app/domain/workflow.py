@@ -55,6 +55,7 @@ class AgentConfig(Model):
     name: Name
     driver: Literal["acp", "codex", "model", "scripted"]
     model: str = ""  # model driver: "provider/name"
+    fallbacks: tuple[Text, ...] = ()  # model driver: further models, while those before are away
     base_url: str = ""  # model driver: an endpoint of your own
     api: Api | None = None  # model driver: what the endpoint speaks; None: as its provider
     api_key_env: str = ""  # model driver: the variable with the key; only the driver sees it
@@ -65,6 +66,8 @@ class AgentConfig(Model):
     compact_messages: int = Field(default=400, ge=10, le=100_000)
     mode: str = ""  # acp driver: one of the agent's own modes
     auth: str = ""  # acp driver: the agent's way to sign in that is to be used
+    # What it may call at all, before any rule is asked (`app.domain.tool_list`); None: no limit
+    tools: tuple[Text, ...] | None = None
     command: tuple[Text, ...] = ()  # how to start it; the driver's default when empty
     sandbox: Literal["read-only", "workspace-write", "danger-full-access", "bubblewrap"] = (
         "workspace-write"

@@ -19,11 +19,12 @@ from app.domain.workflow import Recipe
 from app.engine.approvals import ApprovalDesk
 from app.engine.core import Core
 from app.engine.failing import attempt_failed
+from app.engine.fates import lost_call, settled_calls
 from app.engine.merging import Merging
 from app.engine.prompting import write_prompt
 from app.engine.sessions import LiveSession, SessionKeeper
 from app.engine.slots import Slots
-from app.engine.turns import Turn, TurnResult, TurnSpec, lost_call, settled_calls
+from app.engine.turns import Turn, TurnResult, TurnSpec
 
 _OUTPUT_LIMIT = 1024 * 1024  # characters of an artefact that are kept in the journal
 _RESUMES = 2  # how often a turn is taken up again by itself when its agent dies

@@ -25,6 +25,7 @@ from app.domain.run import RunState
 from app.domain.session import Session
 from app.domain.shadow import in_shadow
 from app.domain.text import clip, printable
+from app.domain.tool_list import RULE, refusal
 from app.domain.toolcall import ToolCall
 from app.engine.core import Core
 
@@ -65,26 +66,40 @@ class ApprovalDesk:
         if known is not None:
             asker.waiting.add(known.approval_id)
             return await self._again(run_id, known, call, asker)
-        answer = decide(
-            raw,
-            assessment,
-            self.rules(run_id),
-            agent=asker.session.agent,
-            session=asker.session.session_id,
-            workspace=asker.session.workspace,
-        )
-        if self._core.state(run_id).run.shadow:
-            answer = in_shadow(raw, assessment, answer)
-        elif why := self._happened_before(asker, call, assessment.risk):
-            answer = PolicyAnswer(action=Action.ASK, rule="after a restart", reason=why)
         deciders = self._deciders(run_id, assessment.risk)
-        if deciders > 1 and answer.action is Action.ALLOW:
-            why = f"{deciders} persons must allow what is critical, whatever a rule says"
-            answer = PolicyAnswer(action=Action.ASK, rule=answer.rule, reason=why)
+        answer = self._policy(asker, raw, call, assessment, deciders)
         approval = self._approval(asker, asked, call, assessment, answer)
         approval = approval.model_copy(update={"deciders": deciders})
         asker.waiting.add(approval.approval_id)
         return await self._record(run_id, approval, answer)
+
+    def _policy(
+        self, asker: Asker, raw: ToolCall, call: ToolCall, assessment: Assessment, deciders: int
+    ) -> PolicyAnswer:
+        """What is decided without a person: the agent's tool list first, then rules."""
+        session = asker.session
+        if (refused := self.unlisted(session, raw)) is not None:
+            return PolicyAnswer(action=Action.DENY, rule=RULE, reason=refused)
+        answer = decide(
+            raw,
+            assessment,
+            self.rules(session.run_id),
+            agent=session.agent,
+            session=session.session_id,
+            workspace=session.workspace,
+        )
+        if self._core.state(session.run_id).run.shadow:
+            answer = in_shadow(raw, assessment, answer)
+        elif why := self._happened_before(asker, call, assessment.risk):
+            answer = PolicyAnswer(action=Action.ASK, rule="after a restart", reason=why)
+        if deciders > 1 and answer.action is Action.ALLOW:
+            why = f"{deciders} persons must allow what is critical, whatever a rule says"
+            answer = PolicyAnswer(action=Action.ASK, rule=answer.rule, reason=why)
+        return answer
+
+    def unlisted(self, session: Session, call: ToolCall) -> str | None:
+        """Why the tool list of the session's agent does not let a call be made; None if it does."""
+        return refusal(self._core.recipe(session.run_id).agent(session.agent), call)
 
     def _deciders(self, run_id: RunId, risk: Risk) -> int:
         """How many persons must allow a call of this risk."""

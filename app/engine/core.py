@@ -29,6 +29,7 @@ _IN_A_TURN = (
     ev.ItemFinished,
     ev.SessionStuck,
     ev.SessionMoving,
+    ev.ModelSwitched,
 )
 
 

@@ -6,7 +6,7 @@ from app.domain import events as ev
 from app.domain.approval import ApprovalState
 from app.domain.run import RunState
 from app.domain.session import SessionState
-from app.engine.turns import lost_call
+from app.engine.fates import lost_call
 
 
 def recover(state: RunState) -> list[ev.Payload]:

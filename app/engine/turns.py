@@ -16,6 +16,7 @@ from app.agents.protocol import (
     ItemDone,
     Prompt,
     SettledCall,
+    Switched,
     TextDelta,
     ToolFinished,
     ToolStarted,
@@ -23,16 +24,15 @@ from app.agents.protocol import (
     UsageReported,
 )
 from app.domain import events as ev
-from app.domain.approval import Action, Approval, ApprovalState, Settlement
-from app.domain.base import SessionId
+from app.domain.approval import Action, Approval, ApprovalState
 from app.domain.errors import DriverError
-from app.domain.request import Risk
-from app.domain.run import Failure, FailureKind, RunState, Unit
+from app.domain.run import Failure, FailureKind, Unit
 from app.domain.session import ChunkKind, Session, SessionState, StuckKind, Usage
 from app.domain.text import clip, one_line, printable
 from app.domain.toolcall import ToolCall, ToolKind, ToolOutcome
 from app.engine.approvals import ApprovalDesk, Asker
 from app.engine.core import Core
+from app.engine.fates import fate
 from app.engine.progress import Progress
 from app.engine.sessions import LiveSession
 
@@ -212,11 +212,22 @@ class Turn:
             case ApprovalGone(call_id=call_id, why=why):
                 await self._gone(call_id, why)
             case ToolStarted(call=call):
-                self._show(call)
+                self._started(call)
             case ToolFinished(call_id=call_id, outcome=outcome):
                 await self._finished(call_id, outcome)
             case UsageReported(usage=usage):
                 self._note_usage(usage)
+            case Switched():
+                self._switched(event)
+
+    def _switched(self, event: Switched) -> None:
+        why = one_line(self._desk.clean(event.why), 500)
+        switched = ev.ModelSwitched(
+            session_id=self._live.session_id, before=event.before, model=event.model, why=why
+        )
+        self._core.note(self._live.run_id, switched)
+        said = f"{why}; going on with {event.model} for this turn"
+        self._live.transcript.say(ChunkKind.NOTICE, said)
 
     def _note_usage(self, usage: Usage) -> None:
         """Told while it grows, for who watches and for budgets; the whole of it at the end."""
@@ -254,6 +265,11 @@ class Turn:
         answer = await self._desk.ask(asker, asked)
         if answer is not None:
             await give(self._live, asked.call.call_id, answer)
+
+    def _started(self, call: ToolCall) -> None:
+        if call.call_id not in self._shown and (why := self._desk.unlisted(self._session(), call)):
+            self._live.transcript.say(ChunkKind.NOTICE, f"done without asking, though {why}")
+        self._show(call)
 
     def _show(self, call: ToolCall) -> None:
         if call.call_id in self._shown:
@@ -301,7 +317,7 @@ class Turn:
         if self._usage is not None:
             events.append(ev.UsageUpdated(session_id=self._live.session_id, usage=self._usage))
         for approval in self._of_turn():
-            events.extend(_fate(approval, lost=done.status == "failed"))
+            events.extend(fate(approval, lost=done.status == "failed"))
         failure = done.failure
         if failure is not None:
             message = one_line(self._desk.clean(failure.message), 1000)
@@ -315,48 +331,6 @@ class Turn:
             )
         )
         return tuple(events)
-
-
-def settled_calls(state: RunState, session_id: SessionId, turn: int) -> tuple[SettledCall, ...]:
-    """What is known of the tool calls that a turn made before it was cut off."""
-    found = []
-    for approval in state.approvals.values():
-        if approval.session_id != session_id or approval.turn != turn:
-            continue
-        summary = approval.outcome.summary if approval.outcome else ""
-        if approval.state in (ApprovalState.EXECUTED, ApprovalState.FAILED):
-            found.append(SettledCall(approval.call, "done", summary))
-        elif approval.settlement is Settlement.TREAT_AS_DONE:
-            found.append(SettledCall(approval.call, "done", "the operator says it was done"))
-        elif approval.settlement is Settlement.RUN_AGAIN:
-            found.append(SettledCall(approval.call, "run_again"))
-        elif approval.state is ApprovalState.DENIED and approval.told:
-            # One that the operator gave while no agent was there is still to be told.
-            reason = approval.decision.reason if approval.decision else ""
-            found.append(SettledCall(approval.call, "denied", reason))
-    return tuple(found)
-
-
-def _fate(approval: Approval, *, lost: bool) -> list[ev.Payload]:
-    """What becomes of an approval that is still open when its turn ends."""
-    if approval.state is ApprovalState.PERMITTED:
-        if lost:
-            return lost_call(approval, "its agent was lost before it reported an outcome")
-        summary = "the agent ended its turn without reporting an outcome"
-        outcome = ToolOutcome(ok=True, summary=summary)
-        return [ev.ApprovalOutcome(approval_id=approval.approval_id, outcome=outcome)]
-    if approval.state in (ApprovalState.PENDING, ApprovalState.APPROVED) and not lost:
-        why = "the agent ended its turn without waiting for the answer"
-        return [ev.ApprovalWithdrawn(approval_id=approval.approval_id, why=why)]
-    return []
-
-
-def lost_call(approval: Approval, why: str) -> list[ev.Payload]:
-    """A permitted call whose outcome nobody knows: a question, unless it only reads."""
-    if approval.risk is Risk.LOW:
-        gone = "its outcome is unknown; reading is simply done again"
-        return [ev.ApprovalWithdrawn(approval_id=approval.approval_id, why=gone)]
-    return [ev.ApprovalUncertain(approval_id=approval.approval_id, why=why)]
 
 
 async def give(live: LiveSession, call_id: str, answer: Answer) -> None:

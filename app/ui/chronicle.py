@@ -57,6 +57,8 @@ def describe(payload: ev.Payload) -> tuple[str, str]:
             return name, f"{payload.continuity} ({payload.native_id})"
         case ev.SessionLost(why=why) | ev.SessionClosed(why=why) | ev.SessionStuck(why=why):
             return name, why
+        case ev.ModelSwitched(model=model, why=why):
+            return name, _with(model, why)
         case ev.AttemptStarted(attempt=attempt):
             return name, f"{attempt.unit} {attempt.attempt}, {attempt.cause}"
         case ev.TurnEnded():

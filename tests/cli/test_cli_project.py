@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -97,6 +98,13 @@ def test_policy_explain_says_risk_rule_and_answer(longwatch: CommandLine, projec
     assert risky.out.startswith("ask")
     denied = longwatch("policy", "explain", "--shell", "git push", "--agent", "planner").out
     assert denied.startswith("deny")
+    config = project / "longwatch.toml"
+    config.write_text(config.read_text().replace("[[agent]]", "[[agent]]\ntools = ['read']", 1))
+    name = re.findall(r'^name = "(.*)"', config.read_text(), re.MULTILINE)[0]
+    unlisted = longwatch("policy", "explain", "--shell", "git status", "--agent", name).out
+    assert unlisted.startswith("deny, by agent's tool list")
+    unknown = longwatch("policy", "explain", "--shell", "ls", "--agent", "nobody")
+    assert unknown.code == 1 and 'there is no agent "nobody"' in unknown.err
 
 
 def test_doctor_looks_at_everything(

@@ -117,6 +117,20 @@ AGENT = '[[agent]]\nname = "a"\ndriver = "model"\n'
         ('command = ["x"]', "c.toml:4: agent[0].command: only for driver"),
         ('mode = "x"', 'c.toml:4: agent[0].mode: only for driver "acp"'),
         ("compact_percent = 99", "c.toml:4: agent[0].compact_percent: "),
+        (
+            'fallbacks = ["groq/llama", "grop/llama"]',
+            'c.toml:4: agent[0].fallbacks[1]: no provider "grop" is known, and no `base_url` says '
+            'where it is; did you mean "groq"?',
+        ),
+        (
+            'model = "mine/x"\nbase_url = "http://10.0.0.1/v1"\nfallbacks = ["copilot/x"]',
+            'c.toml:6: agent[0].fallbacks[0]: "github-copilot" cannot be used by',
+        ),
+        (
+            'model = "groq/x"\nfallbacks = ["groq/y", "groq/x"]',
+            'c.toml:5: agent[0].fallbacks[1]: "groq/x" is tried before already',
+        ),
+        ("fallbacks = 3", "c.toml:4: agent[0].fallbacks: must be a list in [ ], not 3"),
     ],
 )
 def test_what_cannot_work_is_refused_when_it_is_loaded(lines: str, says: str) -> None:
@@ -132,6 +146,7 @@ def test_what_cannot_work_is_refused_when_it_is_loaded(lines: str, says: str) ->
         'model = "gemini/gemini-2.5-pro"',
         'model = "mine/x"\nbase_url = "http://10.0.0.1:8000/v1"\napi = "responses"',
         'model = "copilot/x"\nbase_url = "https://proxy.example/v1"',
+        'model = "mine/x"\nbase_url = "http://10.0.0.1/v1"\nfallbacks = ["mine/y", "gpt/o4"]',
     ],
 )
 def test_what_can_work_is_taken(lines: str) -> None:
@@ -139,6 +154,7 @@ def test_what_can_work_is_taken(lines: str) -> None:
 
 
 def test_keys_of_the_model_driver_are_not_for_others() -> None:
-    for key in ('base_url = "http://x"', 'api = "chat"', 'api_key_env = "K"'):
+    keys = ('fallbacks = ["groq/x"]', 'base_url = "http://x"', 'api = "chat"', 'api_key_env = "K"')
+    for key in keys:
         with pytest.raises(ConfigError, match='only for driver "model"'):
             parse_config(f'[[agent]]\nname = "a"\ndriver = "codex"\n{key}\n', "c.toml")

@@ -44,6 +44,7 @@ class ModelServer:
         self.script = script or Script()
         self.requests: list[Json] = []
         self.headers: list[dict[str, str]] = []  # of the requests in the other dialects
+        self.errors: dict[str, int] = {}  # the HTTP status that a model answers with, by its name
         self._stopping = threading.Event()
         self._http = _Http(("127.0.0.1", port), _Handler)
         self._http.owner = self
@@ -137,7 +138,9 @@ class _Handler(BaseHTTPRequestHandler):
         owner = self.server.owner
         owner.requests.append(body)
         self.server.owner.headers.append(dict(self.headers))
-        if not body.get("tools"):  # agents ask for titles and the like on the side
+        if refused := owner.errors.get(str(body.get("model"))):
+            reply = Reply(error=refused)
+        elif not body.get("tools"):  # agents ask for titles and the like on the side
             reply = owner.script.without_tools(conversation(body))
         else:
             reply = owner.script.reply(conversation(body))

@@ -8,14 +8,22 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from pydantic_ai.messages import ModelMessage, ModelResponse, ToolReturnPart
+from pydantic_ai.messages import (
+    ModelMessage,
+    ModelMessagesTypeAdapter,
+    ModelResponse,
+    ToolReturnPart,
+)
 
 from app.agents.model.conversation import Conversation
+from app.agents.model.lineup import Lineup
 from app.agents.model.requests import Requests
 from app.domain.workflow import AgentConfig
 
 _RECENT = 10  # messages that stay as they are
 _GAIN = 10  # messages that a summary has to stand for
+_DENSITY = 0.3  # tokens of a character, until one is told
+_MESSAGES = ModelMessagesTypeAdapter
 _ASK = """\
 Summarise this conversation for yourself: you will go on from the summary alone. Keep the task in
 its own words, every instruction and denial of the operator with its reason, what was found out,
@@ -24,47 +32,77 @@ with the summary only."""
 
 
 class Compaction:
-    """Watches the length of one conversation."""
+    """Watches the length of one conversation against what the model in use can hold."""
 
-    def __init__(self, requests: Requests, agent: AgentConfig, conversation: Conversation) -> None:
-        self._requests, self._conversation = requests, conversation
-        self._tokens = agent.context_tokens * agent.compact_percent // 100
+    def __init__(
+        self, requests: Requests, lineup: Lineup, agent: AgentConfig, conversation: Conversation
+    ) -> None:
+        self._requests, self._lineup, self._conversation = requests, lineup, conversation
+        self._percent = agent.compact_percent
         self._messages = agent.compact_messages
+        self._density = _DENSITY  # tokens of a character, as last seen
+
+    @property
+    def _limit(self) -> int:
+        return self._lineup.current.window * self._percent // 100
 
     async def if_due(self) -> str | None:
         """Compact when a threshold is passed; what was done, in words. Raises AgentRunError."""
         live = len(self._conversation.messages) - self._conversation.covers
-        if self._requests.context_tokens < self._tokens and live < self._messages:
+        if self._requests.context_tokens < self._limit and live < self._messages:
             return None
         return await self.now()
 
     async def now(self) -> str | None:
         """Compact; None when too few messages stand before the latest ones."""
         conversation, tokens = self._conversation, self._requests.context_tokens
-        covers = _boundary(conversation.messages, conversation.covers)
-        if covers is None:
+        messages, before = conversation.messages, conversation.covers
+        target = _boundary(messages, before)
+        if target is None:
             return None
-        # What was sent last time fitted; its older part fits too.
-        kept = len(conversation.messages) - covers
-        text = await self._requests.ask(conversation.to_send()[:-kept], _ASK)
-        if not text:
-            return None
-        count = covers - conversation.covers
-        await conversation.add_summary(text, covers)
+        while conversation.covers < target:
+            covers = self._piece(target, tokens)
+            kept = len(messages) - covers
+            text = await self._requests.ask(conversation.to_send()[:-kept], _ASK)
+            if not text:
+                return None
+            await conversation.add_summary(text, covers)
         self._requests.forget_context()
         return (
-            f"compacted: {count} messages are now a summary of {len(text):,} characters "
-            f"({tokens:,} tokens before)"
+            f"compacted: {target - before} messages are now a summary of "
+            f"{len(conversation.summary):,} characters ({tokens:,} tokens before)"
         )
+
+    def _piece(self, target: int, tokens: int) -> int:
+        """How far the next summary reaches: as far as the model in use can read at once. What was
+        sent last time fitted then, but perhaps to another model, that holds more."""
+        conversation, window = self._conversation, self._lineup.current.window
+        if 0 < tokens < window:
+            return target
+        sizes = [len(_MESSAGES.dump_json([m])) for m in conversation.messages]
+        if tokens:
+            self._density = tokens / max(1, sum(sizes[conversation.covers :]))
+        room = window * self._percent / 100 / self._density - len(conversation.summary)
+        reach = conversation.covers
+        for at in range(conversation.covers + 1, target + 1):
+            room -= sizes[at - 1]
+            if room < 0 and reach > conversation.covers:
+                break
+            if _may_begin(conversation.messages[at]):
+                reach = at
+        return reach
 
 
 def _boundary(messages: Sequence[ModelMessage], covered: int) -> int | None:
     """How many messages the next summary stands for; None when there is nothing to gain."""
     for at in range(len(messages) - _RECENT, covered + _GAIN - 1, -1):
-        message = messages[at]
-        # Results cannot come first: they need the calls before them.
-        if isinstance(message, ModelResponse) or not any(
-            isinstance(part, ToolReturnPart) for part in message.parts
-        ):
+        if _may_begin(messages[at]):
             return at
     return None
+
+
+def _may_begin(message: ModelMessage) -> bool:
+    """Results cannot come first: they need the calls before them."""
+    return isinstance(message, ModelResponse) or not any(
+        isinstance(part, ToolReturnPart) for part in message.parts
+    )

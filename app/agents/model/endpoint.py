@@ -9,7 +9,14 @@ from pydantic_ai import exceptions as errors
 from pydantic_ai.models import Model
 
 from app.domain.errors import DriverError
-from app.domain.providers import DEFAULT_MODEL, Api, find_provider, key_env, split_model
+from app.domain.providers import (
+    DEFAULT_MODEL,
+    Api,
+    find_provider,
+    key_env,
+    shares_endpoint,
+    split_model,
+)
 from app.domain.run import Failure, FailureKind
 from app.domain.text import one_line
 from app.domain.workflow import AgentConfig
@@ -26,27 +33,29 @@ class Endpoint:
     api: Api
     base_url: str
     key_env: str  # empty: none is wanted
+    wants_key: bool  # it is of no use without one
 
 
-def endpoint_of(agent: AgentConfig) -> Endpoint:
-    """Where the agent's model is. Raises DriverError for what loading would have refused."""
-    name = agent.model or DEFAULT_MODEL
+def endpoint_of(agent: AgentConfig, name: str) -> Endpoint:
+    """Where a model of the agent's is. Raises DriverError for what loading would have refused."""
     ref = split_model(name)
     provider = find_provider(ref.provider)
-    base_url = agent.base_url or (provider.base_url if provider else None)
+    own = shares_endpoint(agent.model or DEFAULT_MODEL, name)
+    base_url = (agent.base_url if own else "") or (provider.base_url if provider else None)
     if base_url is None:
         raise DriverError(f"model {name}: no address is known of provider {ref.provider!r}")
-    api = agent.api or (provider.api if provider else "chat")
-    if agent.base_url and agent.api is None and api == "responses":
+    api = (agent.api if own else None) or (provider.api if provider else "chat")
+    if own and agent.base_url and agent.api is None and api == "responses":
         api = "chat"  # what servers that stand in for OpenAI all speak
-    return Endpoint(ref.model, api, base_url, agent.api_key_env or key_env(ref.provider))
+    key = (agent.api_key_env if own else "") or key_env(ref.provider)
+    return Endpoint(ref.model, api, base_url, key, wants_key=not (own and agent.base_url))
 
 
-def make_model(agent: AgentConfig, variables: Mapping[str, str]) -> Model:
-    """The agent's model, with a key out of `variables`. Raises DriverError when it is missing."""
-    end = endpoint_of(agent)
+def make_model(agent: AgentConfig, name: str, variables: Mapping[str, str]) -> Model:
+    """A model of the agent's; its key out of `variables`. Raises DriverError without one."""
+    end = endpoint_of(agent, name)
     key = variables.get(end.key_env, "") if end.key_env else ""
-    if end.key_env and not key and not agent.base_url:
+    if end.key_env and not key and end.wants_key:
         raise DriverError(
             f"{end.key_env} is not set where the supervisor runs; set it there, put it into the "
             "file that `env_file` names, or name another variable with `api_key_env`"

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from app.agents import sandbox
 from app.agents.model.conversation import BrokenConversation, Conversation
-from app.agents.model.endpoint import make_model
+from app.agents.model.lineup import Lineup
 from app.agents.model.session import ModelSession
 from app.agents.model.toolbox import Toolbox
 from app.agents.protocol import SessionSpec
@@ -24,11 +24,11 @@ again in other words. When the task is done, answer with what was asked for, and
 
 async def open_session(spec: SessionSpec, *, resume: bool) -> ModelSession:
     """Raises DriverError when the model cannot be used or the folder cannot be read."""
-    model = await asyncio.to_thread(make_model, spec.agent, spec.variables)
+    lineup = await asyncio.to_thread(Lineup, spec.agent, spec.variables)
     path = Path(spec.folder) / _FILE
     ours = _INSTRUCTIONS.format(workspace=spec.workspace)
     instructions = "\n\n".join([ours, *filter(None, [spec.agent.instructions.strip()])])
-    notes = []
+    notes = lineup.notes
     continuity = Continuity.RESUMED if resume else Continuity.FRESH
     try:
         conversation = await asyncio.to_thread(Conversation.load, path, instructions)
@@ -45,8 +45,8 @@ async def open_session(spec: SessionSpec, *, resume: bool) -> ModelSession:
         notes.append(sandbox.SAYS)
     elif spec.agent.sandbox != "read-only":
         notes.append("its commands are not confined: what you allow runs with your rights")
-    await model.__aenter__()  # its connections; the session's close ends them
-    return ModelSession(spec, model, conversation, Toolbox(spec), continuity, notes)
+    await lineup.connect()  # the session's close ends it
+    return ModelSession(spec, lineup, conversation, Toolbox(spec), continuity, notes)
 
 
 def _put_aside(path: Path) -> Path:

@@ -20,14 +20,14 @@ from pydantic_ai.messages import (
     ToolCallPart,
     UserPromptPart,
 )
-from pydantic_ai.models import Model, ModelRequestParameters
+from pydantic_ai.models import ModelRequestParameters
 from pydantic_ai.output import OutputObjectDefinition
 
 from app.agents.model.conversation import Conversation
+from app.agents.model.lineup import Lineup
 from app.agents.model.tools import Tool
 from app.agents.protocol import ItemDone, TextDelta, UsageReported
 from app.domain.session import ChunkKind, Usage
-from app.domain.workflow import AgentConfig
 
 _CUT_OFF = {
     "length": "its answer was cut off at the limit of tokens for one answer",
@@ -37,21 +37,15 @@ _CUT_OFF = {
 
 
 class Requests:
-    """Talks to one model for one conversation."""
+    """Talks to the model in use for one conversation."""
 
-    def __init__(
-        self, model: Model, agent: AgentConfig, conversation: Conversation, tools: Iterable[Tool]
-    ) -> None:
-        self._model, self._conversation = model, conversation
+    def __init__(self, lineup: Lineup, conversation: Conversation, tools: Iterable[Tool]) -> None:
+        self._lineup, self._conversation = lineup, conversation
         self._tools = [tool.definition() for tool in tools]
-        self._usage = Usage(context_window=agent.context_tokens)
+        self._usage = Usage(context_window=lineup.current.window)
         for message in conversation.messages:
             if isinstance(message, ModelResponse):
                 self.count(message)
-
-    async def close(self) -> None:
-        """End the connections to the endpoint."""
-        await self._model.__aexit__(None, None, None)
 
     @property
     def context_tokens(self) -> int:
@@ -67,13 +61,14 @@ class Requests:
     ) -> AsyncIterator[TextDelta | ModelResponse]:
         """One request with the conversation as it stands; its text as it comes, then the whole
         response. `item` starts the ids of its items. Raises AgentRunError, UserError."""
+        model = self._lineup.current.model
         parameters = ModelRequestParameters(function_tools=self._tools)
-        if schema is not None and self._model.profile.get("supports_json_schema_output"):
+        if schema is not None and model.profile.get("supports_json_schema_output"):
             output = OutputObjectDefinition(json_schema=dict(schema), name="result")
             parameters = replace(parameters, output_mode="native", output_object=output)
         messages = self._conversation.to_send()
         async with model_request_stream(
-            self._model, messages, model_request_parameters=parameters
+            model, messages, model_request_parameters=parameters
         ) as stream:
             async for event in stream:
                 match event:
@@ -93,7 +88,7 @@ class Requests:
         asked = ModelRequest(
             parts=[UserPromptPart(text)], instructions=self._conversation.instructions
         )
-        response = await model_request(self._model, [*messages, asked])
+        response = await model_request(self._lineup.current.model, [*messages, asked])
         self.count(response, beside=True)
         return "\n".join(p.content for p in response.parts if isinstance(p, TextPart)).strip()
 
@@ -123,6 +118,7 @@ class Requests:
             "output_tokens": before.output_tokens + used.output_tokens,
             "cached_tokens": before.cached_tokens + used.cache_read_tokens,
             "total_tokens": before.total_tokens + used.input_tokens + used.output_tokens,
+            "context_window": self._lineup.current.window,
         }
         if not beside:
             changed["context_tokens"] = used.input_tokens + used.output_tokens

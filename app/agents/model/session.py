@@ -9,12 +9,11 @@ from dataclasses import dataclass, field, replace
 
 from pydantic_ai.exceptions import AgentRunError, ModelContextWindowExceededError, UserError
 from pydantic_ai.messages import ModelResponse, TextPart
-from pydantic_ai.models import Model
 
 from app.agents.capped import SUMMARY_CAP
 from app.agents.model.compaction import Compaction
 from app.agents.model.conversation import Conversation, OpenCall, Outcome
-from app.agents.model.endpoint import failure_of
+from app.agents.model.lineup import Lineup
 from app.agents.model.requests import Requests
 from app.agents.model.toolbox import Prepared, Toolbox, Unusable
 from app.agents.protocol import (
@@ -68,6 +67,7 @@ class _Open:
     steering: list[str] = field(default_factory=list)
     asked: int = 0
     mistakes: int = 0
+    tries: int = 0  # to get an answer of a model
 
     def push(self, *events: AgentEvent) -> None:
         self.stream.push(events)
@@ -79,7 +79,7 @@ class ModelSession:
     def __init__(
         self,
         spec: SessionSpec,
-        model: Model,
+        lineup: Lineup,
         conversation: Conversation,
         toolbox: Toolbox,
         continuity: Continuity,
@@ -87,11 +87,11 @@ class ModelSession:
     ) -> None:
         self.native_id = spec.session_id
         self.continuity = continuity
-        self._name = spec.agent.model or "the default model"
+        self._lineup = lineup
         self._conversation = conversation
         self._toolbox = toolbox
-        self._requests = Requests(model, spec.agent, conversation, toolbox.tools.values())
-        self._compaction = Compaction(self._requests, spec.agent, conversation)
+        self._requests = Requests(lineup, conversation, toolbox.tools.values())
+        self._compaction = Compaction(self._requests, lineup, spec.agent, conversation)
         self._notes = list(notes)
         self._clean = spec.clean
         self._mark = secrets.token_hex(4)  # of this process's questions
@@ -144,7 +144,7 @@ class ModelSession:
         try:
             await self._toolbox.close()
         finally:
-            await self._requests.close()
+            await self._lineup.close()
 
     def _ending(self, done: asyncio.Task[str]) -> TurnDone:
         if done.cancelled():
@@ -158,7 +158,7 @@ class ModelSession:
             case _Failed():
                 return TurnDone("failed", failure=error.failure)
             case AgentRunError() | UserError():
-                return TurnDone("failed", failure=failure_of(self._name, error))
+                return TurnDone("failed", failure=self._lineup.failure(error))
             case OSError():
                 message = f"its conversation cannot be kept: {error.strerror or error}"
                 return TurnDone("failed", failure=Failure(kind=FailureKind.OTHER, message=message))
@@ -170,6 +170,8 @@ class ModelSession:
     async def _work(self, turn: _Open) -> str:
         """The turn to its end; the final message."""
         conversation, prompt = self._conversation, turn.prompt
+        if (switched := self._lineup.begin()) is not None:
+            turn.push(switched)
         if not (prompt.again and conversation.turn == prompt.turn):
             await self._give_up_calls()
             await conversation.add_prompt(prompt.turn, prompt.text)
@@ -182,8 +184,6 @@ class ModelSession:
                 return _text(said)
             while turn.steering:
                 await conversation.add_prompt(prompt.turn, turn.steering.pop(0))
-            if (made := await self._compaction.if_due()) is not None:
-                turn.push(ItemDone("", ChunkKind.NOTICE, made))
             await self._respond(turn)  # after a compaction perhaps without one: then again
 
     async def _give_up_calls(self) -> None:
@@ -192,9 +192,12 @@ class ModelSession:
             await self._conversation.add_result(call, _CUT_OFF, "interrupted")
 
     async def _respond(self, turn: _Open) -> None:
-        """One answer of the model, streamed and kept."""
-        item = f"{turn.prompt.turn}.{len(self._conversation.messages)}"
+        """One answer of the model in use, streamed and kept; or a step towards one."""
+        turn.tries += 1
+        item = f"{turn.prompt.turn}.{len(self._conversation.messages)}.{turn.tries}"
         try:
+            if (made := await self._compaction.if_due()) is not None:
+                turn.push(ItemDone("", ChunkKind.NOTICE, made))
             async for event in self._requests.stream(turn.prompt.output_schema, item):
                 await turn.stream.room()
                 if isinstance(event, ModelResponse):
@@ -206,11 +209,16 @@ class ModelSession:
             if made is None:
                 raise
             turn.push(ItemDone("", ChunkKind.NOTICE, made))
+        except AgentRunError as error:
+            switched = self._lineup.next(error)
+            if switched is None:
+                raise
+            turn.push(switched)
 
     async def _said(self, turn: _Open, response: ModelResponse, item: str) -> None:
         why = self._requests.cut_off(response)
         if why is not None:
-            message = f"model {self._name}: {why}"
+            message = f"model {self._lineup.current.name}: {why}"
             raise _Failed(Failure(kind=FailureKind.BAD_REQUEST, message=message))
         await self._conversation.add_response(response)
         turn.push(*self._requests.items(response, item), self._requests.count(response))
@@ -243,7 +251,8 @@ class ModelSession:
         await self._conversation.add_result(call, why, "retried")
         if turn.mistakes >= _MISTAKES:
             message = (
-                f"model {self._name}: {_MISTAKES} calls in a row could not be made; the last: {why}"
+                f"model {self._lineup.current.name}: {_MISTAKES} calls in a row could not be made; "
+                f"the last: {why}"
             )
             raise _Failed(Failure(kind=FailureKind.PROTOCOL, message=message))
 

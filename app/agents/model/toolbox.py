@@ -63,7 +63,7 @@ class Toolbox:
 
     def __init__(self, spec: SessionSpec) -> None:
         self._where = spec.workspace
-        self.tools = t.tools_for(read_only=spec.agent.sandbox == "read-only")
+        self.tools = t.tools_for(spec.agent)
         self._commands = Terminals(spec, limit=_PROCESSES)
         self._shell = shutil.which("bash", path=spec.env.get("PATH")) or "/bin/sh"
 

@@ -8,7 +8,9 @@ from pydantic import Field
 from pydantic_ai.tools import ToolDefinition
 
 from app.domain.base import Model
+from app.domain.tool_list import offers
 from app.domain.toolcall import ToolKind
+from app.domain.workflow import AgentConfig
 
 MAX_SECONDS = 3600
 
@@ -146,6 +148,11 @@ _TOOLS = (
 )
 
 
-def tools_for(*, read_only: bool) -> dict[str, Tool]:
-    """The tools that a session may use, by name."""
-    return {tool.name: tool for tool in _TOOLS if tool.reads or not read_only}
+def tools_for(agent: AgentConfig) -> dict[str, Tool]:
+    """The tools of its own that a session may use, by name."""
+    reader = agent.sandbox == "read-only"
+    return {
+        tool.name: tool
+        for tool in _TOOLS
+        if (tool.reads or not reader) and offers(agent, tool.name)
+    }

@@ -46,6 +46,8 @@ def pane_content(state: RunState, session: Session | None) -> PaneContent:
     about = [session.step, session.agent, str(session.state)]
     if session.continuity is not Continuity.FRESH:
         about.append(str(session.continuity))
+    if session.fallback:
+        about.append(f"on {session.fallback}")
     about += usage.words(session.usage)
     empty = "nothing said yet" if session.state.value != "opening" else "the agent is starting…"
     text = one_line(" · ".join(about), 120)
