@@ -50,6 +50,7 @@ _COMMANDS = {
     "rollout": "rollout",
     "shadow": "shadow",
     "compare": "compare",
+    "past": "past",
 }
 
 

@@ -32,6 +32,7 @@ from app.engine.core import Core
 from app.engine.drivers import Drivers
 from app.engine.machine import MACHINE, Machine
 from app.engine.operator import Operator
+from app.engine.past_sessions import PastSessions, ReadsPast
 from app.engine.project_report import project_report
 from app.engine.recovery import recover
 from app.engine.redaction import Redaction
@@ -57,7 +58,7 @@ _TAIL_CHUNKS = 200  # of each live session in a snapshot; older text is paged
 _FINISHED_SHOWN = 50  # runs that are over, when they have to be read from the disk
 
 
-class Supervisor:
+class Supervisor(ReadsPast):
     """The one process that writes to a store. Same methods as `app.link.client.Client`."""
 
     def __init__(self, core: Core, lock: StoreLock, *, run: bool, max_parallel: int) -> None:
@@ -67,6 +68,7 @@ class Supervisor:
         self._broadcast = Broadcast()
         redaction = Redaction(core.journal.projection.recipes.values(), core.variables)
         clean = redaction.clean
+        self._past = PastSessions(core.workspaces.repository, clean)
         self._keeper = SessionKeeper(core, clean)
         self._desk = ApprovalDesk(core, clean)
         self._runs = Runs(core, self._keeper, self._desk, Slots(max_parallel), active=run)

@@ -11,6 +11,7 @@ from app.domain.commands import Command, Done
 from app.domain.events import Event
 from app.domain.feed import FeedItem, Status, VerifyReport
 from app.domain.metrics import Metrics
+from app.domain.past import PastCursor, PastFound, PastId, PastList, PastPage
 from app.domain.project_report import ProjectReport
 from app.domain.rollout import DrillReport, Rollout, ShadowResult
 from app.domain.run import Question, Review, Run, RunState
@@ -65,6 +66,25 @@ class Client(Protocol):
     async def project(self, folder: str) -> ProjectReport:
         """What the repository at `folder` declares, as its files are now. Raises Refused when
         there is none."""
+
+    async def past_sessions(self, folder: str, limit: int = 200, agent: str = "") -> PastList:
+        """The newest past sessions of a repository. Raises Refused when `folder` is none."""
+
+    async def past_search(
+        self,
+        folder: str,
+        text: str,
+        after: PastCursor | None = None,
+        limit: int = 50,
+        agent: str = "",
+    ) -> PastFound:
+        """Places where all of the words stand, newest session first; a part at a time: go on with
+        `after` the result's `next`, or stop asking."""
+
+    async def past_page(
+        self, folder: str, past_id: PastId, first: int = 1, limit: int = 200
+    ) -> PastPage:
+        """Entries of a past session from line `first` on. Raises NotFound."""
 
     async def transcript(
         self, run_id: RunId, session_id: SessionId, before: int | None = None, limit: int = 500

@@ -13,6 +13,7 @@ from app.domain.commands import Command, Done
 from app.domain.events import Event
 from app.domain.feed import FeedItem, Status, VerifyReport
 from app.domain.metrics import Metrics
+from app.domain.past import PastCursor, PastFound, PastId, PastList, PastPage
 from app.domain.project_report import ProjectReport
 from app.domain.rollout import DrillReport, Rollout, ShadowResult
 from app.domain.run import Question, Review, Run, RunState
@@ -138,6 +139,24 @@ class LocalClient:
 
     async def project(self, folder: str) -> ProjectReport:
         return await self._supervisor.project(folder)
+
+    async def past_sessions(self, folder: str, limit: int = 200, agent: str = "") -> PastList:
+        return await self._supervisor.past_sessions(folder, limit, agent)
+
+    async def past_search(
+        self,
+        folder: str,
+        text: str,
+        after: PastCursor | None = None,
+        limit: int = 50,
+        agent: str = "",
+    ) -> PastFound:
+        return await self._supervisor.past_search(folder, text, after, limit, agent)
+
+    async def past_page(
+        self, folder: str, past_id: PastId, first: int = 1, limit: int = 200
+    ) -> PastPage:
+        return await self._supervisor.past_page(folder, past_id, first, limit)
 
     async def transcript(
         self, run_id: RunId, session_id: SessionId, before: int | None = None, limit: int = 500

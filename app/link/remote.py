@@ -18,6 +18,7 @@ from app.domain.errors import StoreError
 from app.domain.events import Event
 from app.domain.feed import Ended, FeedItem, Status, VerifyReport
 from app.domain.metrics import Metrics
+from app.domain.past import PastCursor, PastFound, PastId, PastList, PastPage
 from app.domain.project_report import ProjectReport
 from app.domain.rollout import DrillReport, Rollout, ShadowResult
 from app.domain.run import Question, Review, Run, RunState
@@ -171,6 +172,27 @@ class SocketClient:
 
     async def project(self, folder: str) -> ProjectReport:
         return await self._call(wire.PROJECT, wire.OfFolder(folder=folder))
+
+    async def past_sessions(self, folder: str, limit: int = 200, agent: str = "") -> PastList:
+        asked = wire.ListPast(folder=folder, limit=limit, agent=agent)
+        return await self._call(wire.PAST_SESSIONS, asked)
+
+    async def past_search(
+        self,
+        folder: str,
+        text: str,
+        after: PastCursor | None = None,
+        limit: int = 50,
+        agent: str = "",
+    ) -> PastFound:
+        asked = wire.SearchPast(folder=folder, text=text, after=after, limit=limit, agent=agent)
+        return await self._call(wire.PAST_SEARCH, asked)
+
+    async def past_page(
+        self, folder: str, past_id: PastId, first: int = 1, limit: int = 200
+    ) -> PastPage:
+        asked = wire.ReadPast(folder=folder, past_id=past_id, first=first, limit=limit)
+        return await self._call(wire.PAST_PAGE, asked)
 
     async def transcript(
         self, run_id: RunId, session_id: SessionId, before: int | None = None, limit: int = 500

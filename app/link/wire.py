@@ -20,6 +20,7 @@ from app.domain.commands import Command, Done
 from app.domain.events import Event
 from app.domain.feed import FeedItem, Status, VerifyReport
 from app.domain.metrics import Metrics
+from app.domain.past import PastCursor, PastFound, PastId, PastList, PastPage
 from app.domain.project_report import ProjectReport
 from app.domain.rollout import DrillReport, Rollout, ShadowResult
 from app.domain.run import Question, Review, Run, RunState
@@ -107,6 +108,24 @@ class OfFolder(Model):
     folder: str
 
 
+class ListPast(OfFolder):
+    limit: int = Field(default=200, ge=1, le=10_000)
+    agent: str = ""
+
+
+class SearchPast(OfFolder):
+    text: str
+    after: PastCursor | None = None
+    limit: int = Field(default=50, ge=1, le=1_000)
+    agent: str = ""
+
+
+class ReadPast(OfFolder):
+    past_id: PastId
+    first: int = Field(default=1, ge=1)
+    limit: int = Field(default=200, ge=1, le=1_000)
+
+
 class ListComparisons(Model):
     rollout_id: RolloutId
     limit: int = Field(default=100, ge=1, le=10_000)
@@ -176,6 +195,24 @@ COMPARISONS = Call(
 )
 DRILL = Call("drill", Rehearse, TypeAdapter(DrillReport), lambda c, p: c.drill(p.rollout_id, p.by))
 PROJECT = Call("project", OfFolder, TypeAdapter(ProjectReport), lambda c, p: c.project(p.folder))
+PAST_SESSIONS = Call(
+    "past_sessions",
+    ListPast,
+    TypeAdapter(PastList),
+    lambda c, p: c.past_sessions(p.folder, p.limit, p.agent),
+)
+PAST_SEARCH = Call(
+    "past_search",
+    SearchPast,
+    TypeAdapter(PastFound),
+    lambda c, p: c.past_search(p.folder, p.text, p.after, p.limit, p.agent),
+)
+PAST_PAGE = Call(
+    "past_page",
+    ReadPast,
+    TypeAdapter(PastPage),
+    lambda c, p: c.past_page(p.folder, p.past_id, p.first, p.limit),
+)
 TRANSCRIPT = Call(
     "transcript",
     ReadTranscript,
@@ -210,6 +247,9 @@ CALLS: dict[str, Call[Any, Any]] = {
         COMPARISONS,
         DRILL,
         PROJECT,
+        PAST_SESSIONS,
+        PAST_SEARCH,
+        PAST_PAGE,
         TRANSCRIPT,
         DIFF,
         METRICS,

@@ -15,10 +15,13 @@ from app.domain.base import RunId, SessionId
 from app.domain.commands import CancelRun, DecideApproval
 from app.domain.errors import LongwatchError, NotFound, OwnershipError, Refused
 from app.domain.feed import Committed, Ended, Snapshot
+from app.domain.past import PastId
 from app.link.client import Client
 from app.link.local import LocalClient
 from app.link.remote import SocketClient
 from tests.support.supervisor import (
+    A_PAST,
+    A_PAST_ENTRY,
     PERSON,
     RUN,
     SESSION,
@@ -74,6 +77,19 @@ async def test_reads_give_the_same_models(client: Client, supervisor: FakeSuperv
     assert [r.run_id for r in await client.runs(2, "ttt")] == ["run-1", "run-2"]
     assert list(await client.runs(trace="nope")) == []
     assert (await client.verify()).ok
+
+
+async def test_past_sessions_are_listed_searched_and_read(client: Client) -> None:
+    listed = await client.past_sessions("/work/x")
+    assert (listed.folder, listed.sessions, listed.total) == ("/work/x", (A_PAST,), 1)
+    assert (await client.past_sessions("/work/x", agent="other")).sessions == ()
+    found = await client.past_search("/work/x", "words")
+    assert [(hit.title, hit.entry) for hit in found.hits] == [("words", A_PAST_ENTRY)]
+    assert (await client.past_search("/work/x", "words", found.next)).next is None
+    page = await client.past_page("/work/x", A_PAST.past_id, 7, 5)
+    assert (page.first, page.next, page.entries) == (7, 12, (A_PAST_ENTRY,))
+    with pytest.raises(NotFound, match="no past session nope"):
+        await client.past_page("/work/x", PastId("nope"))
 
 
 async def test_a_command_is_carried_out(client: Client, supervisor: FakeSupervisor) -> None:

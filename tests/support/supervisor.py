@@ -17,6 +17,17 @@ from app.domain.events import Event, RunStateChanged
 from app.domain.feed import Committed, Ended, FeedItem, Snapshot, Status, VerifyReport
 from app.domain.gate import Gate
 from app.domain.metrics import Counts, Metrics
+from app.domain.past import (
+    PastCursor,
+    PastEntry,
+    PastFound,
+    PastHit,
+    PastId,
+    PastKind,
+    PastList,
+    PastPage,
+    PastSession,
+)
 from app.domain.project_report import ProjectReport
 from app.domain.request import Request, Risk
 from app.domain.rollout import (
@@ -131,6 +142,12 @@ def an_event(seq: int) -> Event:
     return Event(seq=seq, at=NOW, run_id=RUN, payload=payload)
 
 
+A_PAST = PastSession(
+    past_id=PastId("main/abc"), agent="main", session="abc", title="hello", size=9, last=NOW
+)
+A_PAST_ENTRY = PastEntry(line=2, kind=PastKind.USER, text="häl[/lo]", at=NOW)
+
+
 class FakeSupervisor:
     """Answers from memory; holds the store's real lock, so that starts can race."""
 
@@ -232,6 +249,32 @@ class FakeSupervisor:
 
     async def project(self, folder: str) -> ProjectReport:
         return ProjectReport(root=folder, default_workflow="change")
+
+    async def past_sessions(self, folder: str, limit: int = 200, agent: str = "") -> PastList:
+        found = (A_PAST,) if agent in ("", A_PAST.agent) else ()
+        return PastList(folder=folder, sessions=found[:limit], total=1)
+
+    async def past_search(
+        self,
+        folder: str,
+        text: str,
+        after: PastCursor | None = None,
+        limit: int = 50,
+        agent: str = "",
+    ) -> PastFound:
+        if after is not None:
+            return PastFound(searched=1, total=1)
+        hit = PastHit(past_id=A_PAST.past_id, title=text, entry=A_PAST_ENTRY)
+        return PastFound(
+            hits=(hit,), next=PastCursor(past_id=A_PAST.past_id, line=2, offset=9), total=1
+        )
+
+    async def past_page(
+        self, folder: str, past_id: PastId, first: int = 1, limit: int = 200
+    ) -> PastPage:
+        if past_id != A_PAST.past_id:
+            raise NotFound(f"there is no past session {past_id}")
+        return PastPage(session=A_PAST, first=first, entries=(A_PAST_ENTRY,), next=first + limit)
 
     async def transcript(
         self, run_id: RunId, session_id: SessionId, before: int | None = None, limit: int = 500

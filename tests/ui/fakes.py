@@ -12,6 +12,7 @@ from app.domain.errors import LongwatchError, NotFound
 from app.domain.events import Event
 from app.domain.feed import FeedItem, Snapshot, Status, VerifyReport
 from app.domain.metrics import Counts, Metrics
+from app.domain.past import PastCursor, PastFound, PastId, PastList, PastPage
 from app.domain.project_report import ProjectReport
 from app.domain.rollout import DrillReport, Rollout, ShadowResult
 from app.domain.run import Question, QuestionState, Review, ReviewState, Run, RunState
@@ -40,6 +41,10 @@ class FakeClient:
         self.known_rollouts: list[Rollout] = []
         self.compared: list[ShadowResult] = []
         self.declared = ProjectReport(root="")  # what the project is said to declare
+        self.past = PastList(folder="/home/mara/uploader/.longwatch/imported")
+        self.past_pages: list[PastPage] = []
+        self.found: list[PastFound] = []  # what searches give, one after the other
+        self.searches: list[tuple[str, PastCursor | None]] = []
         self.feeds = 0
         self.closed = False
         self._items: asyncio.Queue[FeedItem] = asyncio.Queue()
@@ -124,6 +129,30 @@ class FakeClient:
         if self.refuse is not None:
             raise self.refuse
         return self.declared.model_copy(update={"root": folder})
+
+    async def past_sessions(self, folder: str, limit: int = 200, agent: str = "") -> PastList:
+        if self.refuse is not None:
+            raise self.refuse
+        return self.past
+
+    async def past_search(
+        self,
+        folder: str,
+        text: str,
+        after: PastCursor | None = None,
+        limit: int = 50,
+        agent: str = "",
+    ) -> PastFound:
+        self.searches.append((text, after))
+        return self.found.pop(0) if self.found else PastFound(total=self.past.total)
+
+    async def past_page(
+        self, folder: str, past_id: PastId, first: int = 1, limit: int = 200
+    ) -> PastPage:
+        for page in self.past_pages:
+            if (page.session.past_id, page.first) == (past_id, first):
+                return page
+        raise NotFound(f"there is no past session {past_id} with a line {first}")
 
     async def transcript(
         self, run_id: RunId, session_id: SessionId, before: int | None = None, limit: int = 500

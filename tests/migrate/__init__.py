@@ -1,0 +1,1 @@
+"""Moving in: readers, and what is made of what they read."""
