@@ -47,6 +47,14 @@ WRAPPERS: dict[str, Callable[[str], str]] = {
     "fed by echo": lambda c: f"echo {shlex.quote(c)} | sh",
     "find": lambda c: f"find . -exec sh -c {shlex.quote(c)} \\;",
     "xargs": lambda c: f"xargs -n1 sh -c {shlex.quote(c)}",
+    "time": lambda c: f"time bash -c {shlex.quote(c)}",
+    "script": lambda c: f"script -qc {shlex.quote(c)} /dev/null",
+    "nice": lambda c: f"ionice -c3 nice -n 19 setsid sh -c {shlex.quote(c)}",
+    "xargs for each": lambda c: f"ls | xargs -I@ sh -c {shlex.quote(c)}",
+    "a here-string": lambda c: f"bash <<< {shlex.quote(c)}",
+    "what echo says": lambda c: f'bash -c "$(echo {shlex.quote(c)})"',
+    "a variable": lambda c: f'x={shlex.quote(c)}; bash -c "$x"',
+    "a function's argument": lambda c: f'f() {{ eval "$1"; }}; f {shlex.quote(c)}',
     "in an assignment": lambda c: f"x=$({c} )",
 }
 

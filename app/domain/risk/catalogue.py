@@ -4,8 +4,23 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from dataclasses import replace
+from fnmatch import fnmatchcase
+from itertools import pairwise
 
-from app.domain.risk import git, interpreters, network, packages, readers, streams, system, writers
+from app.domain.request import Risk
+from app.domain.risk import (
+    containers,
+    databases,
+    git,
+    interpreters,
+    network,
+    packages,
+    readers,
+    streams,
+    system,
+    writers,
+)
 from app.domain.risk.model import Finding, high, low, medium, shown
 from app.domain.risk.scene import Scene
 from app.domain.shell.wrappers import SHELLS
@@ -18,7 +33,7 @@ _TOOL_FOLDER = re.compile(
 
 
 def _other_readers(scene: Scene) -> list[Finding]:
-    """`yq`, `sqlite3`, `openssl`: mostly readers, with ways to write."""
+    """`yq`, `openssl`: mostly readers, with ways to write."""
     texts, name = scene.texts, scene.name
     if name == "yq":
         files = [w for w in scene.args[1:] if not w.text.startswith("-")]
@@ -27,15 +42,19 @@ def _other_readers(scene: Scene) -> list[Finding]:
     if name == "openssl":
         if texts[:1] and texts[0] in ("s_client", "s_server", "ocsp"):
             return [high("talks to another machine")]
-        return [medium("works with keys or hashes"), *scene.writes(scene.options().values("-out"))]
-    files = [word for word in scene.args if not word.text.startswith("-")]
-    if any(re.search(r"\.(?:shell|system|load|output|once|import)", t) for t in texts):
-        return [high("the database program may run programs or write files")]
-    return [medium("works on a database"), *scene.writes(files[:1], "changes")]
+        given = dict(pairwise(scene.args))
+        read = [
+            value for option, value in given.items() if option.text in ("-in", "-inkey", "-key")
+        ]
+        written = [value for option, value in given.items() if option.text == "-out"]
+        return [medium("works with keys or hashes"), *scene.reads(read), *scene.writes(written)]
+    return [high(f"the program {shown(name)} is not known here")]
 
 
 def _wrapper(scene: Scene) -> list[Finding]:
     """`parallel`, `script`: what they run is judged by itself."""
+    if scene.name == "script" and not scene.options().has("-c", "--command"):
+        return [high("opens a shell that takes further commands")]
     return [medium("runs other commands")]
 
 
@@ -53,12 +72,14 @@ _JUDGES: dict[str, Judge] = {
     **dict.fromkeys(("shred", "wipe", "srm"), writers.judge_shred),
     **dict.fromkeys(network.DOWNLOADERS, network.judge_download),
     **dict.fromkeys(network.TALKERS, network.judge_talker),
+    **dict.fromkeys(databases.NAMES, databases.judge_database),
+    **dict.fromkeys(containers.NAMES, containers.judge_container),
     **dict.fromkeys(network.CLOUD, network.judge_cloud),
     **packages.JUDGES,
     **dict.fromkeys(SHELLS, interpreters.judge_shell),
     **dict.fromkeys(("eval", "source", "."), interpreters.judge_eval),
     **dict.fromkeys(system.NAMES, system.judge_system),
-    **dict.fromkeys(("yq", "openssl", "sqlite3"), _other_readers),
+    **dict.fromkeys(("yq", "openssl"), _other_readers),
     **dict.fromkeys(("parallel", "script"), _wrapper),
     "rm": writers.judge_rm,
     "dd": writers.judge_dd,
@@ -72,7 +93,7 @@ def judge(scene: Scene) -> list[Finding]:
     if not words:
         return []
     if words[0].dynamic or words[0].glob:
-        return [high("which program runs is only known when it runs")]
+        return [high("which program runs is only known when it runs"), *_any_of(scene)]
     name = scene.name
     if name in scene.parsed.functions:
         return [low("calls a function of the same text")]
@@ -81,6 +102,23 @@ def judge(scene: Scene) -> list[Finding]:
     if "/" in name:
         return _by_path(scene)
     return [high(f"the program {shown(name) or '(empty)'} is not known here")]
+
+
+_GRAVE = (
+    *("rm", "dd", "mv", "find", "chmod", "chown", "shred", "tee", "cp"),
+    *("sudo", "su", "doas", "reboot", "shutdown", "useradd", "passwd", "iptables", "kill"),
+)
+
+
+def _any_of(scene: Scene) -> list[Finding]:
+    """`/bin/r? -rf /`: the worst that a program of this pattern would do, if it is bad."""
+    first = scene.command.words[0]
+    if first.dynamic:
+        return []
+    pattern = first.text.rsplit("/", 1)[-1]
+    fitting = [name for name in _GRAVE if fnmatchcase(name, pattern)]
+    found = [finding for name in fitting for finding in _JUDGES[name](replace(scene, renamed=name))]
+    return [finding for finding in found if finding.risk is Risk.CRITICAL]
 
 
 def _find(name: str) -> Judge | None:
@@ -98,12 +136,5 @@ def _by_path(scene: Scene) -> list[Finding]:
     known = _find(tool[1]) if tool is not None else _find(scene.name.rsplit("/", 1)[-1])
     if known is None:
         return findings
-    renamed = Scene(
-        scene.command,
-        scene.parsed,
-        scene.folders,
-        scene.cwd,
-        scene.depth,
-        scene.name.rsplit("/", 1)[-1],
-    )
+    renamed = replace(scene, renamed=scene.name.rsplit("/", 1)[-1])
     return findings + known(renamed)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import re
 
+from app.domain.request import Risk
 from app.domain.risk.model import Finding, critical, high, low, medium, names, shown
+from app.domain.risk.places import Place
 from app.domain.risk.scene import Options, Scene, read_options
 from app.domain.shell import Word
 
@@ -142,8 +144,14 @@ def _look(scene: Scene, sub: str, options: Options) -> list[Finding]:
 
 
 def _work(scene: Scene, sub: str, options: Options) -> list[Finding]:
-    findings = [medium("changes the repository or its files")]
     texts = [word.text for word in options.operands]
+    if (texts[:1] == ["log"] and sub == "bisect") or (
+        texts[:1] in (["list"], ["show"]) and sub == "notes"
+    ):
+        return [low("looks at the repository")]
+    if sub == "archive" and options.has("--remote"):
+        return [high("talks to a remote repository (git archive)")]
+    findings = [medium("changes the repository or its files")]
     if sub == "commit":
         if options.has("--amend"):
             findings.append(high("rewrites the last commit"))
@@ -156,13 +164,17 @@ def _work(scene: Scene, sub: str, options: Options) -> list[Finding]:
             findings.append(high("throws away all changes that are not committed"))
         if options.has("-B", "--force-create"):
             findings.append(high("moves a branch that exists already"))
+        # A name can be a branch or a file: what is guarded as a file counts.
+        found = (scene.place(word) for word in options.operands)
+        findings += [_brought_back(place) for place in found if place.inside and place.guard]
     elif sub == "rm" and any(text in (".", "*", ":/", "./") for text in texts):
         findings.append(high("removes every file of the repository"))
     elif sub == "gc" and options.has("--prune", "--aggressive"):
         findings.append(high("removes objects that nothing names"))
     elif sub in ("init", "mv", "archive", "format-patch", "bundle"):
         findings += scene.writes(options.values("-o", "--output", "--output-directory"))
-        findings += scene.writes(options.operands if sub in ("init", "mv") else ())
+        named = {"init": options.operands, "mv": options.operands, "bundle": options.operands[1:2]}
+        findings += scene.writes(named.get(sub, ()) if texts[:1] != ["verify"] else ())
     elif sub in ("add", "apply", "am") and any(scene.place(w).secret for w in options.operands):
         findings.append(high("puts what may be a secret into the repository"))
     if sub == "apply" and options.has("--unsafe-paths"):
@@ -170,6 +182,11 @@ def _work(scene: Scene, sub: str, options: Options) -> list[Finding]:
     if sub in ("mergetool", "difftool", "bisect") and options.has("-x", "--extcmd", "-t"):
         findings.append(high("gives git a program to run"))
     return findings
+
+
+def _brought_back(place: Place) -> Finding:
+    risk, what = place.guard or (Risk.MEDIUM, "a file")
+    return Finding(risk, f"brings back another version of {what}: {shown(place.path)}")
 
 
 def _push(scene: Scene, rest: tuple[Word, ...]) -> list[Finding]:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import re
 
-from app.domain.request import Risk
+from app.domain.risk.code import judge_code, told
 from app.domain.risk.model import Finding, critical, high, low, medium, names, shown
 from app.domain.risk.network import DOWNLOADERS, is_network
 from app.domain.risk.packages import BUILDERS, judge_build, judge_pip
-from app.domain.risk.scene import Scene, worst
-from app.domain.shell import SimpleCommand, Word, parse
+from app.domain.risk.scene import Scene
+from app.domain.shell import SimpleCommand, Word
 from app.domain.shell.wrappers import SHELLS, shell_script_index
 
 INTERPRETERS = re.compile(
@@ -32,31 +32,19 @@ _INLINE = {
     "sbcl": ("--eval",),
     "erl": ("-eval",),
 }
+# Options that load code, or whose value is the next word.
+_LOADS = {
+    "python": ("-W", "-X"),
+    "node": ("-r", "--require", "--import", "--loader", "--experimental-loader", "-C"),
+    "ruby": ("-r", "-I", "-C"),
+    "perl": ("-I",),
+    "php": ("-d", "-c"),
+    "lua": ("-l",),
+}
 _DECODERS = names(
     "base64 base32 basenc xxd openssl gunzip zcat gzip uudecode rev tr hexdump od gpg bzcat"
 )
-_STARTS = re.compile(
-    r"system|popen|subprocess|spawn|child_process|exec|eval|`[^`]+`|%x|qx|pty|Open3|shell_exec"
-    r"|passthru|os\.kill|ctypes|__import__|importlib|compile\(|Deno\.run|Deno\.Command"
-    r"|do shell script"
-)
-_REMOVES = re.compile(r"rmtree|rm_rf|rmdir|unlink|\bremove\b|FileUtils|rmSync|removedirs|truncate")
-_NETWORK = re.compile(
-    r"socket|urllib|requests|httpx|aiohttp|http\.client|https?://|fetch\(|net\.connect|Net::HTTP"
-    r"|LWP|curl_|smtplib|ftplib|paramiko|file_get_contents\(.http|axios|XMLHttpRequest|websocket"
-)
-_WRITES = re.compile(
-    r"open\([^)]{0,200}[\"'][wax]b?\+?[\"']|write_text|write_bytes|writeFile|\bcopy|rename"
-)
-_SECRETS = re.compile(
-    r"\.ssh|id_rsa|id_ed25519|\.aws|\.env\b|/etc/shadow|\.netrc|environ|process\.env"
-)
-_DECODES = re.compile(r"b64decode|base64|fromhex|unhexlify|zlib|marshal|codecs|atob|Buffer\.from")
-_LITERAL = re.compile(
-    r"'''(.*?)'''|\"\"\"(.*?)\"\"\"|'((?:\\.|[^'\\\n])*)'|\"((?:\\.|[^\"\\\n])*)\"|`([^`]*)`",
-    re.DOTALL,
-)
-_MAX_LITERALS = 40
+_ESCAPED = re.compile(r"\\(?:x[0-9a-fA-F]|u[0-9a-fA-F]|[0-7]{2,3})")
 
 
 def judge_shell(scene: Scene) -> list[Finding]:
@@ -107,10 +95,8 @@ def _piped(sources: list[SimpleCommand], name: str) -> list[Finding]:
 
 
 def _decodes(command: SimpleCommand) -> bool:
-    if command.name == "printf":
-        return any("\\x" in word.text or "\\0" in word.text for word in command.words)
-    if command.name == "echo":
-        return any("\\x" in w.text or "\\0" in w.text for w in command.words)
+    if command.name in ("printf", "echo"):
+        return any(_ESCAPED.search(word.text) for word in command.words)
     return command.name in _DECODERS
 
 
@@ -158,24 +144,38 @@ def judge_interpreter(scene: Scene) -> list[Finding]:
     texts = scene.texts
     if texts and all(t in ("--version", "-V", "-v", "--help", "-h", "-VV") for t in texts):
         return [low("shows its version")]
+    if texts[:1] == ("-S",) or texts[:2] == ("-run", "-e"):
+        return [high("opens a port of this machine")]
     base = re.sub(r"[\d.]+$", "", scene.name) if scene.name.startswith("py") else scene.name
     base = "node" if base == "nodejs" else base
     if base in ("osascript", "pwsh", "powershell"):
-        return [high(f"{base} acts on the whole machine"), *_told(scene, " ".join(texts))]
+        return [high(f"{base} acts on the whole machine"), *told(scene, " ".join(texts))]
+    findings, inline, skip = list[Finding](), list[Word](), False
     for position, word in enumerate(scene.args):
-        if word.text in _INLINE.get(base, ()) and position + 1 < len(scene.args):
-            return _perl_in_place(scene) + _code(scene, scene.args[position + 1])
-        if (
-            base == "perl"
-            and re.fullmatch(r"-[a-zA-Z0-9]*[eE]", word.text)
-            and texts[position + 1 :]
-        ):
-            return _perl_in_place(scene) + _code(scene, scene.args[position + 1])
-        if base in ("python", "pypy") and word.text.startswith("-m"):
-            return _module(scene, position)
-        if not word.text.startswith("-") or word.text == "-":
-            return _program(scene, base, word)
+        following = scene.args[position + 1 :][:1]
+        if skip:
+            skip = False
+        elif _is_inline(base, word.text) and following:
+            inline += following
+            skip = True
+        elif inline:
+            continue  # arguments of the code, or further pieces of it
+        elif word.text in _LOADS.get(base, ()):
+            findings += [f for w in following if "/" in w.text for f in _file(scene, w)]
+            skip = True
+        elif base in ("python", "pypy") and word.text.startswith("-m"):
+            return findings + _module(scene, position)
+        elif not word.text.startswith("-") or word.text == "-":
+            return findings + _program(scene, base, word)
+    if inline:
+        findings += _perl_in_place(scene)
+        return findings + [found for word in inline for found in _given(scene, word)]
     return _stdin_code(scene)
+
+
+def _is_inline(base: str, text: str) -> bool:
+    cluster = base in ("perl", "ruby") and re.fullmatch(r"-[a-zA-Z0-9]*[eE]", text) is not None
+    return cluster or text in _INLINE.get(base, ())
 
 
 def _program(scene: Scene, base: str, word: Word) -> list[Finding]:
@@ -215,11 +215,16 @@ def _perl_in_place(scene: Scene) -> list[Finding]:
     return []
 
 
+def _given(scene: Scene, word: Word) -> list[Finding]:
+    """Code on the command line, or what a substitution gives as such."""
+    return _substituted(scene, word) if word.commands else judge_code(scene, word)
+
+
 def _stdin_code(scene: Scene) -> list[Finding]:
     findings = _from_input(scene)
     for redirect in scene.command.redirects:
         if redirect.is_text:
-            findings += _code(scene, redirect.target)
+            findings += _given(scene, redirect.target)
     return findings
 
 
@@ -259,66 +264,3 @@ def _module(scene: Scene, position: int) -> list[Finding]:
 def _as(scene: Scene, words: tuple[Word, ...]) -> Scene:
     command = scene.command.model_copy(update={"words": words})
     return Scene(command, scene.parsed, scene.folders, scene.cwd, scene.depth, words[0].text)
-
-
-def _code(scene: Scene, word: Word) -> list[Finding]:
-    """Code on the command line: harmless as far as it names nothing that reaches out."""
-    if word.dynamic and word.commands:
-        return _substituted(scene, word)
-    text = word.text
-    if word.dynamic:
-        return [high("runs code that is only known when it runs"), *_told(scene, text)]
-    return [medium("runs code given on the command line"), *_told(scene, text)]
-
-
-def _told(scene: Scene, text: str) -> list[Finding]:
-    findings = list[Finding]()
-    starts = _STARTS.search(text)
-    if starts:
-        findings.append(high(f"the code may start programs ({shown(starts.group())})"))
-    if _DECODES.search(text) and re.search(r"exec|eval|system", text):
-        findings.append(critical("runs a text that it decodes first"))
-    if _NETWORK.search(text):
-        findings.append(high("the code may talk to another machine"))
-        if re.search(r"\bexec\b|\beval\b", text):
-            findings.append(critical("runs what it downloads"))
-    if _SECRETS.search(text):
-        findings.append(high("the code may read secrets"))
-    removes = _REMOVES.search(text) is not None
-    if removes:
-        findings.append(high("the code may remove files"))
-    literals = _literals(text)
-    if removes or _WRITES.search(text):
-        tree = re.search(r"rmtree|rm_rf|rmSync|removedirs|FileUtils", text) is not None
-        findings += [_touched(scene, literal, tree=tree) for literal in literals]
-    if starts:
-        findings += _scripts(scene, literals)
-    return findings
-
-
-def _literals(text: str) -> list[str]:
-    found = [next((g for g in m.groups() if g), "") for m in _LITERAL.finditer(text)]
-    return [literal for literal in found if literal][:_MAX_LITERALS]
-
-
-def _touched(scene: Scene, literal: str, *, tree: bool) -> Finding:
-    """A path named in code that writes or removes."""
-    if not literal.startswith(("/", "~", "..")):
-        return medium("runs code given on the command line")
-    word = Word(text=literal, home=literal.startswith("~"))
-    found = scene.removes_tree(word) if tree else scene.write(word)
-    return Finding(found.risk, found.reason)  # only a guess: never beyond what a person may allow
-
-
-def _scripts(scene: Scene, literals: list[str]) -> list[Finding]:
-    """Texts inside the code that would be bad as shell commands."""
-    if scene.depth >= 2:
-        return []
-    from app.domain.risk.shell_call import judge_parsed  # which calls this module
-
-    findings = list[Finding]()
-    for text in (*literals, " ".join(literals)):
-        judged = judge_parsed(parse(text), scene.folders, scene.cwd, scene.depth + 1)
-        if worst(judged) is Risk.CRITICAL:
-            findings += [f for f in judged if f.risk is Risk.CRITICAL]
-    return [Finding(found.risk, found.reason) for found in findings]

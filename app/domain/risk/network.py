@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+from app.domain.risk import databases
 from app.domain.risk.model import Finding, critical, high, low, medium, names, shown
 from app.domain.risk.scene import Scene
 from app.domain.shell import Word
@@ -13,8 +14,8 @@ TALKERS = names(
     "ssh scp sftp rsync nc ncat netcat telnet ftp lftp tftp socat ping ping6 dig nslookup host"
     " whois traceroute tracepath mtr nmap masscan mail mailx sendmail mutt ngrok cloudflared"
     " tailscale wg openvpn smbclient rclone s3cmd gsutil azcopy mosh irc irssi weechat websocat"
-    " grpcurl newman hey ab wrk k6 iperf iperf3 tcpdump tshark psql mysql mongosh mongo redis-cli"
-    " cqlsh clickhouse-client ansible ansible-playbook parallel-ssh pssh fabric fab gopher"
+    " grpcurl newman hey ab wrk k6 iperf iperf3 tcpdump tshark ansible"
+    " ansible-playbook parallel-ssh pssh fabric fab gopher"
 )
 CLOUD = names(
     "gh glab hub aws gcloud az kubectl helm terraform tofu pulumi doctl heroku fly flyctl vercel"
@@ -26,7 +27,7 @@ _LOCAL = re.compile(
     re.IGNORECASE,
 )
 _DESTROYS = re.compile(
-    r"(?:^|[-:])(?:delete|destroy|rm|remove|rb|terminate|purge|drop|drain|uninstall|archive|rollback"
+    r"(?:^|[-:])(?:delete|destroy|rm|remove|rb|terminate|purge|drop|drain|uninstall|archive|rollback|reset"
     r"|delete-.*|terminate-.*|remove-.*)$"
 )
 _CURL_VALUES = "AbcCdDeEFHKmoPQrtTuUwxXyYz"
@@ -100,10 +101,10 @@ def judge_talker(scene: Scene) -> list[Finding]:
     if scene.texts and all(t in ("--version", "-V", "--help", "-h") for t in scene.texts):
         return [low("shows its version")]
     findings = [high(f"{name} talks to another machine")]
-    if name in ("scp", "rsync", "sftp"):
+    if name in ("scp", "rsync"):
         return _copy(scene)
     if name in ("nc", "ncat", "netcat", "socat") and re.search(
-        r"(?:^| )-\w*[ec]\b|EXEC:|SYSTEM:|--(?:sh-)?exec", " ".join(scene.texts)
+        r"(?:^| )-\w*[ec]\b|EXEC:|SYSTEM:|--(?:sh-)?exec", " ".join(scene.texts), re.IGNORECASE
     ):
         findings.append(critical("gives another machine a shell here"))
     if name == "ssh":
@@ -117,9 +118,7 @@ def judge_talker(scene: Scene) -> list[Finding]:
 
 
 def _copy(scene: Scene) -> list[Finding]:
-    options = scene.options(
-        "eifFPloScJ" if scene.name != "rsync" else "efTB", "rsh exclude include"
-    )
+    options = scene.options("eifFPloScJ" if scene.name == "scp" else "efTB", "rsh exclude include")
     operands = list(options.operands)
     remote = [word for word in operands if re.match(r"[^/]*:", word.text)]
     findings = list[Finding]()
@@ -146,6 +145,10 @@ def judge_cloud(scene: Scene) -> list[Finding]:
     operands = [text for text in scene.texts if not text.startswith("-")]
     if scene.texts in (("--version",), ("version",), ("--help",)):
         return [low("shows its version")]
+    local = _LOCAL_WORK.get((scene.name, operands[0] if operands else ""))
+    if local is not None:
+        looks = any(text in ("-check", "-diff", "--client") for text in scene.texts)
+        return [low("looks at files of the project") if looks else local]
     findings = [high(f"{scene.name} acts on another machine")]
     if any(_DESTROYS.search(text) for text in operands[:4]) or "DELETE" in scene.texts:
         findings.append(critical(f"{scene.name} removes something on another machine"))
@@ -154,5 +157,14 @@ def judge_cloud(scene: Scene) -> list[Finding]:
     return findings
 
 
+_PROJECT = medium("works on files of the project")
+_LOCAL_WORK = {
+    **{(name, sub): _PROJECT for name in ("terraform", "tofu") for sub in ("fmt", "validate")},
+    **{("helm", sub): _PROJECT for sub in ("lint", "template", "create", "package")},
+    ("kubectl", "kustomize"): _PROJECT,
+    ("kubectl", "version"): medium("asks a cluster for its version"),
+}
+
+
 def is_network(name: str) -> bool:
-    return name in DOWNLOADERS or name in TALKERS or name in CLOUD
+    return name in DOWNLOADERS or name in TALKERS or name in CLOUD or name in databases.NAMES

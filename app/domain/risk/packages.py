@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 
 from app.domain.risk.model import Finding, critical, high, low, medium, names, shown
 from app.domain.risk.scene import Scene
+from app.domain.shell import Word
 
 BUILDERS = names(
     "make gmake cmake ninja meson bazel bazelisk buck gradle gradlew mvn mvnw ant sbt lein"
@@ -61,11 +63,19 @@ def judge_build(scene: Scene) -> list[Finding]:
     if scene.name in _TASKS and any(text in _REACHES for text in texts):
         findings.append(high("publishes or installs beyond the project"))
     targets = scene.options("o", "output output-file outfile").values(*_OUTPUTS)
-    for word in scene.args:
-        place = scene.place(word)
-        if word.text.startswith(("/", "../", "~/")) and not place.inside and word not in targets:
+    given = [word for word in scene.args if word not in targets]
+    return [*findings, *_beside(scene, given), *_where(scene), *scene.writes(targets)]
+
+
+def _beside(scene: Scene, words: Iterable[Word]) -> list[Finding]:
+    """Paths outside the workspace, as operands or as `--option=path`."""
+    findings = list[Finding]()
+    for word in words:
+        path = word.text.partition("=")[2] if "=" in word.text else word.text
+        known = word.model_copy(update={"text": path})
+        if path.startswith(("/", "../", "~/")) and not scene.place(known).inside:
             findings.append(high(f"works on files outside the workspace: {shown(word.text)}"))
-    return [*findings, *_where(scene), *scene.writes(targets)]
+    return findings
 
 
 _TASKS = names(
@@ -96,12 +106,22 @@ def _where(scene: Scene) -> list[Finding]:
 _FOLDERS = ("-C", "--directory", "--prefix", "-f", "--file", "--project")
 
 
+def _foreign_folder(scene: Scene, word: Word) -> bool:
+    """Whether a package is named by a folder outside the workspace."""
+    text = word.text.removeprefix("file:").removeprefix("link:")
+    if not text.startswith(("/", "../", "~/")) and text != "..":
+        return False
+    return not scene.place(word.model_copy(update={"text": text})).inside
+
+
 def judge_node(scene: Scene) -> list[Finding]:
     """`npm`, `pnpm`, `yarn`, `bun`."""
     options = scene.options("Cw", "prefix dir filter workspace cwd")
     sub = options.operands[0].text if options.operands else ""
     if options.has("-g", "--global", "--location=global") or sub == "global":
         return [high("installs for the whole account, not for the project")]
+    if sub == "unpublish":
+        return [critical("takes a package away from everybody who uses it")]
     if sub in _PUBLISH or (sub in ("config", "set") and len(options.operands) > 1):
         return [high(f"{scene.name} {sub} reaches beyond the project")]
     if scene.name == "bun" and options.has("-e", "--eval", "-p", "--print"):
@@ -112,6 +132,8 @@ def judge_node(scene: Scene) -> list[Finding]:
         return [low("looks at packages")]
     if any(_URL.search(word.text) for word in options.operands[1:]):
         return [high("installs code from an address")]
+    if any(_foreign_folder(scene, word) for word in options.operands[1:]):
+        return [high("installs code from outside the workspace")]
     if sub == "exec" and scene.name == "npm":
         return [high("runs a package that need not be part of the project")]
     if sub in ("run", "run-script") and len(options.operands) > 1:
@@ -141,6 +163,10 @@ def judge_pip(scene: Scene) -> list[Finding]:
         editable = [word.text for word in options.values("-e", "--editable")]
         if any(_URL.search(text) for text in (*operands[1:], *editable)):
             findings.append(high("installs code from an address"))
+        if any(
+            _foreign_folder(scene, word) for word in (*options.operands[1:], *options.values("-e"))
+        ):
+            findings.append(high("installs code from outside the workspace"))
         if options.has("-i", "--index-url", "--extra-index-url", "--trusted-host", "--find-links"):
             findings.append(high("installs from another package index"))
         if options.has("--exists-action", "--config-settings", "--global-option"):
@@ -187,6 +213,10 @@ def judge_python_manager(scene: Scene) -> list[Finding]:
 
 def judge_foreign(scene: Scene) -> list[Finding]:
     """`npx`, `uvx`, `pipx`: fetch a package and run it."""
+    if scene.texts and all(text in ("--version", "-v", "--help") for text in scene.texts):
+        return [low("shows its version")]
+    if scene.name == "npx" and scene.texts[:1] in (("--no-install",), ("--no",)):
+        return [medium("runs the project's own code or tools (npx)"), *_where(scene)]
     return [high("fetches and runs a package that need not be part of the project")]
 
 
@@ -209,7 +239,8 @@ def judge_cargo(scene: Scene) -> list[Finding]:
         return [low("looks at packages")]
     known = "build b test t check c clippy fmt doc d run r bench clean add remove rm update fetch"
     if sub in (known + " fix generate-lockfile vendor new init nextest audit deny expand").split():
-        return [medium(f"builds or runs the project (cargo {sub})"), *_where(scene)]
+        found = [medium(f"builds or runs the project (cargo {sub})"), *_where(scene)]
+        return found + _beside(scene, scene.args)
     return [high(f"cargo {shown(sub)} is not a command that is known here")]
 
 
@@ -253,35 +284,6 @@ def judge_other_manager(scene: Scene) -> list[Finding]:
     return [medium(f"builds or installs into the project ({scene.name})"), *_where(scene)]
 
 
-def judge_container(scene: Scene) -> list[Finding]:
-    """`docker`, `podman`: the daemon has the machine's rights."""
-    texts = scene.texts
-    sub = next((text for text in texts if not text.startswith("-")), "")
-    if sub in (
-        "ps",
-        "images",
-        "logs",
-        "inspect",
-        "version",
-        "info",
-        "top",
-        "stats",
-        "port",
-        "diff",
-    ):
-        return [medium("looks at containers")]
-    if sub in ("", "--version", "help"):
-        return [low("shows its version")]
-    risky = [
-        t for t in texts if re.match(r"--privileged|--pid=host|--net(?:work)?=host|--cap-add", t)
-    ]
-    mounts = [t for t in texts if re.match(r"(?:-v|--volume=)?/(?:etc|home|root|var/run)?/?:", t)]
-    findings = [high(f"{scene.name} {shown(sub)} runs or changes containers")]
-    if risky or mounts or any("docker.sock" in text for text in texts):
-        findings.append(critical("gives a container the rights of the whole machine"))
-    return findings
-
-
 JUDGES = {
     **dict.fromkeys(BUILDERS, judge_build),
     **dict.fromkeys(SYSTEM_MANAGERS, judge_system_manager),
@@ -291,7 +293,6 @@ JUDGES = {
     **dict.fromkeys(
         ("uv", "poetry", "pipenv", "pdm", "hatch", "rye", "pixi", "bundle"), judge_python_manager
     ),
-    **dict.fromkeys(("docker", "podman", "nerdctl", "docker-compose"), judge_container),
     **dict.fromkeys(("composer", "dotnet", "bower", "pod"), judge_other_manager),
     "cargo": judge_cargo,
     "go": judge_go,

@@ -67,7 +67,7 @@ class Folders:
     def place(self, word: Word, cwd: str | None) -> Place:
         """Where the file named by a word lies, seen from the folder `cwd`."""
         if word.near:
-            word = Word(text=word.near, glob=True)
+            word = Word(text=word.near, glob=True, home=word.near.startswith("~/"))
         if found := _OTHER_HOME.fullmatch(word.text) if word.dynamic else None:
             base = "/root" if found[1] == "root" else f"/home/{found[1]}"
             word = Word(text=base + (found[2] or ""), glob=word.glob)

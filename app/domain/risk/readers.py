@@ -103,6 +103,8 @@ def judge_content(scene: Scene) -> list[Finding]:
         operands = operands[1:]
     findings = [low("reads in the workspace"), *scene.reads([*operands, *scene.fed_words])]
     findings += scene.reads(options.values("-f", "--file", "--slurpfile", "--rawfile"))
+    if scene.name == "jq" and any(re.search(r"\benv\b|\$ENV\b", text) for text in scene.texts):
+        findings.append(medium("shows the environment, which can hold keys"))
     if scene.name in ("less", "more") and any(t[:1] == "+" or t[:2] == "-k" for t in scene.texts):
         findings.append(high(f"{scene.name} is told to run a command"))
     findings += scene.writes(options.values(*_WRITING_OPTIONS.get(scene.name, ())))
@@ -131,6 +133,9 @@ def judge_harmless(scene: Scene) -> list[Finding]:
     if name == "history" and any(text[:2] in ("-c", "-d", "-w") for text in texts):
         return [high("removes the record of commands")]
     if name in ("printenv", "env") and not any("=" not in t and t[:1] != "-" for t in texts):
+        return [medium("shows the environment, which can hold keys")]
+    told = [text for text in texts if text not in ("-p", "-x", "-px", "-xp")]
+    if name in ("export", "declare", "typeset", "set", "readonly") and not told:
         return [medium("shows the environment, which can hold keys")]
     if name == "date" and any(re.match(r"-\w*s|--set", text) for text in texts):
         return [high("sets the clock")]

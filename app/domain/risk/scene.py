@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -11,6 +12,7 @@ from app.domain.risk.model import Finding, critical, high, low, medium, shown
 from app.domain.risk.places import Folders, Place
 from app.domain.shell import Parsed, SimpleCommand, Word
 
+_BEFORE = re.compile(r"[^$`{(*?\[]*")  # what of a word is known before it runs
 _MIN_ABBREVIATION = 5  # "--for" may be any option, "--forc" is --force
 
 
@@ -103,7 +105,7 @@ class Scene:
     @property
     def vague(self) -> bool:
         """Whether arguments are unknown: any option may be among them."""
-        unknown = any(word.dynamic and not word.near for word in self.args)
+        unknown = any(word.dynamic and not self.near(word) for word in self.args)
         return unknown or (self.command.dynamic_arguments and not self.fed_files)
 
     @cached_property
@@ -117,8 +119,30 @@ class Scene:
     def options(self, values: str = "", long_values: str = "") -> Options:
         return read_options(self.args, values, long_values)
 
+    def near(self, word: Word) -> str:
+        """A pattern that a word fits which is only known when it runs; empty if there is none."""
+        return word.near or (self.fed_files if word.fed else "")
+
     def place(self, word: Word) -> Place:
+        if word.fed and self.fed_files:
+            word = word.model_copy(update={"near": self.fed_files})
         return self.folders.place(word, self.cwd)
+
+    def around(self, word: Word) -> Place | None:
+        """Where the known folder lies in which an unknown name is: `/etc` for `/etc/$name`."""
+        folder, slash, _ = _BEFORE.match(word.text)[0].rpartition("/")  # type: ignore[index]
+        if not slash:
+            return None
+        known = word.model_copy(update={"text": folder or "/", "dynamic": False, "glob": False})
+        return self.folders.place(known, self.cwd)
+
+    @property
+    def fed_texts(self) -> list[str]:
+        """What the text itself writes to the command's input."""
+        sources = [self.parsed.commands[index] for index in self.command.stdin_from]
+        found = [r.target.text for c in (self.command, *sources) for r in c.redirects if r.is_text]
+        says = [source for source in sources if source.name in ("echo", "printf")]
+        return found + [" ".join(word.text for word in source.words[1:]) for source in says]
 
     @property
     def fed_words(self) -> tuple[Word, ...]:
@@ -136,7 +160,11 @@ class Scene:
 
     def reads(self, words: Iterable[Word]) -> list[Finding]:
         # What a process substitution gives is the output of commands that are judged themselves.
-        found = [self._read(self.place(w)) for w in words if not (w.commands and w.text[0] in "<>")]
+        listed = [w for w in words if not (w.commands and w.text[0] in "<>")]
+        found = [self._read(self.place(word)) for word in listed]
+        for index in (index for word in listed for index in word.commands):
+            named = (w for w in self.parsed.commands[index].words if self.place(w).secret)
+            found += [high(f"reads what may be a secret: {shown(word.text)}") for word in named]
         if self.cwd is None:
             found.append(medium("reads in a folder that is only known when it runs"))
         elif not self.here.inside:
@@ -162,7 +190,12 @@ class Scene:
         place = self.place(word)
         path = shown(place.path)
         if not place.known:
+            around = self.around(word)
+            if around is not None and around.guard is not None:
+                return Finding(around.guard[0], f"{verb} {around.guard[1]}: {path}")
             return high(f"{verb} files that are only known when it runs: {path}")
+        if place.whole and (word.glob or word.near or word.fed):
+            return critical(f"{verb} everything in {path}")
         if place.quiet:
             return low("writes to a device that keeps nothing")
         if place.guard is not None:
@@ -181,6 +214,9 @@ class Scene:
             text = word.text.rstrip("*")
             if text.endswith("/") and text.startswith("$"):
                 return critical(f"removes everything from the root on if {path} is empty")
+            around = self.around(word)
+            if around is not None and not around.inside:
+                return critical(f"removes a folder outside the workspace: {path}")
             return high(f"removes a folder that is only known when it runs: {path}")
         if place.whole:
             return critical(f"removes {path} and everything in it", floor=True)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
+from itertools import pairwise
 
 from app.domain.request import Risk
 from app.domain.risk.catalogue import judge
+from app.domain.risk.flows import judge_together
 from app.domain.risk.model import Finding, critical, high, low, shown
 from app.domain.risk.network import is_network
 from app.domain.risk.places import Folders
@@ -34,6 +36,7 @@ def judge_parsed(
     findings = list[Finding]()
     for command in parsed.commands:
         findings += judge_command(command, parsed, folders, cwd, depth)
+    findings += judge_together(parsed, folders, cwd)
     if parsed.unparsable:
         # Whoever wraps a thing until it cannot be read must not lower its risk by that.
         bound = any(word in parsed.why for word in ("deep", "more than", "over"))
@@ -83,7 +86,16 @@ def _assigned(scene: Scene) -> list[Finding]:
             name, equals, value = word.text.partition("=")
             if equals:
                 pairs.append((name, word.model_copy(update={"text": value})))
+    if scene.name in ("read", "printf", "mapfile", "readarray"):
+        pairs += [(word.text, Word(text="?", dynamic=True)) for word in _filled(scene)]
     return [finding for name, value in pairs for finding in _assignment(scene, name, value)]
+
+
+def _filled(scene: Scene) -> list[Word]:
+    """The variables that `read` or `printf -v` gives a value to."""
+    if scene.name != "printf":
+        return [word for word in scene.args if not word.text.startswith("-")]
+    return [word for option, word in pairwise(scene.args) if option.text == "-v"]
 
 
 def _assignment(scene: Scene, name: str, value: Word) -> list[Finding]:
@@ -91,6 +103,8 @@ def _assignment(scene: Scene, name: str, value: Word) -> list[Finding]:
         if not value.dynamic and value.text in _SAFE_VALUES and name != "PATH":
             return []
         return [high(f"sets {name}, which decides what other programs do")]
+    if "[" in name and ("$" in name or "`" in name):
+        return [high("evaluates a text as arithmetic")]
     if name in ("PYTHONPATH", "NODE_PATH", "CLASSPATH"):
         parts = [Word(text=part) for part in value.text.split(":") if part and "$" not in part]
         if any(not scene.place(part).inside for part in parts):

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 
-from app.domain.risk.model import Finding, high, low
+from app.domain.risk.code import scripts_in
+from app.domain.risk.model import Finding, high, low, medium
 from app.domain.risk.scene import Scene
 from app.domain.shell import Word
 
@@ -69,7 +70,8 @@ def judge_awk(scene: Scene) -> list[Finding]:
         findings.append(high("the program of awk is only known when it runs"))
     if options.has("-i"):
         findings += scene.writes(operands, "changes")
-    return findings + _awk_program(program.text)
+    found = _awk_program(program.text)
+    return findings + found + (scripts_in(scene, program.text) if found else [])
 
 
 def _awk_program(program: str) -> list[Finding]:
@@ -81,4 +83,6 @@ def _awk_program(program: str) -> list[Finding]:
         return [high("the program of awk runs other programs")]
     if re.search(r"print[^}]*>", bare):
         return [high("the program of awk writes files")]
+    if re.search(r"\bENVIRON\b", bare):
+        return [medium("shows the environment, which can hold keys")]
     return []

@@ -7,7 +7,7 @@ import re
 from app.domain.risk.model import Finding, critical, high, low, medium, names, shown
 from app.domain.risk.scene import Scene
 
-_ROOT = names("sudo doas su pkexec run0 runuser sudoedit gosu")
+_ROOT = names("sudo doas su pkexec run0 runuser sudoedit gosu setpriv su-exec")
 _POWER = names("shutdown reboot halt poweroff telinit init")
 _ACCOUNTS = names(
     "useradd userdel usermod adduser deluser groupadd groupdel groupmod passwd chpasswd visudo vipw"
@@ -17,6 +17,7 @@ _DISKS = re.compile(
     r"mkfs(?:\..+)?|mke2fs|mkswap|fdisk|sfdisk|gdisk|sgdisk|cfdisk|parted|wipefs|blkdiscard|hdparm"
     r"|diskutil|cryptsetup|lvremove|vgremove|pvremove|mdadm|zpool|zfs|nvme|swapoff|badblocks|debugfs"
 )
+_IMAGES = ("mk", "fdisk", "sfdisk", "gdisk", "sgdisk", "parted", "badblocks", "debugfs")
 _GUARDS = names(
     "iptables ip6tables nft ufw firewall-cmd setenforce auditctl csrutil spctl aa-disable"
     " aa-teardown modprobe insmod rmmod kexec setcap fdesetup tmutil systemsetup"
@@ -92,7 +93,8 @@ def _disk(scene: Scene) -> list[Finding]:
     if devices:
         formats = scene.name.startswith(("mkfs", "mke2fs", "wipefs", "blkdiscard"))
         return [critical(f"overwrites a device: {shown(devices[0].path)}", floor=formats)]
-    if places and all(place.inside for place in places if "." in place.path or "/" in place.path):
+    image = scene.name.startswith(_IMAGES) and any("." in p.path or "/" in p.path for p in places)
+    if image and all(place.inside for place in places if "." in place.path or "/" in place.path):
         return [high("formats an image in the workspace")]
     return [critical("changes disks")]
 
@@ -100,7 +102,8 @@ def _disk(scene: Scene) -> list[Finding]:
 def _service(scene: Scene) -> list[Finding]:
     texts = scene.texts
     if any(
-        text in ("poweroff", "reboot", "halt", "suspend", "hibernate", "rescue") for text in texts
+        text.partition(".")[0] in ("poweroff", "reboot", "halt", "suspend", "hibernate", "rescue")
+        for text in texts
     ):
         return [critical("stops the machine")]
     if any(text in _LOOKS.get(scene.name, ()) for text in texts):
@@ -127,7 +130,8 @@ def _machine(scene: Scene) -> list[Finding]:
     if name in _KILLERS:
         return _kill(scene)
     if name in ("dmesg", "journalctl", "hostname", "ip", "ifconfig", "route", "mount") and not any(
-        text in ("add", "del", "set", "-w", "-C", "--clear", "--vacuum-time", "up", "down", "flush")
+        text in ("add", "del", "set", "-w", "-C", "--clear", "up", "down", "flush")
+        or text.startswith(("--vacuum", "--rotate", "--flush"))
         for text in texts
     ):
         alone = name in ("dmesg", "journalctl", "ip") or not texts or texts == ("-a",)

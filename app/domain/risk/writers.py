@@ -125,7 +125,9 @@ def judge_mode(scene: Scene) -> list[Finding]:
     findings = scene.writes([*operands, *scene.fed_words], what)
     if scene.name == "chmod" and re.search(r"(?:^|,)[ugoa]*[+=][rwxX]*[st]|^[2-7]\d{3}$", mode):
         findings.append(high("lets a program run with another user's rights"))
-    if scene.name == "chmod" and re.fullmatch(r"0?777|a\+rwx|o\+w|a\+w|\+w", mode):
+    if scene.name == "chmod" and re.fullmatch(
+        r"0?[0-7]{2}[2367]|[ugo]*[oa][ugo]*\+[rx]*w[rx]*|\+[rx]*w[rx]*", mode
+    ):
         findings.append(high("lets everybody change the file"))
     return findings
 
@@ -139,6 +141,8 @@ def judge_archive(scene: Scene) -> list[Finding]:
         if options.has("-l", "-t", "-Z", "-p"):
             return scene.reads(options.operands[:1])
         target = options.values("-d") or [Word(text=".")]
+        if options.has("-:"):
+            return [high("unpacks to wherever the archive says"), *scene.writes(target, "unpacks")]
         return [*scene.reads(options.operands[:1]), *scene.writes(target, "unpacks")]
     if scene.name == "cpio":
         return [medium("unpacks or packs files"), *scene.writes([Word(text=".")], "unpacks")]

@@ -9,6 +9,7 @@ from dataclasses import replace
 
 from app.domain.shell.context import (
     MAX_COMMANDS,
+    MAX_FILLED,
     MAX_SCRIPT_DEPTH,
     MAX_VALUES,
     UNKNOWN_FOLDER,
@@ -20,9 +21,10 @@ from app.domain.shell.context import (
 )
 from app.domain.shell.models import Redirect, SimpleCommand, Word
 from app.domain.shell.nodes import MOVERS
-from app.domain.shell.values import assigned, filled
+from app.domain.shell.values import assigned, filled, positional
 from app.domain.shell.wrappers import SHELLS, Inner, shell_script_index, unwrap
 
+FILLED = "$…"  # in `via`: with variables replaced by what they may stand for
 _EVALUATES = re.compile(r"\$\(|`")
 
 
@@ -72,23 +74,43 @@ class Collector(ABC):
         self.remember(assignments)
         if command.name in ("export", "declare", "local", "readonly", "typeset"):
             self.remember(assigned(words))
+        if command.name == "set" and any(word.text == "--" for word in words):
+            given = words[[word.text for word in words].index("--") + 1 :]
+            self.remember((n, value) for n, found in positional(given).items() for value in found)
         unwrapped = unwrap(command.name, words) if words and not words[0].dynamic else None
         bare = not command.effective_redirects and not assignments and not feeds
         if unwrapped is not None and unwrapped.transparent and bare:
             command = command.model_copy(update={"transparent": True})
         index = self.add(command)
-        for inner in unwrapped.inner if unwrapped is not None else self._fed(command):
+        inners = list(unwrapped.inner) if unwrapped is not None else self._fed(command)
+        for inner in inners + self._said_in(command):
             self._inner(inner, command.name, index, replace(here, stdin=here.stdin + feeds))
         self._move(command)
-        again = "$…" in here.via or len(self.commands) > MAX_COMMANDS // 2
-        if command.dynamic and self.values and not again:
+        again = here.via.count(FILLED) >= MAX_FILLED or len(self.commands) > MAX_COMMANDS // 2
+        if again:
+            return
+        if command.dynamic:
             for other in filled(words, self.values):
-                self.emit(other, assignments, redirects, here.into("$…"), more=more)
+                self.emit(other, assignments, redirects, here.into(FILLED), more=more)
+        if command.name in self.functions:
+            self._called(command)
+
+    def _called(self, call: SimpleCommand) -> None:
+        """A function that the text defines, with the arguments that it is called with here."""
+        values = positional(call.words[1:])
+        body = [
+            c for c in self.commands if c.function == call.name and c.via.count(FILLED) < MAX_FILLED
+        ]
+        for command in body if values["@"] else ():
+            here = Context(via=(*command.via, FILLED), stdin=command.stdin_from, depth=1)
+            for other in filled(command.words, values) if command.dynamic else ():
+                self.emit(other, command.assignments, command.redirects, here)
 
     def remember(self, assignments: Iterable[tuple[str, Word]]) -> None:
         """Keep the known values of variables, to judge `$X` by what it may stand for."""
         for name, value in assignments:
-            if not value.dynamic and len(self.values.setdefault(name, [])) < MAX_VALUES:
+            told = not value.dynamic or value.commands
+            if told and len(self.values.setdefault(name, [])) < MAX_VALUES:
                 self.values[name].append(value)
 
     def add(self, command: SimpleCommand) -> int:
@@ -120,11 +142,16 @@ class Collector(ABC):
         scripts = [Inner(script=r.target.text) for r in command.redirects if r.is_text]
         for index in command.stdin_from:
             source = self.commands[index]
-            if source.name in ("echo", "printf"):
-                text = " ".join(word.text for word in source.words[1:] if word.text != "-e")
-                scripts.append(Inner(script=text.replace("\\n", "\n")))
+            scripts += _said(source)
             scripts += [Inner(script=r.target.text) for r in source.redirects if r.is_text]
         return scripts
+
+    def _said_in(self, command: SimpleCommand) -> list[Inner]:
+        """What `echo` or `printf` gives to `bash -c "$(…)"`, to `eval` or to `source <(…)`."""
+        if command.name not in SHELLS and command.name not in ("eval", "source", "."):
+            return []
+        sources = [index for word in command.words[1:] for index in word.commands]
+        return [inner for index in sources for inner in _said(self.commands[index])]
 
     def _move(self, command: SimpleCommand) -> None:
         """After a `cd` the folder is the new one, or the old one if it failed."""
@@ -137,3 +164,11 @@ class Collector(ABC):
             target = args[0] if args else Word(text="~", home=True)
         self.arrived = tuple((*chain, target) for chain in self.cwds)
         self.cwds = union(self.arrived, self.cwds)
+
+
+def _said(source: SimpleCommand) -> list[Inner]:
+    """What `echo` or `printf` prints, as a script."""
+    if source.name not in ("echo", "printf"):
+        return []
+    text = " ".join(word.text for word in source.words[1:] if word.text != "-e")
+    return [Inner(script=text.replace("\\n", "\n"))]

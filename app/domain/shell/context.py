@@ -11,6 +11,7 @@ MAX_NODE_DEPTH = 60
 MAX_SCRIPT_DEPTH = 6
 MAX_FOLDERS = 6
 MAX_VALUES = 4
+MAX_FILLED = 3  # times that variables are replaced within what variables gave
 
 Chain = tuple[Word, ...]  # `cd` targets, one after the other
 Folders = tuple[Chain, ...]  # the folders a command may run in

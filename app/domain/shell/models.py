@@ -19,7 +19,8 @@ class Word(Model):
     substitution); `text` then holds the source of that part. `glob`: an unquoted pattern that
     stands for file names. A leading unquoted `~` or `$HOME` is kept as `~`, with `home` set.
     `commands` are the indices of the simple commands whose output makes part of the word.
-    `near` is a path pattern that a dynamic word is known to fit (`{}` of `find`).
+    `near` is a path pattern that a dynamic word is known to fit (`{}` of `find`); `fed` says that
+    it stands for a line of the command's input (`{}` of `xargs -I{}`).
     """
 
     text: str
@@ -28,6 +29,7 @@ class Word(Model):
     home: bool = False
     commands: tuple[int, ...] = ()
     near: str = ""
+    fed: bool = False
 
     @property
     def shown(self) -> str:

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 MAX_GUESSES = 40
 _BETWEEN = re.compile(r"\$\(|[;&|()`{}\n\r]")
+_BRACES = re.compile(r"\{([^\s{},]+(?:,[^\s{},]*)+)\}")
 _OWN_HOME = re.compile(r"(?<![${\w])(?:HOME|PWD)(?=[\s=+;]|$)")
 
 
@@ -85,6 +86,7 @@ class _Walker(CommandReader):
         whole = text.replace("$((", "$( (").encode("utf-8", "replace")
         if b"$( (" in whole and not (root := tree(whole)).has_error:
             self._walk(root, whole, here.into("?"))
+        text = _BRACES.sub(lambda found: found[1].replace(",", " "), text)  # `{rm,-rf,/}`
         pieces = _BETWEEN.split(text.replace("\\\n", ""))
         for piece in [p for p in pieces if p.strip()][:MAX_GUESSES]:
             for guess in (piece, re.sub(r"[\"'\\]", "", piece)):

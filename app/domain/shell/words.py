@@ -19,6 +19,8 @@ _LITERAL = {"word", "number", "extglob_pattern", "regex", "brace_expression", "v
 _LITERAL |= {"test_operator", "special_variable_name", "file_descriptor"}
 _SUBSTITUTIONS = {"command_substitution", "process_substitution"}
 _HOME = {"$HOME": "~", "${HOME}": "~", "$PWD": ".", "${PWD}": "."}
+_HOME |= dict.fromkeys(("$(pwd)", "`pwd`", "$(pwd -P)"), ".")
+_CHECKED = re.compile(r"\$\{(HOME|PWD):?[?-][^}]*\}")  # `${HOME:?}` is HOME, or nothing happens
 _ESCAPES = dict(zip("abeEfnrtv", "\a\b\x1b\x1b\f\n\r\t\v", strict=True))
 _ANSI = re.compile(
     r"\\(?:([abeEfnrtv])|x([0-9a-fA-F]{1,2})|u([0-9a-fA-F]{1,4})|U([0-9a-fA-F]{1,8})"
@@ -105,7 +107,7 @@ class WordReader:
         draft.add(_IN_DOUBLE.sub(lambda found: found[1] or "", raw), quoted=True)
 
     def _unknown(self, node: Node, text: str, draft: _Draft) -> None:
-        known = _HOME.get(text)
+        known = _HOME.get(_CHECKED.sub(r"${\1}", text))
         if known and not draft.chars and not self.own_home:
             draft.home = known == "~"
             draft.add(known, quoted=True)

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from app.domain.shell.models import Word
+from app.domain.shell.prefixes import PREFIXES, Prefix, skip_options
 
 SHELLS = frozenset({"sh", "bash", "dash", "zsh", "ksh", "mksh", "ash", "fish", "rbash"})
 _ASSIGNMENT = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)=(.*)", re.DOTALL)
@@ -38,112 +39,27 @@ class Unwrapped:
     transparent: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class _Prefix:
-    """A wrapper of the form `name [options] [positionals] command [argument…]`."""
-
-    values: str = ""  # short options that take a value
-    long_values: tuple[str, ...] = ()
-    positionals: int = 0
-    transparent: bool = True
-    assignments: bool = False
-    more: bool = False
-    subcommand: str = ""  # `run` in `uv run pytest`
-    no_command: str = ""  # short options that only look something up
-    chdir: tuple[str, ...] = ()
-
-
-_SUDO_VALUES = "user group host prompt close-from chdir chroot role type other-user command-timeout"
-_UV_VALUES = (
-    "python with extra group env-file directory project package with-editable "
-    "with-requirements no-group only-group index-url index"
-)
-_PREFIXES: dict[str, _Prefix] = {
-    "sudo": _Prefix(
-        "ughpCTrtDRU",
-        tuple(_SUDO_VALUES.split()),
-        transparent=False,
-        assignments=True,
-        chdir=("-D", "--chdir"),
-    ),
-    "doas": _Prefix("uC", transparent=False),
-    "pkexec": _Prefix("", ("user",), transparent=False),
-    "run0": _Prefix("ugD", ("user", "group", "chdir", "setenv", "property"), transparent=False),
-    "systemd-run": _Prefix("pEu", ("unit", "property", "setenv", "slice"), transparent=False),
-    "env": _Prefix("uC", ("unset", "chdir"), assignments=True, chdir=("-C", "--chdir")),
-    "nohup": _Prefix(),
-    "setsid": _Prefix(),
-    "time": _Prefix("fo", ("format", "output")),
-    "nice": _Prefix("n", ("adjustment",)),
-    "ionice": _Prefix("cnpPu", ("class", "classdata")),
-    "chrt": _Prefix("TPD", positionals=1),
-    "taskset": _Prefix("", positionals=1),
-    "timeout": _Prefix("ks", ("kill-after", "signal"), positionals=1),
-    "stdbuf": _Prefix("ioe", ("input", "output", "error")),
-    "unbuffer": _Prefix(),
-    "command": _Prefix(no_command="vV"),
-    "builtin": _Prefix(),
-    "exec": _Prefix("a"),
-    "coproc": _Prefix(),
-    "busybox": _Prefix(),
-    "toybox": _Prefix(),
-    "caffeinate": _Prefix("tw"),
-    "xvfb-run": _Prefix("enfspw", ("server-args", "server-num", "error-file")),
-    "strace": _Prefix("aeEoOpPsSuX", transparent=False),
-    "ltrace": _Prefix("aAeFlnopsuwx", transparent=False),
-    "chroot": _Prefix("", ("userspec", "groups"), positionals=1, transparent=False),
-    "unshare": _Prefix("RwSG", transparent=False),
-    "nsenter": _Prefix("tSGW", transparent=False),
-    "proxychains": _Prefix("f", transparent=False),
-    "proxychains4": _Prefix("f", transparent=False),
-    "torsocks": _Prefix("", transparent=False),
-    "xargs": _Prefix(
-        "adEILnPs",
-        ("arg-file", "delimiter", "replace", "max-lines", "max-args", "max-procs", "max-chars"),
-        transparent=False,
-        more=True,
-    ),
-    "uv": _Prefix(
-        "p",
-        tuple(_UV_VALUES.split()),
-        transparent=False,
-        subcommand="run",
-        chdir=("--directory",),
-    ),
-    "poetry": _Prefix("CP", ("directory", "project"), transparent=False, subcommand="run"),
-    "pipenv": _Prefix("", (), transparent=False, subcommand="run"),
-    "pdm": _Prefix("p", ("project",), transparent=False, subcommand="run"),
-    "rye": _Prefix("", (), transparent=False, subcommand="run"),
-    "hatch": _Prefix("e", ("env",), transparent=False, subcommand="run"),
-    "pixi": _Prefix("e", ("environment",), transparent=False, subcommand="run"),
-    "conda": _Prefix("np", ("name", "prefix", "cwd"), transparent=False, subcommand="run"),
-    "bundle": _Prefix("", (), transparent=False, subcommand="exec"),
-    "pnpm": _Prefix("C", ("dir", "filter"), transparent=False, subcommand="exec"),
-}
-RUNNERS = frozenset(name for name, prefix in _PREFIXES.items() if prefix.subcommand)
-
-
 def unwrap(name: str, words: tuple[Word, ...]) -> Unwrapped | None:
     """What the command `words` (its program is `name`) would run; None if it is no wrapper."""
     if name in SHELLS:
         return _shell(words)
     if special := _SPECIAL.get(name):
         return special(words)
-    if prefix := _PREFIXES.get(name):
+    if prefix := PREFIXES.get(name):
         return _prefixed(name, prefix, words)
     return None
 
 
-def _prefixed(name: str, prefix: _Prefix, words: tuple[Word, ...]) -> Unwrapped | None:
+def _prefixed(name: str, prefix: Prefix, words: tuple[Word, ...]) -> Unwrapped | None:
     if name == "env" and (split := _split_string(words)):
         return split
-    rest, cwd, looked_up = _skip_options(prefix, words[1:])
+    rest, cwd, looked_up = skip_options(prefix, words[1:])
     if looked_up:
         return None
     if prefix.subcommand:
         if not rest or rest[0].text != prefix.subcommand:
             return None
-        rest, inner_cwd, _ = _skip_options(prefix, rest[1:])
+        rest, inner_cwd, _ = skip_options(prefix, rest[1:])
         cwd = cwd or inner_cwd
         if rest and rest[0].text.endswith(".py"):
             rest = (Word(text="python"), *rest)
@@ -155,6 +71,8 @@ def _prefixed(name: str, prefix: _Prefix, words: tuple[Word, ...]) -> Unwrapped 
     rest = rest[prefix.positionals :]
     if not rest:
         return None
+    if name == "xargs":
+        rest = _fed(rest, words[: len(words) - len(rest)])
     inner = Inner(
         words=rest,
         assignments=tuple(assignments),
@@ -165,38 +83,28 @@ def _prefixed(name: str, prefix: _Prefix, words: tuple[Word, ...]) -> Unwrapped 
     return Unwrapped((inner,), prefix.transparent)
 
 
-def _skip_options(
-    prefix: _Prefix, words: tuple[Word, ...]
-) -> tuple[tuple[Word, ...], Word | None, bool]:
-    """Words after the options; the folder an option changes to; whether it only looks up."""
-    cwd: Word | None = None
-    index = 0
-    while index < len(words):
-        text = words[index].text
-        if text == "--":
-            index += 1
-            break
-        if not text.startswith("-") or text == "-" or words[index].dynamic:
-            break
-        if any(char in prefix.no_command for char in text[1:]) and not text.startswith("--"):
-            return (), None, True
-        takes = _takes_value(prefix, text)
-        option, _, value = text.partition("=")
-        if option in prefix.chdir:
-            following = words[index + 1] if index + 1 < len(words) else None
-            cwd = following if takes else words[index].model_copy(update={"text": value})
-        index += 1 + takes
-    return words[index:], cwd, False
+_XARGS_REPLACES = re.compile(
+    r"--replace(?:=(?P<long>.*))?|-[0prtxo]*(?:I(?P<must>.*)|i(?P<may>.*))"
+)
 
 
-def _takes_value(prefix: _Prefix, text: str) -> bool:
-    """Whether the option's value is the next word."""
-    if text.startswith("--"):
-        return text[2:] in prefix.long_values
-    for position, char in enumerate(text[1:], start=1):
-        if char in prefix.values:
-            return position == len(text) - 1
-    return False
+def _fed(words: tuple[Word, ...], options: tuple[Word, ...]) -> tuple[Word, ...]:
+    """The command of `xargs -I{}`: in its words `{}` stands for a line of the input."""
+    stands = ""
+    for position, option in enumerate(options):
+        if found := _XARGS_REPLACES.fullmatch(option.text):
+            following = options[position + 1].text if position + 1 < len(options) else ""
+            given = found["long"] or found["may"] or found["must"]
+            stands = given or (following if found["must"] is not None else "{}")
+    if not stands:
+        return words
+    return tuple(_line(word, stands) if stands in word.text else word for word in words)
+
+
+def _line(word: Word, stands: str) -> Word:
+    """A word with a line of the input in it: a file beside it, or nobody knows what."""
+    beside = word.text.startswith(stands) and "/" not in word.text[len(stands) :]
+    return word.model_copy(update={"dynamic": True, "fed": beside})
 
 
 def _split_string(words: tuple[Word, ...]) -> Unwrapped | None:
@@ -267,8 +175,8 @@ def _trap(words: tuple[Word, ...]) -> Unwrapped | None:
 
 
 def _ssh(words: tuple[Word, ...]) -> Unwrapped | None:
-    rest, _, _ = _skip_options(_Prefix("BbcDEeFIiJLlmOopQRSWw"), words[1:])
-    after, _, _ = _skip_options(_Prefix("BbcDEeFIiJLlmOopQRSWw"), rest[1:])
+    rest, _, _ = skip_options(Prefix("BbcDEeFIiJLlmOopQRSWw"), words[1:])
+    after, _, _ = skip_options(Prefix("BbcDEeFIiJLlmOopQRSWw"), rest[1:])
     script = _join(after)
     return Unwrapped((Inner(script=script),)) if script else None
 
@@ -279,7 +187,7 @@ def _option_script(options: tuple[str, ...]) -> Callable[[tuple[Word, ...]], Unw
     def find(words: tuple[Word, ...]) -> Unwrapped | None:
         found = list[Inner]()
         for option, value in pairwise(words):
-            if option.text in options:
+            if option.text in options or _clustered(option.text, options):
                 found.append(Inner(script=value.text))
         for word in words[1:]:
             name, _, text = word.text.partition("=")
@@ -290,15 +198,20 @@ def _option_script(options: tuple[str, ...]) -> Callable[[tuple[Word, ...]], Unw
     return find
 
 
+def _clustered(text: str, options: tuple[str, ...]) -> bool:
+    """Whether a cluster such as `-qc` ends with one of the short options."""
+    return re.fullmatch(r"-[A-Za-z]{2,}", text) is not None and f"-{text[-1]}" in options
+
+
 def _all_as_script(words: tuple[Word, ...]) -> Unwrapped | None:
     """`watch -n 1 cmd`, `parallel cmd`: the rest of the line goes to a shell."""
-    rest, _, _ = _skip_options(_Prefix("nqjNaS", ("interval", "jobs")), words[1:])
+    rest, _, _ = skip_options(Prefix("nqjNaS", ("interval", "jobs")), words[1:])
     script = _join(rest)
     return Unwrapped((Inner(script=script, more=True),)) if script else None
 
 
 def _flock(words: tuple[Word, ...]) -> Unwrapped | None:
-    rest, _, _ = _skip_options(_Prefix("wE", ("timeout", "wait", "conflict-exit-code")), words[1:])
+    rest, _, _ = skip_options(Prefix("wE", ("timeout", "wait", "conflict-exit-code")), words[1:])
     if len(rest) >= 3 and rest[1].text in ("-c", "--command"):
         return Unwrapped((Inner(script=rest[2].text),))
     return Unwrapped((Inner(words=rest[1:]),)) if len(rest) > 1 else None
@@ -331,7 +244,7 @@ def found_files(words: tuple[Word, ...]) -> str:
         if word.text[:1] in ("-", "(", "!"):
             break
         starts.append(word)
-    if len(starts) > 1 or any(w.dynamic or w.home for w in starts) or words[0].text[-4:] != "find":
+    if len(starts) > 1 or any(w.dynamic for w in starts) or words[0].text[-4:] != "find":
         return ""
     texts = [word.text for word in words]
     names = [b for a, b in pairwise(texts) if a in ("-name", "-iname", "-path", "-ipath")]
@@ -355,7 +268,7 @@ def _git(words: tuple[Word, ...]) -> Unwrapped | None:
     texts = [word.text for word in words]
     for first, second in (("bisect", "run"), ("submodule", "foreach")):
         if first in texts and second in texts[texts.index(first) :]:
-            rest, _, _ = _skip_options(_Prefix(), words[texts.index(second) + 1 :])
+            rest, _, _ = skip_options(Prefix(), words[texts.index(second) + 1 :])
             if second == "run" and rest:
                 return Unwrapped((Inner(words=rest),))
             script = _join(rest)
