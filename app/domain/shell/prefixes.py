@@ -89,7 +89,6 @@ PREFIXES: dict[str, Prefix] = {
     "bundle": Prefix("", (), transparent=False, subcommand="exec"),
     "pnpm": Prefix("C", ("dir", "filter"), transparent=False, subcommand="exec"),
 }
-RUNNERS = frozenset(name for name, prefix in PREFIXES.items() if prefix.subcommand)
 
 
 def skip_options(
