@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 
@@ -58,7 +57,7 @@ class Children:
             **directive.unit._asdict(), attempt=directive.attempt, child=child.run_id
         )
         check_current(core.state(run_id), (started,))
-        await asyncio.shield(core.journal.append([*drafts, Draft(started, run=state)]))
+        await core.journal.append([*drafts, Draft(started, run=state)])
         core.changed(run_id).set()
         self.wake(child.run_id)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -15,6 +14,7 @@ from app.domain.overtaken import check_current
 from app.domain.run import RunState
 from app.domain.workflow import Recipe
 from app.engine.call_http import HttpCaller
+from app.engine.changed import Changed
 from app.engine.environment import Variables
 from app.engine.processes import ProcessRegistry
 from app.engine.workspaces import Workspaces
@@ -47,7 +47,7 @@ class Core:
     workspaces: Workspaces
     http: HttpCaller = field(default_factory=HttpCaller)
     variables: Variables = field(default_factory=Variables)
-    _changed: dict[RunId, asyncio.Event] = field(default_factory=dict)
+    _changed: dict[RunId, Changed] = field(default_factory=dict)
 
     def state(self, run_id: RunId) -> RunState:
         """The run's newest state. Raises NotFound."""
@@ -74,11 +74,11 @@ class Core:
         """
         future = self.journal.append(self._drafts(run_id, payloads))
         self._moved(run_id, payloads)
-        await asyncio.shield(future)
+        await future
 
     async def settle(self) -> None:
         """Wait until all that has been noted is on disk."""
-        await asyncio.shield(self.journal.append(()))
+        await self.journal.append(())
 
     def _drafts(self, run_id: RunId, payloads: tuple[Payload, ...]) -> list[Draft]:
         state = self.state(run_id)
@@ -91,11 +91,14 @@ class Core:
 
     async def record(self, payload: Payload) -> None:
         """Commit an event that concerns the store as a whole, such as a process."""
-        await asyncio.shield(self.journal.append([Draft(payload)]))
+        await self.journal.append([Draft(payload)])
 
-    def changed(self, run_id: RunId) -> asyncio.Event:
+    def changed(self, run_id: RunId) -> Changed:
         """Set whenever the run's state has moved."""
-        return self._changed.setdefault(run_id, asyncio.Event())
+        found = self._changed.get(run_id)
+        if found is None:
+            found = self._changed[run_id] = Changed()
+        return found
 
     def forget(self, run_id: RunId) -> None:
         self._changed.pop(run_id, None)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable
 
 from app.agents.protocol import Answer
@@ -137,7 +136,7 @@ class Operator:
         rule = self._rule(state, approval, command)
         if rule is not None:
             drafts.append(Draft(ev.RuleAdded(rule=rule)))
-        await asyncio.shield(self._core.journal.append(drafts))
+        await self._core.journal.append(drafts)
         answer = Answer(command.action, command.scope, reason, interrupt)
         if live is not None:
             live.waiting.discard(approval.approval_id)

@@ -66,7 +66,7 @@ class Rollbacks:
             drafts += _frozen(state, rollout, by)
         for state in shadows:
             drafts += _given_up(state, "shadowing was switched off by a rollback", by)
-        await asyncio.shield(self._core.journal.append(drafts))
+        await self._core.journal.append(drafts)
         self._stop([*frozen, *shadows], rollout.rollout_id, record.number if tops else 0)
         many = f"; {len(tops)} of its runs are frozen" if tops else ""
         stable = rollout.stable
@@ -130,7 +130,7 @@ class Rollbacks:
                 state=TaskState.IN_PROGRESS, reason="finishes in shadow", by=by
             )
             drafts.append(Draft(again, run=each))
-        await asyncio.shield(self._core.journal.append(drafts))
+        await self._core.journal.append(drafts)
         for each in family:
             self._runs.wake(each.run.run_id)
 

@@ -152,7 +152,7 @@ class RolloutSetup:
         return self._core.journal.projection.rollouts[rollout_id]
 
     async def _commit(self, *drafts: Draft) -> None:
-        await asyncio.shield(self._core.journal.append(drafts))
+        await self._core.journal.append(drafts)
 
 
 def _paths(rollout: Rollout) -> str:

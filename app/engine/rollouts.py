@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable
 from typing import Any
 
@@ -77,7 +76,7 @@ class Rollouts:
         return rollout
 
     async def _commit(self, *drafts: Draft) -> None:
-        await asyncio.shield(self._core.journal.append(drafts))
+        await self._core.journal.append(drafts)
 
     def _done(self, message: str, rollout: Rollout) -> cmd.Done:
         seq = self._core.journal.committed_seq

@@ -66,7 +66,7 @@ class RunControl:
         recipe = project.recipe(workflow)
         self._learn(recipe)
         run, drafts = admit(self._core, recipe, command.request, str(root))
-        await asyncio.shield(self._core.journal.append(drafts))
+        await self._core.journal.append(drafts)
         self._runs.wake(run.run_id)
         return self._done(f"run {run.run_id} started with workflow {workflow}", run.run_id)
 
@@ -79,7 +79,7 @@ class RunControl:
         base = await self._core.workspaces.head(project.root)
         rollout = self._core.journal.projection.rollouts[opened.rollout_id]
         admitted = admit_request(self._core, rollout, command.request, base)
-        await asyncio.shield(self._core.journal.append(admitted.drafts))
+        await self._core.journal.append(admitted.drafts)
         for run in (admitted.run, admitted.shadow):
             if run is not None:
                 self._runs.wake(run.run_id)
@@ -190,7 +190,7 @@ class RunControl:
         recipe = recipe or await self._core.journal.reader.recipe(state.run.recipe)
         self._learn(recipe)
         run, drafts = admit_fork(self._core, recipe, state.run, command.step, taken)
-        await asyncio.shield(self._core.journal.append(drafts))
+        await self._core.journal.append(drafts)
         self._runs.wake(run.run_id)
         message = f"run {run.run_id} takes {state.run.run_id} up again from step {command.step}"
         return self._done(message, run.run_id)

@@ -29,18 +29,22 @@ class Runner:
     """One run's loop. The only thing that moves a run on, so no run is executed twice.
 
     Directives of different units are carried out side by side, those of one unit one after the
-    other.
+    other. A task that has carried one out goes on with what follows from it, as long as that is
+    all there is to do: a run whose steps follow one another needs no new task for each, and this
+    loop sleeps meanwhile.
     """
 
     def __init__(self, carrier: Carrier, run_id: RunId) -> None:
         self._carrier = carrier
         self._core = carrier.core
         self._run_id = run_id
+        self._changed = self._core.changed(run_id)
         self._work: dict[Unit, _Work] = {}
+        self._seen = 0  # the event up to which a task has looked for what is next
 
     async def run(self) -> None:
         """Until the run is over or cannot go on by itself."""
-        changed = self._core.changed(self._run_id)
+        changed = self._changed
         try:
             while True:
                 changed.clear()
@@ -71,7 +75,7 @@ class Runner:
                 again = True
                 continue
             name = f"{self._run_id} {directive.unit}"
-            task = asyncio.create_task(self._carrier.carry_out(directive), name=name)
+            task = asyncio.create_task(self._carry_on(directive), name=name)
             task.add_done_callback(self._done)
             self._work[directive.unit] = _Work(directive, task)
         if again:
@@ -79,7 +83,37 @@ class Runner:
         return again
 
     def _done(self, task: asyncio.Task[None]) -> None:
-        self._core.changed(self._run_id).set()
+        self._changed.set()
+
+    async def _carry_on(self, directive: do.OfUnit) -> None:
+        """Carry a directive out, then what follows from it, until the loop has to look."""
+        following: do.OfUnit | None = directive
+        while following is not None:
+            await self._carrier.carry_out(following)
+            following = self._next(following)
+
+    def _next(self, done: do.OfUnit) -> do.OfUnit | None:
+        """What the task that has carried out `done`, the only one of the run, is to do next; None
+        when it is not for this task to say."""
+        work = self._work.get(done.unit)
+        if work is None or len(self._work) > 1 or work.task is not asyncio.current_task():
+            return None
+        while (following := self._only_one()) is not None:
+            if not self._carrier.at_once(following):
+                del self._work[done.unit]
+                self._work[following.unit] = _Work(following, work.task)
+                self._changed.clear()  # what has moved the run until now has been seen here
+                return following
+        return None
+
+    def _only_one(self) -> do.OfUnit | None:
+        """What there is to do, if it is one directive of a unit that was not tried in vain."""
+        state = self._core.state(self._run_id)
+        if state.run.state is not TaskState.IN_PROGRESS or state.seq == self._seen:
+            return None
+        self._seen = state.seq
+        found = [d for d in self._decide(state) if not isinstance(d, do.Wait | do.Held)]
+        return found[0] if len(found) == 1 and not isinstance(found[0], do.OfRun) else None
 
     def _decide(self, state: RunState) -> tuple[do.Directive, ...]:
         try:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from app.agents.protocol import AgentSession, SessionSpec
+from app.agents.protocol import AgentSession, Driver, SessionSpec
 from app.domain import events as ev
 from app.domain.base import ApprovalId, RunId, SessionId
 from app.domain.errors import (
@@ -54,6 +54,7 @@ class SessionKeeper:
         self._core = core
         self._clean = clean
         self._live: dict[SessionId, LiveSession] = {}
+        self._drivers: dict[str, Driver] = {}  # those that were needed so far
         self._held: Counter[RunId] = Counter()  # agents of each run whose end is not recorded
         self._ending: set[asyncio.Task[None]] = set()  # agents that are being closed
 
@@ -129,10 +130,7 @@ class SessionKeeper:
     async def _start(self, run: Run, session: Session, agent: AgentConfig) -> LiveSession:
         if run.shadow:
             agent = agent_in_shadow(agent)
-        # It may have to be imported first.
-        driver = await asyncio.to_thread(self._core.drivers.get, agent.driver)
-        if driver is None:
-            raise DriverError(f"agent {agent.name}: there is no driver named {agent.driver}")
+        driver = await self._driver(agent)
         recipe = self._core.recipe(run.run_id)
         variables = await self._variables(agent, recipe.env_file)
         spec = SessionSpec(
@@ -158,7 +156,7 @@ class SessionKeeper:
         )
         try:
             await self._core.commit(run.run_id, bound)
-            transcript = await self._transcript(session.session_id)
+            transcript = await self._transcript(session)
         except BaseException:
             await self._end(opened)
             raise
@@ -171,15 +169,30 @@ class SessionKeeper:
 
     async def _variables(self, agent: AgentConfig, env_file: str) -> Mapping[str, str]:
         """What names in the agent's configuration stand for. Raises DriverError."""
+        if not env_file:
+            return self._core.variables.of("")
         try:
             return await asyncio.to_thread(self._core.variables.of, env_file)
         except ConfigError as error:
             raise DriverError(f"agent {agent.name}: {error}") from error
 
-    async def _transcript(self, session_id: SessionId) -> Transcript:
-        newest = await self._core.journal.reader.chunks(session_id, limit=1)
-        ordinal = newest[-1].ordinal if newest else 0
-        return Transcript(session_id, ordinal, self._core.clock, self._clean, self._write)
+    async def _driver(self, agent: AgentConfig) -> Driver:
+        """Looked up beside the loop the first time, for it may have to be imported then."""
+        driver = self._drivers.get(agent.driver)
+        if driver is None:
+            driver = await asyncio.to_thread(self._core.drivers.get, agent.driver)
+        if driver is None:
+            raise DriverError(f"agent {agent.name}: there is no driver named {agent.driver}")
+        self._drivers[agent.driver] = driver
+        return driver
+
+    async def _transcript(self, session: Session) -> Transcript:
+        """It goes on where it stood; one whose agent was never there has none."""
+        ordinal = 0
+        if session.native_id is not None:
+            newest = await self._core.journal.reader.chunks(session.session_id, limit=1)
+            ordinal = newest[-1].ordinal if newest else 0
+        return Transcript(session.session_id, ordinal, self._core.clock, self._clean, self._write)
 
     def _write(self, chunks: Sequence[Chunk]) -> None:
         try:

@@ -134,7 +134,7 @@ class Shadowing:
 
     async def _begin(self, admitted: list[tuple[RunId, list[Draft]]]) -> None:
         drafts = [draft for _, found in admitted for draft in found]
-        await asyncio.shield(self._core.journal.append(drafts))
+        await self._core.journal.append(drafts)
         for run_id, _ in admitted:
             self._runs.wake(run_id)
 
@@ -195,7 +195,7 @@ class Shadowing:
                 shadow=shadowed.run_id,
                 judge=admitted.run.run_id,
             )
-            await asyncio.shield(self._core.journal.append([*admitted.drafts, Draft(asked)]))
+            await self._core.journal.append([*admitted.drafts, Draft(asked)])
             self._runs.wake(admitted.run.run_id)
             return None
         found = await self._state(shadowed.judge)

@@ -329,7 +329,7 @@ class Supervisor(ReadsPast):
         return await spending(self._core.paths, days)
 
     async def verify(self) -> VerifyReport:
-        await asyncio.shield(self._journal.append(()))  # what is under way belongs to it
+        await self._journal.append(())  # what is under way belongs to it
         return await verify(self._core.paths)
 
     async def shutdown(self) -> None:
@@ -368,7 +368,7 @@ def _core(
     epoch = journal.projection.epoch + 1
 
     async def record(payload: ev.Payload) -> None:
-        await asyncio.shield(journal.append([Draft(payload)]))
+        await journal.append([Draft(payload)])
 
     processes = machine.processes(record, clock, ids, epoch, store_id=paths.store_id)
     workspaces = machine.workspaces(paths.workspaces, processes)

@@ -31,6 +31,7 @@ from app.domain.session import ChunkKind, Session, SessionState, StuckKind, Usag
 from app.domain.text import clip, one_line, printable
 from app.domain.toolcall import ToolCall, ToolKind, ToolOutcome
 from app.engine.approvals import ApprovalDesk, Asker
+from app.engine.beside import Beside
 from app.engine.core import Core
 from app.engine.fates import fate
 from app.engine.progress import Progress
@@ -111,7 +112,7 @@ class Turn:
 
     async def _follow(self, stream: AsyncIterator[AgentEvent]) -> TurnDone:
         timed_out = asyncio.Event()
-        watch = asyncio.create_task(self._watch(timed_out))
+        watch = Beside(self._watch(timed_out))
         done: TurnDone | None = None
         try:
             async with aclosing(stream) as events:  # type: ignore[type-var]
@@ -123,8 +124,7 @@ class Turn:
                     self._settle_slot()
                     self._note_progress(event)
         finally:
-            watch.cancel()
-            await asyncio.wait([watch])
+            await watch.end()
         if done is None:
             failure = Failure(kind=FailureKind.PROTOCOL, message="the turn ended without a word")
             return TurnDone("failed", failure=failure)

@@ -147,7 +147,8 @@ class Journal:
         """Number the events, apply them, and write them, in one transaction.
 
         Raises Refused when they do not fit the state, StoreError when the store is closed;
-        then nothing has changed. The future is done when they are on disk.
+        then nothing has changed. The future is done when they are on disk; cancelling it, as
+        who waits for it and is cancelled does, undoes nothing.
         """
         self._gather(drafts, chunks)
         future: asyncio.Future[None] = self._loop.create_future()

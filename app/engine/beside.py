@@ -1,0 +1,28 @@
+"""A task beside what somebody is doing, for as long as that lasts."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Coroutine
+from typing import Any
+
+
+class Beside:
+    """Begun in the loop's next turn: what is over at once costs no task."""
+
+    def __init__(self, coroutine: Coroutine[Any, Any, None]) -> None:
+        self._coroutine = coroutine
+        self._task: asyncio.Task[None] | None = None
+        self._begin = asyncio.get_running_loop().call_soon(self._start)
+
+    def _start(self) -> None:
+        self._task = asyncio.create_task(self._coroutine)
+
+    async def end(self) -> None:
+        """Cancel it and wait for its end; what it raised is dropped."""
+        self._begin.cancel()
+        if self._task is None:
+            self._coroutine.close()
+            return
+        self._task.cancel()
+        await asyncio.wait([self._task])
