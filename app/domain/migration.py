@@ -123,3 +123,11 @@ class MigrationPlan(Model):
     def unaccounted(self) -> int:
         """Leaves of the source that have no record; 0 unless the reader is wrong."""
         return self.key_count - len(self.keys)
+
+
+class Installation(Model):
+    """A foreign home that was found on this machine."""
+
+    system: str  # "openclaw", "openfang"
+    path: str
+    detail: str = ""  # such as "openclaw.json, 4 agent folders"
