@@ -28,6 +28,7 @@ class _Lines:
     lines: dict[KeyPath, int] = field(default_factory=dict)
     counts: dict[KeyPath, int] = field(default_factory=dict)  # tables in each array of tables
     table: KeyPath = ()
+    headers: list[tuple[KeyPath, int]] = field(default_factory=list)
 
     def header(self, keys: list[str], line: int, *, array: bool) -> None:
         if not keys:
@@ -42,6 +43,7 @@ class _Lines:
             self._note(path, line)
             path = (*path, number)
         self.table = path
+        self.headers.append((path, line))
         self._note(path, line)
 
     def key(self, keys: list[str], line: int) -> None:
@@ -60,6 +62,16 @@ def key_lines(text: str) -> dict[KeyPath, int]:
 
     Keys inside inline tables and arrays have no entry of their own; see `line_of`.
     """
+    return _scan(text).lines
+
+
+def header_lines(text: str) -> list[tuple[KeyPath, int]]:
+    """Every table header of a valid TOML text, in order, with its line, from 1. An element of an
+    array of tables has its number at the end of its path."""
+    return _scan(text).headers
+
+
+def _scan(text: str) -> _Lines:
     found = _Lines()
     for number, line in _logical_lines(text):
         if line.startswith("[["):
@@ -68,7 +80,7 @@ def key_lines(text: str) -> dict[KeyPath, int]:
             found.header(_dotted(line[1:]), number, array=False)
         elif keys := _dotted(line):
             found.key(keys, number)
-    return found.lines
+    return found
 
 
 def line_of(lines: dict[KeyPath, int], path: KeyPath) -> int | None:
