@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from app.domain import events as ev
+from app.domain.approval import ActorKind
 from app.domain.events import Event, Payload
 from app.domain.run import RunState
 from app.domain.text import one_line
@@ -45,6 +46,8 @@ def _question(payload: Payload, state: RunState) -> str:
         case ev.ApprovalDecided(approval_id=key, decision=decision):
             why = f": {decision.reason}" if decision.reason else ""
             title = state.approvals[key].call.title
+            if decision.by.kind is ActorKind.TIMEOUT:
+                return f"timed out: {title}{why}"
             return f"{decision.action} by {decision.by}: {title}{why}"
         case ev.ApprovalOutcome(approval_id=key, outcome=outcome):
             code = f" (exit code {outcome.exit_code})" if outcome.exit_code is not None else ""

@@ -77,6 +77,11 @@ class ApprovalState(StrEnum):
     SETTLED = "settled"
 
     @property
+    def refused(self) -> bool:
+        """Whether the agent hears a no: a person's, a rule's, or that nobody answered."""
+        return self in (ApprovalState.DENIED, ApprovalState.TIMED_OUT)
+
+    @property
     def needs_person(self) -> bool:
         return self in (ApprovalState.PENDING, ApprovalState.UNCERTAIN)
 
@@ -110,6 +115,7 @@ class Approval(Model):
     state: ApprovalState = ApprovalState.PENDING
     epoch: int  # the supervisor start in which the agent is waiting for the answer
     requested_at: datetime
+    deadline: datetime | None = None  # unanswered by then it times out; None: it waits
     decision: Decision | None = None
     told: bool = False  # the decision was handed to the agent
     permitted_at: datetime | None = None

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from typing import Annotated
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
 from app.domain.approval import Action, ApprovalRule, RuleMatch
 from app.domain.base import Model
-from app.domain.gate import Name, Text
+from app.domain.gate import Name, Seconds, Text
 from app.domain.named import address_problem, inside_problem, variable_problem
 from app.domain.providers import (
     DEFAULT_MODEL,
@@ -74,10 +75,30 @@ class RuleEntry(Model):
         )
 
 
+def _never(value: object) -> object:
+    """A text alone is the glob of a command."""
+    return {"command": value} if isinstance(value, str) else value
+
+
+class NeverEntry(Model):
+    """A call that nobody can allow: a glob of a command, or conditions as those of a rule."""
+
+    tool: Text | None = None
+    command: Text | None = None
+    path: Text | None = None
+    agent: Text | None = None
+
+    @property
+    def match(self) -> RuleMatch:
+        return RuleMatch(**self.model_dump())
+
+
 class ApprovalSection(Model):
-    """`[approval]`: the rules in the order in which they are tried."""
+    """`[approval]`: the rules in the order in which they are tried, and what stands above them."""
 
     rule: tuple[RuleEntry, ...] = ()
+    never: tuple[Annotated[NeverEntry, BeforeValidator(_never)], ...] = ()
+    deadline_seconds: Seconds | None = None  # then an unanswered call times out; None: it waits
     # How many different persons must allow a call of critical risk; one is enough to deny it.
     critical_deciders: int = Field(default=1, ge=1, le=5)
 
@@ -158,6 +179,8 @@ def _problems(config: Config) -> Found:
         yield from rollout_problems(("rollout", i), rollout, config.agent_names)
     for i, name in repeated([entry.name for entry in config.approval.rule]):
         yield ("approval", "rule", i, "name"), f'there is a rule "{name}" already'
+    for i, never in enumerate(config.approval.never):
+        yield from _never_problem(("approval", "never", i), never, config.agent_names)
     for i, entry in enumerate(config.approval.rule):
         yield from _rule(("approval", "rule", i), entry, config.agent_names)
 
@@ -223,6 +246,13 @@ def _route(at: KeyPath, route: RouteRule) -> Found:
         yield (*at, "allow_risks"), "give either max_risk or allow_risks"
     if route.allow_risks == ():
         yield (*at, "allow_risks"), "an empty list lets no request through; leave the key out"
+
+
+def _never_problem(at: KeyPath, never: NeverEntry, agents: Sequence[str]) -> Found:
+    if never.agent is not None and never.agent not in agents:
+        yield at, not_among(f'no agent "{never.agent}"', never.agent, agents)
+    if never == NeverEntry() or never.command == "*":
+        yield at, 'this would deny everything; name a command, such as "terraform destroy*"'
 
 
 def _rule(at: KeyPath, rule: RuleEntry, agents: Sequence[str]) -> Found:

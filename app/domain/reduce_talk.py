@@ -6,7 +6,7 @@ import hashlib
 from typing import Any
 
 from app.domain import events as ev
-from app.domain.approval import Action, Approval, ApprovalState
+from app.domain.approval import Action, ActorKind, Approval, ApprovalState, Decision
 from app.domain.base import ApprovalId, QuestionId, ReviewId
 from app.domain.events import Event
 from app.domain.reduce_base import (
@@ -53,14 +53,15 @@ def _approval_rebound(s: RunState, p: ev.ApprovalRebound, e: Event) -> RunState:
 
 
 def _approval_decided(s: RunState, p: ev.ApprovalDecided, e: Event) -> RunState:
-    denied = p.decision.action is Action.DENY
-    s = _change_approval(
-        s,
-        p.approval_id,
-        state=ApprovalState.DENIED if denied else ApprovalState.APPROVED,
-        decision=p.decision,
-    )
+    s = _change_approval(s, p.approval_id, state=_decided(p.decision), decision=p.decision)
     return _hand_over(s, p.approval_id, e) if p.told else s
+
+
+def _decided(decision: Decision) -> ApprovalState:
+    """Nobody's answer is one of its own: whatever it says, it permits nothing."""
+    if decision.by.kind is ActorKind.TIMEOUT:
+        return ApprovalState.TIMED_OUT
+    return ApprovalState.DENIED if decision.action is Action.DENY else ApprovalState.APPROVED
 
 
 def _approval_supported(s: RunState, p: ev.ApprovalSupported, e: Event) -> RunState:
@@ -74,7 +75,7 @@ def _approval_told(s: RunState, p: ev.ApprovalTold, e: Event) -> RunState:
 
 def _hand_over(s: RunState, approval_id: ApprovalId, e: Event) -> RunState:
     """The agent hears the decision: from here on an allowed call may be under way."""
-    if s.approvals[approval_id].state is ApprovalState.DENIED:
+    if s.approvals[approval_id].state.refused:
         return with_approval(s, approval_id, told=True)
     return with_approval(
         s, approval_id, told=True, state=ApprovalState.PERMITTED, permitted_at=e.at

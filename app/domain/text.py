@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from datetime import timedelta
 
 _REPLACEMENT = "\ufffd"
 
@@ -139,3 +140,12 @@ def _tail(data: bytes, size: int) -> str:
     while start < len(data) and data[start] & 0xC0 == 0x80:
         start += 1
     return data[start:].decode("utf-8", "surrogatepass")
+
+
+def spell(length: timedelta) -> str:
+    """A length of time in words, to the unit that a person would say: `30 s`, `45 min`, `2 h`."""
+    seconds = length.total_seconds()
+    for size, unit in ((86_400, "days"), (3_600, "h"), (60, "min")):
+        if seconds >= 2 * size or (seconds >= size and seconds % size == 0):
+            return f"{seconds / size:.3g} {unit}" if seconds != 86_400 else "1 day"
+    return f"{seconds:.3g} s"

@@ -7,7 +7,7 @@ from typing import Literal
 
 from pydantic import AliasChoices, Field
 
-from app.domain.approval import ApprovalRule
+from app.domain.approval import ApprovalRule, RuleMatch
 from app.domain.base import Model
 from app.domain.gate import Name, Seconds, Text
 from app.domain.providers import Api
@@ -92,6 +92,8 @@ class Recipe(Model):
     agents: tuple[AgentConfig, ...]
     rules: tuple[ApprovalRule, ...] = ()
     critical_deciders: int = 1  # different persons who must allow a call of critical risk
+    never: tuple[RuleMatch, ...] = ()  # calls that nobody can allow
+    deadline_seconds: float | None = None  # after which an unanswered approval times out
     parts: tuple[Workflow, ...] = ()  # the workflows that its steps start, and theirs
     env_file: str = ""  # absolute; the private file with variables that agents and calls name
 

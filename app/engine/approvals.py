@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import timedelta
 
 from app.agents.protocol import Answer, ApprovalAsked
 from app.domain import events as ev
@@ -18,9 +19,9 @@ from app.domain.approval import (
     Settlement,
 )
 from app.domain.base import ApprovalId, RunId
-from app.domain.policy import PolicyAnswer, decide, in_order
+from app.domain.policy import Asking, Floor, PolicyAnswer, decide, forbidden, in_order
 from app.domain.request import Risk
-from app.domain.risk import Assessment, assess
+from app.domain.risk import Assessment, Own, assess
 from app.domain.run import RunState
 from app.domain.session import Session
 from app.domain.shadow import in_shadow
@@ -32,6 +33,7 @@ from app.engine.core import Core
 _ARGUMENTS_LIMIT = 16 * 1024
 _DIFF_LIMIT = 256 * 1024
 _DENIALS_IN_A_ROW = 3
+AFTER_RESTART = "after a restart"  # in place of a rule: none may answer such a question
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +54,8 @@ class ApprovalDesk:
     def __init__(self, core: Core, clean: Callable[[str], str]) -> None:
         self._core = core
         self._clean = clean
+        paths = core.paths
+        self._own = Own(store=str(paths.root.absolute()), socket=str(paths.socket.absolute()))
 
     async def ask(self, asker: Asker, asked: ApprovalAsked) -> Answer | None:
         """Record a question; the answer if there is one already, None if a person must give it.
@@ -60,7 +64,7 @@ class ApprovalDesk:
         """
         run_id = asker.session.run_id
         raw = asked.call
-        assessment = assess(raw, asker.session.workspace)
+        assessment = assess(raw, asker.session.workspace, self._own)
         call = self.safe(raw)
         known = self._known(asker, call)
         if known is not None:
@@ -87,15 +91,29 @@ class ApprovalDesk:
             agent=session.agent,
             session=session.session_id,
             workspace=session.workspace,
+            floor=self.floor(session.run_id),
         )
         if self._core.state(session.run_id).run.shadow:
             answer = in_shadow(raw, assessment, answer)
-        elif why := self._happened_before(asker, call, assessment.risk):
-            answer = PolicyAnswer(action=Action.ASK, rule="after a restart", reason=why)
+        elif answer.action is not Action.DENY and (
+            why := self._happened_before(asker, call, assessment.risk)
+        ):
+            answer = PolicyAnswer(action=Action.ASK, rule=AFTER_RESTART, reason=why)
         if deciders > 1 and answer.action is Action.ALLOW:
             why = f"{deciders} persons must allow what is critical, whatever a rule says"
             answer = PolicyAnswer(action=Action.ASK, rule=answer.rule, reason=why)
         return answer
+
+    def floor(self, run_id: RunId) -> Floor:
+        """What nobody can allow in this run."""
+        return Floor(never=self._core.recipe(run_id).never, own=self._own)
+
+    def forbidden(self, session: Session, call: ToolCall, assessment: Assessment) -> str:
+        """Why nobody can allow a call of the session; empty if somebody can."""
+        asking = Asking.about(
+            call, assessment, session.agent, session.session_id, session.workspace
+        )
+        return forbidden(call, asking, self.floor(session.run_id))
 
     def unlisted(self, session: Session, call: ToolCall) -> str | None:
         """Why the tool list of the session's agent does not let a call be made; None if it does."""
@@ -134,6 +152,7 @@ class ApprovalDesk:
         assessment: Assessment,
         answer: PolicyAnswer,
     ) -> Approval:
+        seconds = self._core.recipe(asker.session.run_id).deadline_seconds
         reasons = assessment.reasons + ((answer.reason,) if answer.reason else ())
         return Approval(
             approval_id=ApprovalId(self._core.ids.new("ap")),
@@ -149,7 +168,8 @@ class ApprovalDesk:
             rule=answer.rule,
             offered=tuple(printable(name) for name in asked.offered),
             epoch=self._core.epoch,
-            requested_at=self._core.clock.now(),
+            requested_at=(now := self._core.clock.now()),
+            deadline=now + timedelta(seconds=seconds) if seconds else None,
         )
 
     def clean(self, text: str) -> str:
@@ -194,6 +214,7 @@ class ApprovalDesk:
                 ApprovalState.PENDING,
                 ApprovalState.APPROVED,
                 ApprovalState.DENIED,
+                ApprovalState.TIMED_OUT,
                 ApprovalState.SETTLED,
             )
             if (
@@ -225,7 +246,7 @@ class ApprovalDesk:
             reason = "The operator says that this was already done. Do not repeat it; go on."
             return Answer(action=Action.DENY, reason=reason)
         await self._core.commit(run_id, rebound, told)
-        if known.state is ApprovalState.DENIED:
+        if known.state.refused:
             decision = known.decision
             return Answer(
                 action=Action.DENY,

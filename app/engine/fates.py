@@ -24,7 +24,7 @@ def settled_calls(state: RunState, session_id: SessionId, turn: int) -> tuple[Se
             found.append(SettledCall(approval.call, "done", "the operator says it was done"))
         elif approval.settlement is Settlement.RUN_AGAIN:
             found.append(SettledCall(approval.call, "run_again"))
-        elif approval.state is ApprovalState.DENIED and approval.told:
+        elif approval.state.refused and approval.told:
             # One that the operator gave while no agent was there is still to be told.
             reason = approval.decision.reason if approval.decision else ""
             found.append(SettledCall(approval.call, "denied", reason))

@@ -51,6 +51,8 @@ class Project:
             agents=agents,
             rules=self.config.rules,
             critical_deciders=self.config.approval.critical_deciders,
+            never=tuple(entry.match for entry in self.config.approval.never),
+            deadline_seconds=self.config.approval.deadline_seconds,
             parts=parts,
             env_file=self.config.env_file,
         )

@@ -29,6 +29,8 @@ from app.domain.workflow import Recipe
 from app.engine.approvals import ApprovalDesk
 from app.engine.broadcast import Broadcast
 from app.engine.core import Core
+from app.engine.deadlines import Deadlines
+from app.engine.deciding import Decider
 from app.engine.drivers import Drivers
 from app.engine.machine import MACHINE, Machine
 from app.engine.operator import Operator
@@ -75,8 +77,10 @@ class Supervisor(ReadsPast):
         shadowing = Shadowing(core, self._runs, clean)
         self._rollouts = Rollouts(core, self._runs, shadowing, redaction.learn)
         self._watch = RolloutWatch(core, self._rollouts, shadowing)
+        decider = Decider(core, self._keeper, self._desk, self._runs.wake)
+        self._deadlines = Deadlines(core, decider)
         self._operator = Operator(
-            core, self._keeper, self._desk, self._runs, self._rollouts, redaction.learn
+            core, self._keeper, decider, self._runs, self._rollouts, redaction.learn
         )
         self._started_at = core.clock.now()
         self._closed = False
@@ -145,6 +149,7 @@ class Supervisor(ReadsPast):
                 self._runs.wake(state.run.run_id)
         await self._rollouts.recover()
         self._watch.start()
+        self._deadlines.start()
 
     def _status(self) -> Status:
         return Status(
@@ -342,6 +347,7 @@ class Supervisor(ReadsPast):
             return
         self._closed = True
         try:
+            await self._deadlines.close()
             await self._watch.close()
             await self._rollouts.close()
             await self._runs.close()

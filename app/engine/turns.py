@@ -333,7 +333,7 @@ class Turn:
         return tuple(events)
 
 
-async def give(live: LiveSession, call_id: str, answer: Answer) -> None:
+async def give(live: LiveSession, call_id: str, answer: Answer, said: str = "denied") -> None:
     """Tell the agent a committed answer. An agent that has gone meanwhile is not an error here:
     its turn ends, and what was permitted becomes uncertain."""
     try:
@@ -344,7 +344,7 @@ async def give(live: LiveSession, call_id: str, answer: Answer) -> None:
     else:
         if answer.action is Action.DENY:
             reason = f": {answer.reason}" if answer.reason else ""
-            live.transcript.say(ChunkKind.NOTICE, f"denied{reason}")
+            live.transcript.say(ChunkKind.NOTICE, f"{said}{reason}")
 
 
 def _line(call: ToolCall) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from app.domain.approval import Approval, ApprovalState
 from app.domain.run import RunState
@@ -33,6 +33,9 @@ def approval_rows(state: RunState, approval: Approval) -> list[Row]:
 def head(approval: Approval, now: datetime) -> str:
     """How long it has waited, in words."""
     waited = f"waits {duration(now - approval.requested_at)}"
+    if approval.deadline is not None and approval.state is ApprovalState.PENDING:
+        left = max(approval.deadline - now, timedelta(0))
+        waited += f", times out in {duration(left)}"
     until = approval.snoozed_until
     return waited if until is None or until <= now else f"{waited}, put off until {_clock(until)}"
 
@@ -121,10 +124,11 @@ def resolution(approval: Approval | None) -> str:
         return "no longer asked"
     if approval.settled_by is not None:
         return f"already answered by {approval.settled_by}: {approval.settlement}"
+    if approval.state is ApprovalState.TIMED_OUT:
+        return "timed out: nobody answered in time, and its agent was told so"
     if approval.decision is not None:
         return f"already answered by {approval.decision.by}: {approval.decision.action}"
     words = {
         ApprovalState.WITHDRAWN: "withdrawn: its agent no longer asks",
-        ApprovalState.TIMED_OUT: "timed out: nobody answered",
     }
     return words.get(approval.state, "no longer asked")

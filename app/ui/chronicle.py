@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 from datetime import datetime
 
 from app.domain import events as ev
+from app.domain.approval import ActorKind
 from app.domain.events import Event
 from app.domain.run import StepState
 from app.domain.text import one_line
@@ -89,6 +90,8 @@ def describe(payload: ev.Payload) -> tuple[str, str]:
             return "allowed by one", str(by)
         case ev.ApprovalDecided(decision=decision):
             reason = f": {decision.reason}" if decision.reason else ""
+            if decision.by.kind is ActorKind.TIMEOUT:
+                return "approval timed out", decision.reason
             return f"approval {decision.action}", f"by {decision.by}, {decision.scope}{reason}"
         case ev.ApprovalOutcome(outcome=outcome):
             return "call ended", f"{'ok' if outcome.ok else 'failed'} {outcome.summary}"

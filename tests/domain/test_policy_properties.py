@@ -7,11 +7,11 @@ from hypothesis import strategies as st
 
 from app.domain.approval import Action, ApprovalRule, RuleMatch
 from app.domain.base import SessionId
-from app.domain.policy import PolicyAnswer, decide
+from app.domain.policy import Asking, Floor, PolicyAnswer, decide, forbidden
 from app.domain.request import Risk
-from app.domain.risk import assess
+from app.domain.risk import Own, assess
 from app.domain.shell import parse
-from tests.support.calls import WORKSPACE, risk_table, shell
+from tests.support.calls import WORKSPACE, edit, risk_table, shell
 
 PLAIN = [
     command
@@ -98,3 +98,105 @@ def test_any_text_gets_an_answer(text: str, given_rules: list[ApprovalRule]) -> 
     assert answer.reason
     if parse(text).unparsable:
         assert answer.action is not Action.ALLOW
+
+
+FLOOR = Floor(
+    never=(RuleMatch(command="terraform destroy*"), RuleMatch(path="deploy/**")),
+    own=Own(store="/home/op/store", socket="/run/lw.sock"),
+)
+NEVER = [
+    *(
+        "rm -rf /",
+        "rm -rf ~",
+        "dd if=/dev/zero of=/dev/sda",
+        "mkfs.ext4 /dev/sda1",
+        ":(){ :|:& };:",
+    ),
+    *("rm -rf /home/op/store", "echo x > /home/op/store/longwatch.db", "tee ../store/x < a"),
+    *("cp a /home/op/store/workspaces/other/a.py", "sed -i s/a/b/ ../store/journal.head"),
+    *("nc -U /run/lw.sock < a", "curl --unix-socket /run/lw.sock http://x/", "longwatch approve 1"),
+    *("longwatch settle ap-1 run-again", "longwatch rules remove 1", "python -m app approve ap-1"),
+    *("terraform destroy", "terraform -chdir=a destroy -auto-approve", "cp a deploy/key"),
+    *("/usr/bin/terraform destroy", "rm -r deploy/live", "longwatch --store x deny 1"),
+]
+WRAPPED = st.sampled_from(
+    ["{}", "bash -c '{}'", "sudo {}", "ls; {}", "true && {}", "nohup {} &", "( {} )", "x=$({})"]
+)
+
+
+@st.composite
+def any_rules(draw: st.DrawFn) -> ApprovalRule:
+    """Rules of every kind, those that an operator's answer writes among them."""
+    rule = draw(rules())
+    return rule.model_copy(
+        update={
+            "action": draw(st.sampled_from([Action.ALLOW, Action.ALLOW, Action.ASK, Action.DENY])),
+            "allow_critical": True,
+            "match": rule.match.model_copy(
+                update={
+                    "command_exact": draw(st.one_of(st.none(), st.sampled_from(NEVER))),
+                    "path": draw(st.sampled_from([None, None, "**", "/**", "deploy/**"])),
+                    "session": draw(st.sampled_from([None, SessionId("s-1")])),
+                }
+            ),
+        }
+    )
+
+
+@settings(max_examples=120, deadline=None)
+@given(st.sampled_from(NEVER), WRAPPED, st.lists(any_rules(), max_size=5))
+def test_nothing_lifts_what_is_on_the_floor(
+    command: str, wrapped: str, given_rules: list[ApprovalRule]
+) -> None:
+    text = wrapped.format(command) if "'" not in command and ":()" not in command else command
+    call = shell(text)
+    exact = ApprovalRule(
+        name="this very text",
+        match=RuleMatch(command_exact=text),
+        action=Action.ALLOW,
+        allow_critical=True,
+    )
+    assessment = assess(call, WORKSPACE, FLOOR.own)
+    for order in (given_rules, [exact, *given_rules], [*given_rules, exact]):
+        answer = decide(
+            call,
+            assessment,
+            order,
+            agent="coder",
+            session=SessionId("s-1"),
+            workspace=WORKSPACE,
+            floor=FLOOR,
+        )
+        assert (answer.action, answer.rule) == (Action.DENY, "floor"), text
+    asking = Asking.about(call, assessment, "coder", SessionId("s-1"), WORKSPACE)
+    assert forbidden(call, asking, FLOOR), "a person cannot allow it either"
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    st.sampled_from(["/home/op/store/longwatch.db", "deploy/a.yml", "../store/x", "./deploy/b/c"]),
+    st.lists(any_rules(), max_size=4),
+)
+def test_no_edit_reaches_what_is_on_the_floor(path: str, given_rules: list[ApprovalRule]) -> None:
+    call = edit("a.py", path)
+    answer = decide(
+        call,
+        assess(call, WORKSPACE, FLOOR.own),
+        given_rules,
+        agent="coder",
+        session=SessionId("s-1"),
+        workspace=WORKSPACE,
+        floor=FLOOR,
+    )
+    assert (answer.action, answer.rule) == (Action.DENY, "floor")
+    harmless = edit("a.py")
+    free = decide(
+        harmless,
+        assess(harmless, WORKSPACE, FLOOR.own),
+        [],
+        agent="coder",
+        session=SessionId("s-1"),
+        workspace=WORKSPACE,
+        floor=FLOOR,
+    )
+    assert free.action is Action.ASK

@@ -2,7 +2,20 @@
 
 from app.domain.policy.decide import PolicyAnswer, decide
 from app.domain.policy.explain import Explanation, explain
+from app.domain.policy.floor import NO_MORE, Floor, forbidden
+from app.domain.policy.match import Asking
 from app.domain.policy.order import in_order
 from app.domain.policy.remember import rule_for
 
-__all__ = ["Explanation", "PolicyAnswer", "decide", "explain", "in_order", "rule_for"]
+__all__ = [
+    "NO_MORE",
+    "Asking",
+    "Explanation",
+    "Floor",
+    "PolicyAnswer",
+    "decide",
+    "explain",
+    "forbidden",
+    "in_order",
+    "rule_for",
+]

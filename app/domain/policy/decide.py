@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from app.domain.approval import Action, ApprovalRule
 from app.domain.base import Model, SessionId
+from app.domain.policy.floor import FLOOR, NO_MORE, Floor, forbidden
 from app.domain.policy.match import (
     Asking,
     is_shell,
@@ -15,11 +16,10 @@ from app.domain.policy.match import (
     names_inner,
 )
 from app.domain.request import Risk
-from app.domain.risk import Assessment, findings_of
+from app.domain.risk import Assessment
 from app.domain.shell import SimpleCommand
 from app.domain.toolcall import ToolCall
 
-FLOOR = "floor"
 DEFAULT_ASK = "default: ask"
 DEFAULT_LOW = "default: low risk"
 
@@ -40,20 +40,19 @@ def decide(
     agent: str,
     session: SessionId,
     workspace: str,
+    floor: Floor = NO_MORE,
 ) -> PolicyAnswer:
     """Which rule decides about a call; the first that matches wins.
 
     A shell text is decided command by command: one denied command denies it, and it is allowed
-    only if each command is allowed. Whatever the rules say, a short list of calls that destroy
-    the machine is denied, and critical risk is allowed only by a rule with `allow_critical`.
+    only if each command is allowed. Whatever the rules say, what stands on the floor is denied,
+    and critical risk is allowed only by a rule with `allow_critical`.
     Without a rule, low risk is allowed and everything else is put to a person.
     """
-    floor = next((f for f in findings_of(call, workspace) if f.floor), None)
-    if floor is not None:
-        return PolicyAnswer(
-            action=Action.DENY, rule=FLOOR, reason=f"never allowed, by any rule: {floor.reason}"
-        )
     asking = Asking.about(call, assessment, agent, session, workspace)
+    if why := forbidden(call, asking, floor):
+        reason = f"never allowed, by any rule or person: {why}"
+        return PolicyAnswer(action=Action.DENY, rule=FLOOR, reason=reason)
     deciding = _shell(rules, asking) if is_shell(call) else [_first_for_call(rules, asking)]
     return _combine(deciding, assessment)
 

@@ -161,6 +161,8 @@ def wide_texts(command: SimpleCommand) -> Iterator[str]:
     rest = [word.shown for word in command.words[1:]]
     yield " ".join([base, *rest])
     yield " ".join([base, *(word.text for word in command.words[1:])])
+    # Options between the words: `terraform -chdir=x destroy` is `terraform destroy`.
+    yield " ".join([base, *(text for text in rest if not text.startswith("-"))])
     if base == "git":
         yield " ".join([base, *_without_global(rest)])
 

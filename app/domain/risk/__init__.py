@@ -2,5 +2,15 @@
 
 from app.domain.risk.calls import assess, findings_of, touched
 from app.domain.risk.model import Assessment, Finding, summarise
+from app.domain.risk.places import NOTHING_OWN, Own
 
-__all__ = ["Assessment", "Finding", "assess", "findings_of", "summarise", "touched"]
+__all__ = [
+    "NOTHING_OWN",
+    "Assessment",
+    "Finding",
+    "Own",
+    "assess",
+    "findings_of",
+    "summarise",
+    "touched",
+]

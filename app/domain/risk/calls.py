@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator
 
 from app.domain.risk.model import Assessment, Finding, critical, high, low, medium, shown, summarise
-from app.domain.risk.places import Folders
+from app.domain.risk.places import NOTHING_OWN, Folders, Own
 from app.domain.risk.scene import Scene
 from app.domain.risk.shell_call import bomb_in, judge_parsed
 from app.domain.shell import Parsed, SimpleCommand, Word, parse
@@ -19,14 +19,21 @@ _PATH_KEYS = re.compile(
 _LOCAL_URL = re.compile(r"https?://(?:localhost|127\.0\.0\.1|\[::1\])(?::\d+)?(?:[/?].*)?$")
 
 
-def assess(call: ToolCall, workspace: str) -> Assessment:
+def assess(call: ToolCall, workspace: str, own: Own = NOTHING_OWN) -> Assessment:
     """How risky a call is that is made in `workspace` (absolute). Pure: no file is looked at."""
-    return summarise(findings_of(call, workspace))
+    return summarise(findings_of(call, workspace, own))
 
 
-def findings_of(call: ToolCall, workspace: str) -> list[Finding]:
+def findings_of(call: ToolCall, workspace: str, own: Own = NOTHING_OWN) -> list[Finding]:
     """Everything that speaks about a call's risk."""
-    scene = _scene(call, workspace)
+    scene = _scene(call, workspace, own)
+    if own.socket and own.socket in (call.command or call.arguments):
+        reaches = critical("reaches for the socket that answers are given over", floor=True)
+        return [reaches, *_of_kind(call, scene)]
+    return _of_kind(call, scene)
+
+
+def _of_kind(call: ToolCall, scene: Scene) -> list[Finding]:
     if call.kind is ToolKind.SHELL:
         return _shell(call, scene)
     if call.kind is ToolKind.EDIT:
@@ -55,8 +62,8 @@ def touched(call: ToolCall, workspace: str) -> tuple[tuple[str, ...], bool]:
     return tuple(found), bool(words)
 
 
-def _scene(call: ToolCall, workspace: str) -> Scene:
-    folders = Folders.of(workspace)
+def _scene(call: ToolCall, workspace: str, own: Own = NOTHING_OWN) -> Scene:
+    folders = Folders.of(workspace, own)
     return Scene(SimpleCommand(), Parsed(), folders, folders.start(call.cwd))
 
 

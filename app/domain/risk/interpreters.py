@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+from app.domain.risk import own
 from app.domain.risk.code import judge_code, told
 from app.domain.risk.model import Finding, critical, high, low, medium, names, shown
 from app.domain.risk.network import DOWNLOADERS, is_network
@@ -236,6 +237,8 @@ def _module(scene: Scene, position: int) -> list[Finding]:
     if module in ("pip", "pip3"):
         words = (Word(text="pip"), *rest)
         return judge_pip(_as(scene, words))
+    if module == "app" and rest:
+        return own.judge_words([w.text for w in rest])
     if module in ("http.server", "SimpleHTTPServer", "smtpd", "pyftpdlib"):
         return [high("opens a port of this machine")]
     if module in ("pytest", "unittest", "mypy", *BUILDERS):

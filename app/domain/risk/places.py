@@ -39,18 +39,39 @@ class Place:
     guard: tuple[Risk, str] | None = None
 
 
+OWN = "what Longwatch itself keeps"
+
+
+@dataclass(frozen=True, slots=True)
+class Own:
+    """Where the supervisor keeps its store, and the socket that it listens on; empty: not known."""
+
+    store: str = ""
+    socket: str = ""
+
+    def holds(self, path: str) -> bool:
+        """Whether an absolute path is one of them, or lies in the store."""
+        inside = self.store and (path + "/").startswith(self.store.rstrip("/") + "/")
+        return bool(inside) or path == self.socket != ""
+
+
+NOTHING_OWN = Own()
+
+
 @dataclass(frozen=True, slots=True)
 class Folders:
-    """The folders by which paths are judged: the session's workspace and the operator's home."""
+    """The folders by which paths are judged: the session's workspace, the operator's home, and
+    the supervisor's own."""
 
     workspace: str
     home: str
+    own: Own = NOTHING_OWN
 
     @classmethod
-    def of(cls, workspace: str) -> Folders:
+    def of(cls, workspace: str, own: Own = NOTHING_OWN) -> Folders:
         root = _normal(workspace)
         found = _A_HOME.match(root + "/")
-        return cls(root, found[1] if found else _HOME)
+        return cls(root, found[1] if found else _HOME, own)
 
     def start(self, cwd: str | None) -> str | None:
         """The folder a call starts in: the workspace unless it names another."""
@@ -118,6 +139,9 @@ class Folders:
                 secret=is_secret(relative),
                 guard=guarded_inside(relative),
             )
+        guard = guarded_outside(path, self.home)
+        if self.own.holds(path):
+            guard = (Risk.CRITICAL, OWN)
         above = (root + "/").startswith(path.rstrip("/") + "/")
         whole = above or path in (self.home, "/root") or _is_whole(path)
         return Place(
@@ -125,7 +149,7 @@ class Folders:
             whole=whole,
             secret=is_secret(path),
             quiet=is_quiet_device(path),
-            guard=guarded_outside(path, self.home),
+            guard=guard,
         )
 
 

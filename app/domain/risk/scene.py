@@ -9,7 +9,7 @@ from functools import cached_property
 
 from app.domain.request import Risk
 from app.domain.risk.model import Finding, critical, high, low, medium, shown
-from app.domain.risk.places import Folders, Place
+from app.domain.risk.places import OWN, Folders, Place
 from app.domain.shell import Parsed, SimpleCommand, Word
 
 _BEFORE = re.compile(r"[^$`{(*?\[]*")  # what of a word is known before it runs
@@ -192,7 +192,8 @@ class Scene:
         if not place.known:
             around = self.around(word)
             if around is not None and around.guard is not None:
-                return Finding(around.guard[0], f"{verb} {around.guard[1]}: {path}")
+                risk, what = around.guard
+                return Finding(risk, f"{verb} {what}: {path}", floor=what == OWN)
             return high(f"{verb} files that are only known when it runs: {path}")
         if place.whole and (word.glob or word.near or word.fed):
             return critical(f"{verb} everything in {path}")
@@ -201,7 +202,8 @@ class Scene:
         if place.guard is not None:
             risk, what = place.guard
             device = what == "a device"
-            return Finding(risk, f"{verb} {what}: {path}", floor=device and verb == "overwrites")
+            floor = (device and verb == "overwrites") or what == OWN
+            return Finding(risk, f"{verb} {what}: {path}", floor)
         if place.inside:
             return medium(f"{verb} files in the workspace: {path or '.'}")
         return high(f"{verb} files outside the workspace: {path}")
@@ -218,7 +220,8 @@ class Scene:
             if around is not None and not around.inside:
                 return critical(f"removes a folder outside the workspace: {path}")
             return high(f"removes a folder that is only known when it runs: {path}")
-        if place.whole:
+        own = place.guard is not None and place.guard[1] == OWN
+        if place.whole or own:
             return critical(f"removes {path} and everything in it", floor=True)
         if not place.inside:
             return critical(f"removes a folder outside the workspace: {path}")

@@ -1,0 +1,43 @@
+"""`longwatch` itself: an agent may look, and never answer in a person's place."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from app.domain.risk.model import Finding, critical, high, low, medium, names, shown
+from app.domain.risk.scene import Scene
+
+NAME = "longwatch"
+_ANSWERS = names(
+    "approve deny settle accept reject answer cancel pause resume retry skip fork finish down"
+)
+_DECIDES = names("rules rollout shadow")  # unless they only show
+_LOOKS = names(
+    "runs show events log diff approvals reviews questions status trace usage metrics verify"
+    " route policy workflow compare doctor"
+)
+_LOOKS_DEEPER = names("show history list")
+
+
+def judge_own(scene: Scene) -> list[Finding]:
+    return judge_words(scene.texts)
+
+
+def judge_words(texts: Sequence[str]) -> list[Finding]:
+    """The arguments of `longwatch …`, or of `python -m app …`."""
+    words = [text for text in texts if not text.startswith("-")]
+    if not words:
+        versions = texts and all(text in ("--version", "--help") for text in texts)
+        return [low("shows its version")] if versions else [high("opens the control room")]
+    # `--store x approve`: which options take a value is not known here, so all words count.
+    known = [word for word in words if word in _ANSWERS or word in _DECIDES or word in _LOOKS]
+    sub = known[0] if known else words[0]
+    rest = words[words.index(sub) + 1 :]
+    if sub in _ANSWERS:
+        return [critical(f"answers in the operator's place: longwatch {sub}", floor=True)]
+    if sub in _DECIDES and rest and rest[0] not in _LOOKS_DEEPER:
+        what = f"longwatch {sub} {shown(rest[0])}"
+        return [critical(f"decides in the operator's place: {what}", floor=True)]
+    if sub in _LOOKS or sub in _DECIDES:
+        return [medium("looks at runs and their settings")]
+    return [high(f"longwatch {shown(sub)} starts or changes runs")]
