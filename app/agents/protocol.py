@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
 from app.domain.approval import Action, Scope
+from app.domain.mcp import McpServer
 from app.domain.run import Failure
 from app.domain.session import ChunkKind, Continuity, Usage
 from app.domain.toolcall import ToolCall, ToolOutcome
@@ -165,6 +166,16 @@ class ProcessHost(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class McpLaunch:
+    """An MCP server that an agent has, with what is needed to reach it."""
+
+    server: McpServer
+    env: Mapping[str, str] = field(default_factory=dict, repr=False)  # its program's, the whole
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)  # of its address
+    given: Mapping[str, str] = field(default_factory=dict, repr=False)  # what `env` names of it
+
+
+@dataclass(frozen=True, slots=True)
 class SessionSpec:
     """What a driver needs to open a session."""
 
@@ -179,6 +190,7 @@ class SessionSpec:
     used: Usage | None = None  # by this session before, in agents that are gone
     # Where names of variables (`api_key_env`) are looked up; for the driver, not for its child.
     variables: Mapping[str, str] = field(default_factory=lambda: os.environ, repr=False)
+    mcp: tuple[McpLaunch, ...] = ()
 
 
 class AgentSession(Protocol):

@@ -17,6 +17,7 @@ import click
 
 from app.agents import sandbox
 from app.agents.known import KNOWN
+from app.cli.doctor_mcp import try_servers
 from app.cli.doctor_project import needed_variables
 from app.cli.options import CHOOSE, asked_store, json_option, store_option
 from app.cli.output import emit, say, table
@@ -194,7 +195,12 @@ def _project() -> list[Check]:
     if seen is None:
         return []
     found, fix = seen
-    return [Check(name="variables", result="note" if fix else "ok", found=found, fix=fix)]
+    checks = [Check(name="variables", result="note" if fix else "ok", found=found, fix=fix)]
+    for one in try_servers():
+        found = one_line(one.tools, 200)
+        result: Literal["ok", "bad"] = "bad" if one.wrong else "ok"
+        checks.append(Check(name=f"mcp {one.name}", result=result, found=found, fix=one.wrong))
+    return checks
 
 
 def _terminal() -> Check:

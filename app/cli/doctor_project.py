@@ -31,7 +31,8 @@ def needed_variables() -> tuple[str, str] | None:
     known = Variables().of(env_file)
     agents = [name for agent in project.config.agent for name in _of_agent(agent)]
     calls = [name for workflow in project.workflows.values() for name in _of_calls(workflow)]
-    needed = list(dict.fromkeys([*agents, *calls]))
+    servers = [name for server in project.config.mcp for name in server.variables]
+    needed = list(dict.fromkeys([*agents, *calls, *servers]))
     missing = [name for name in needed if not known.get(name)]
     found = f"{len(needed) - len(missing)} of {len(needed)} set that {root / CONFIG_FILE} needs"
     if not missing:

@@ -17,7 +17,7 @@ from app.domain.errors import NotFound
 from app.domain.request import Request, Risk
 from app.domain.routing import RouteChoice, RuleReport
 from app.domain.toml_messages import not_among
-from app.domain.tool_list import RULE, refusal
+from app.domain.tool_list import RULE, kind_of, refusal, tool_problem
 from app.domain.toolcall import ToolCall, ToolKind
 from app.store.paths import StorePaths
 
@@ -36,9 +36,9 @@ class RouteExplained(Model):
 
 
 class PolicyExplained(Model):
-    """What would become of a shell command that an agent asks for."""
+    """What would become of a call that an agent asks for."""
 
-    command: str
+    command: str  # the shell's, or the tool's name
     risk: Risk
     risk_reasons: tuple[str, ...]
     action: Action
@@ -105,24 +105,31 @@ def policy_command() -> None:
 
 
 @policy_command.command("explain")
-@click.option("--shell", "command", required=True, metavar="CMD", help="The shell command.")
+@click.option("--shell", "command", metavar="CMD", help="A shell command.")
+@click.option("--tool", metavar="NAME", help="Another tool: edit, fetch, mcp:SERVER/TOOL, …")
+@click.option("--arguments", default="{}", metavar="JSON", help="What that tool is given.")
 @click.option("--agent", "name", default="", help="The agent that asks: its tool list counts too.")
 @project_option
 @json_option
 @store_option
-def policy_explain_command(command: str, name: str, project: Path | None, as_json: bool) -> None:
-    """Say how risky CMD is judged, which rule decides, and what it answers."""
+def policy_explain_command(
+    command: str | None,
+    tool: str | None,
+    arguments: str,
+    name: str,
+    project: Path | None,
+    as_json: bool,
+) -> None:
+    """Say how risky a call is judged, which rule decides, and what it answers."""
     from app.domain.risk import assess
     from app.engine.project import load_project
 
     root = project_root(project)
-    call = ToolCall(
-        call_id="", tool="shell", kind=ToolKind.SHELL, title=command, command=command, cwd=str(root)
-    )
+    call = _call(command, tool, arguments, root)
     assessment = assess(call, str(root))
     answer = _answer(load_project(root).config, name, call, assessment, root)
     explained = PolicyExplained(
-        command=command,
+        command=call.title,
         risk=assessment.risk,
         risk_reasons=assessment.reasons,
         action=answer.action,
@@ -134,6 +141,28 @@ def policy_explain_command(command: str, name: str, project: Path | None, as_jso
     say(f"{explained.action}" + (f", by {explained.rule}" if explained.rule else ""))
     say(f"risk {explained.risk}" + "".join(f"\n  {why}" for why in explained.risk_reasons))
     return say(explained.reason) if explained.reason else None
+
+
+def _call(command: str | None, tool: str | None, arguments: str, root: Path) -> ToolCall:
+    """The call that is asked about. Raises UsageError."""
+    if (command is None) == (tool is None):
+        raise click.UsageError("give either --shell CMD or --tool NAME")
+    if command is not None:
+        kind, tool = ToolKind.SHELL, "shell"
+    else:
+        assert tool is not None
+        if problem := tool_problem(tool):
+            raise click.UsageError(problem)
+        kind = kind_of(tool)
+    return ToolCall(
+        call_id="",
+        tool=tool,
+        kind=kind,
+        title=command or tool,
+        command=command,
+        cwd=str(root),
+        arguments=arguments if command is None else "",
+    )
 
 
 def _answer(

@@ -128,7 +128,7 @@ class Approval(Model):
 class RuleMatch(Model):
     """Conditions of an approval rule; all that are set must hold. Patterns are shell globs."""
 
-    tool: str | None = None  # tool name or kind, e.g. "shell", "edit", "mcp__*"
+    tool: str | None = None  # tool name or kind, e.g. "shell", "edit", "mcp:docs/*"
     command: str | None = None  # each simple command of the shell text, e.g. "git status*"
     command_exact: str | None = None  # the whole shell text, literally
     path: str | None = None  # every file path the call touches, relative to the workspace

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from typing import Literal
 
@@ -11,10 +10,9 @@ from pydantic import Field
 from app.domain.base import Model
 from app.domain.compare_json import parse_path
 from app.domain.gate import Text
-from app.domain.named import address_problem, variable_problem
+from app.domain.named import address_problem, header_problem, variable_problem
 from app.domain.toml_lines import KeyPath
 
-_HEADER = re.compile(r"^[!#$%&'*+.^_`|~0-9A-Za-z-]+$")
 _HTTP_KEYS = ("method", "headers", "header_env", "send", "field", "answer", "stream")
 
 
@@ -61,8 +59,8 @@ def call_problems(at: KeyPath, call: Call) -> Iterator[tuple[KeyPath, str]]:
             yield (*at, key), f"only for a call with `{wanted}`"
     for key in ("headers", "header_env"):
         for name in getattr(call, key):
-            if not _HEADER.match(name):
-                yield (*at, key, name), f"{name!r} is not the name of a header"
+            if problem := header_problem(name):
+                yield (*at, key, name), problem
     for name, value in call.headers.items():
         if not value.isprintable():
             yield (*at, "headers", name), "a header's value is one line of printable text"

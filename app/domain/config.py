@@ -11,6 +11,7 @@ from pydantic import BeforeValidator, Field
 from app.domain.approval import Action, ApprovalRule, RuleMatch
 from app.domain.base import Model
 from app.domain.gate import Name, Seconds, Text
+from app.domain.mcp import McpServer, server_of, server_problems
 from app.domain.named import address_problem, inside_problem, variable_problem
 from app.domain.providers import (
     DEFAULT_MODEL,
@@ -26,7 +27,7 @@ from app.domain.step import OPERATOR
 from app.domain.toml_lines import KeyPath
 from app.domain.toml_messages import not_among
 from app.domain.toml_source import load_toml, refuse
-from app.domain.tool_list import tool_problem
+from app.domain.tool_list import lists_server, tool_problem
 from app.domain.workflow import AgentConfig
 
 Found = Iterator[tuple[KeyPath, str]]
@@ -41,6 +42,7 @@ _ONLY_FOR = {
     "compact_percent": ("model",),
     "context_tokens": ("model",),
     "fallbacks": ("model",),
+    "mcp": ("acp", "model"),
     "mode": ("acp",),
     "script": ("scripted",),
     "speed": ("scripted",),
@@ -111,6 +113,7 @@ class Config(Model):
     # are named here. Relative to the project; absolute once loaded.
     env_file: str = ""
     agent: tuple[AgentConfig, ...] = Field(min_length=1)
+    mcp: tuple[McpServer, ...] = ()
     route: tuple[RouteRule, ...] = ()
     rollout: tuple[RolloutEntry, ...] = ()
     approval: ApprovalSection = ApprovalSection()
@@ -171,6 +174,11 @@ def _problems(config: Config) -> Found:
         yield from _agent(("agent", i), agent)
     for i, name in repeated(config.agent_names):
         yield ("agent", i, "name"), f'there is an agent "{name}" already'
+    for i, server in enumerate(config.mcp):
+        yield from server_problems(("mcp", i), server)
+    for i, name in repeated([server.name for server in config.mcp]):
+        yield ("mcp", i, "name"), f'there is an MCP server "{name}" already'
+    yield from _servers(config)
     for i, route in enumerate(config.route):
         yield from _route(("route", i), route)
     for i, name in repeated([entry.name for entry in config.rollout]):
@@ -209,6 +217,23 @@ def _agent(at: KeyPath, agent: AgentConfig) -> Found:
     for i, name in enumerate(agent.tools or ()):
         if (wrong := tool_problem(name)) is not None:
             yield (*at, "tools", i), wrong
+
+
+def _servers(config: Config) -> Found:
+    """What agents say of MCP servers, against those that there are."""
+    names = [server.name for server in config.mcp]
+    for i, agent in enumerate(config.agent):
+        for n, name in enumerate(agent.mcp):
+            at = ("agent", i, "mcp", n)
+            if name not in names:
+                yield at, not_among(f'no MCP server "{name}"', name, names)
+            elif not lists_server(agent, name):
+                yield at, f'`tools` has neither "mcp:{name}" nor one of its tools'
+        for n, name in enumerate(agent.tools or ()):
+            server = server_of(name)
+            if agent.driver == "model" and name.startswith("mcp:") and server not in agent.mcp:
+                what = f'agent "{agent.name}" has no MCP server "{server}"'
+                yield ("agent", i, "tools", n), not_among(what, server, agent.mcp)
 
 
 def _endpoint(at: KeyPath, agent: AgentConfig) -> Found:

@@ -4,12 +4,18 @@ from __future__ import annotations
 
 import re
 
+_HEADER = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _URL = re.compile(r"https?://[^\s/]+", re.IGNORECASE)
 
 
 def variable_problem(name: str) -> str:
     """What is wrong with the name of an environment variable; "" when nothing is."""
     return "" if name.isidentifier() else f'"{name}" is not the name of an environment variable'
+
+
+def header_problem(name: str) -> str:
+    """What is wrong with the name of an HTTP header; "" when nothing is."""
+    return "" if _HEADER.fullmatch(name) else f"{name!r} is not the name of a header"
 
 
 def inside_problem(path: str) -> str:

@@ -38,6 +38,7 @@ _KINDS = {
     "other": ToolKind.OTHER,
 }
 _TOOLS = {tool: family for family, tools in FAMILIES.items() for tool in tools}
+_SHELL_TOO = {"process_start": ToolKind.SHELL}
 _MCP = re.compile(r"mcp:[A-Za-z][A-Za-z0-9_-]{0,63}(/[^\s/*]+)?")
 
 
@@ -51,11 +52,25 @@ def tool_problem(name: str) -> str | None:
     return not_among(f'no tool "{name}"', name, known)
 
 
+def kind_of(name: str) -> ToolKind:
+    """The kind of call that a name in a tool list stands for."""
+    if name.startswith("mcp:"):
+        return ToolKind.MCP
+    return _SHELL_TOO.get(name) or _KINDS[_TOOLS.get(name, name)]
+
+
 def offers(agent: AgentConfig, tool: str) -> bool:
     """Whether the built-in agent has this tool of its own, or of an MCP server (`mcp:a/b`)."""
     if agent.tools is None or tool in agent.tools:
         return True
     return tool.partition("/")[0] in agent.tools or _TOOLS.get(tool) in agent.tools
+
+
+def lists_server(agent: AgentConfig, server: str) -> bool:
+    """Whether the agent's list has an MCP server, or at least one of its tools."""
+    return agent.tools is None or any(
+        name.partition("/")[0] == f"mcp:{server}" for name in agent.tools
+    )
 
 
 def permits(agent: AgentConfig, call: ToolCall) -> bool:

@@ -44,11 +44,12 @@ class ToolCall(Model):
     changes: tuple[FileChange, ...] = ()
     arguments: str = ""  # JSON text, as the agent sent it, capped
     reason: str | None = None  # why the agent says it wants this
+    notes: tuple[str, ...] = ()  # what else is known of the tool, for who decides
 
     @property
     def fingerprint(self) -> str:
         """Equal for two calls that would do the same thing; independent of the agent's id."""
-        same = self.model_copy(update={"call_id": "", "reason": None, "title": ""})
+        same = self.model_copy(update={"call_id": "", "reason": None, "title": "", "notes": ()})
         return hashlib.sha256(same.model_dump_json().encode()).hexdigest()
 
 

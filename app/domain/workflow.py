@@ -10,6 +10,7 @@ from pydantic import AliasChoices, Field
 from app.domain.approval import ApprovalRule, RuleMatch
 from app.domain.base import Model
 from app.domain.gate import Name, Seconds, Text
+from app.domain.mcp import McpServer
 from app.domain.providers import Api
 from app.domain.step import AnyStep, CollectStep, Step
 
@@ -68,6 +69,7 @@ class AgentConfig(Model):
     auth: str = ""  # acp driver: the agent's way to sign in that is to be used
     # What it may call at all, before any rule is asked (`app.domain.tool_list`); None: no limit
     tools: tuple[Text, ...] | None = None
+    mcp: tuple[Name, ...] = ()  # acp, model: the MCP servers that it has
     command: tuple[Text, ...] = ()  # how to start it; the driver's default when empty
     sandbox: Literal["read-only", "workspace-write", "danger-full-access", "bubblewrap"] = (
         "workspace-write"
@@ -94,6 +96,7 @@ class Recipe(Model):
     critical_deciders: int = 1  # different persons who must allow a call of critical risk
     never: tuple[RuleMatch, ...] = ()  # calls that nobody can allow
     deadline_seconds: float | None = None  # after which an unanswered approval times out
+    mcp: tuple[McpServer, ...] = ()  # those that its agents have
     parts: tuple[Workflow, ...] = ()  # the workflows that its steps start, and theirs
     env_file: str = ""  # absolute; the private file with variables that agents and calls name
 

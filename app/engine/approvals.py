@@ -191,6 +191,7 @@ class ApprovalDesk:
                 "command": text(call.command) if call.command is not None else None,
                 "cwd": text(call.cwd) if call.cwd is not None else None,
                 "reason": text(call.reason) if call.reason is not None else None,
+                "notes": tuple(text(note) for note in call.notes),
                 "changes": changes,
                 "arguments": clip(text(call.arguments), _ARGUMENTS_LIMIT),
             }

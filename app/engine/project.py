@@ -53,6 +53,7 @@ class Project:
             critical_deciders=self.config.approval.critical_deciders,
             never=tuple(entry.match for entry in self.config.approval.never),
             deadline_seconds=self.config.approval.deadline_seconds,
+            mcp=tuple(s for s in self.config.mcp if any(s.name in a.mcp for a in agents)),
             parts=parts,
             env_file=self.config.env_file,
         )

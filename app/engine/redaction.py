@@ -33,6 +33,7 @@ class Redaction:
     def learn(self, recipe: Recipe) -> None:
         """Take in the variables that a recipe's agents and calls are given."""
         named = {name for agent in recipe.agents for name in (*agent.env, agent.api_key_env)}
+        named |= {name for server in recipe.mcp for name in server.variables}
         for step in recipe.workflow.steps:
             if isinstance(step, CallStep):
                 named |= {*step.call.env, *step.call.header_env.values()}

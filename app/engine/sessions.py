@@ -24,6 +24,7 @@ from app.domain.shadow import agent_in_shadow
 from app.domain.workflow import AgentConfig
 from app.engine.core import Core
 from app.engine.environment import child_environment
+from app.engine.mcp_launch import mcp_launches
 from app.engine.slots import Slot
 from app.engine.transcripts import Transcript
 
@@ -144,6 +145,7 @@ class SessionKeeper:
             clean=self._clean,
             used=session.usage,
             variables=variables,
+            mcp=mcp_launches(agent, recipe.mcp, variables),
         )
         if session.native_id is None:
             opened = await driver.open(spec)

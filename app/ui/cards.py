@@ -76,6 +76,8 @@ def _why(approval: Approval) -> Iterator[Row]:
     if approval.deciders > 1:
         yield from fact("needs", _persons(approval), tone="need")
     yield from fact("asked by", approval.rule or "no rule matches, so a person is asked")
+    for number, note in enumerate(approval.call.notes):
+        yield from fact("the tool" if number == 0 else "", note)
     said = approval.call.reason
     yield from fact("agent says", said or NO_REASON, tone="" if said else "quiet")
 

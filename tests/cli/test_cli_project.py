@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -103,8 +104,27 @@ def test_policy_explain_says_risk_rule_and_answer(longwatch: CommandLine, projec
     name = re.findall(r'^name = "(.*)"', config.read_text(), re.MULTILINE)[0]
     unlisted = longwatch("policy", "explain", "--shell", "git status", "--agent", name).out
     assert unlisted.startswith("deny, by agent's tool list")
+    tool = longwatch("policy", "explain", "--tool", "mcp:docs/find", "--arguments", "{}").out
+    assert tool.startswith("ask, by default: ask\nrisk high\n  what this tool of the MCP server")
+    assert longwatch("policy", "explain", "--tool", "raed").code == 2
     unknown = longwatch("policy", "explain", "--shell", "ls", "--agent", "nobody")
     assert unknown.code == 1 and 'there is no agent "nobody"' in unknown.err
+
+
+def test_doctor_tries_each_mcp_server(longwatch: CommandLine, project: Path) -> None:
+    longwatch("init")
+    config = project / "longwatch.toml"
+    script = Path(__file__).parents[1] / "support" / "bad_mcp_server.py"
+    table = "[[mcp]]\nname = '{0}'\ncommand = ['{1}', '{2}', '{0}']\n"
+    servers = [table.format(mode, sys.executable, script) for mode in ("plain", "dead")]
+    config.write_text(config.read_text() + "".join(servers))
+    ran = longwatch("doctor", "--json")
+    found = {check["name"]: check for check in ran.json()}
+    assert (found["mcp plain"]["result"], found["mcp plain"]["found"]) == ("ok", "its tools: go")
+    assert found["mcp dead"]["result"] == "bad" and ran.code == 1
+    assert found["mcp dead"]["fix"] == (
+        "MCP server dead: it ended unexpectedly with exit status 3; its last words: no licence"
+    )
 
 
 def test_doctor_looks_at_everything(

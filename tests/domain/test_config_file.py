@@ -11,7 +11,38 @@ from app.domain.request import Risk
 
 AGENT = '[[agent]]\nname = "coder"\ndriver = "codex"\n'
 
+SERVER = '[[mcp]]\nname = "docs"\ncommand = ["docs-server"]\n'
+
 BROKEN = [
+    (
+        AGENT.replace("codex", "model") + '[[mcp]]\nname = "docs"\n',
+        'c.toml:4: mcp[0]: needs either `command`, such as ["npx", "some-server"], or `url`',
+    ),
+    (
+        AGENT + SERVER + 'url = "http://x"\n',
+        'c.toml:4: mcp[0]: needs either `command`, such as ["npx", "some-server"], or `url`',
+    ),
+    (
+        AGENT + SERVER + 'header_env = { X = "KEY" }\n',
+        "c.toml:7: mcp[0].header_env: only with `url`; for a command, `env` names variables",
+    ),
+    (AGENT + SERVER + SERVER, 'c.toml:8: mcp[1].name: there is an MCP server "docs" already'),
+    (
+        AGENT + 'mcp = ["docs"]\n' + SERVER,
+        'c.toml:4: agent[0].mcp: only for driver "acp" and "model"',
+    ),
+    (
+        AGENT.replace("codex", "model") + 'mcp = ["dosc"]\n' + SERVER,
+        'c.toml:4: agent[0].mcp[0]: no MCP server "dosc"; did you mean "docs"? Allowed: docs',
+    ),
+    (
+        AGENT.replace("codex", "model") + 'mcp = ["docs"]\ntools = ["read"]\n' + SERVER,
+        'c.toml:4: agent[0].mcp[0]: `tools` has neither "mcp:docs" nor one of its tools',
+    ),
+    (
+        AGENT.replace("codex", "model") + 'tools = ["mcp:docs/find"]\n' + SERVER,
+        'c.toml:4: agent[0].tools[0]: agent "coder" has no MCP server "docs". Allowed: none',
+    ),
     ("", "c.toml: agent: this key is missing"),
     (
         AGENT.replace("codex", "codx"),

@@ -6,7 +6,7 @@ import asyncio
 import os
 import signal
 import subprocess
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
@@ -16,6 +16,7 @@ import tomlkit
 from app.domain.approval import Action, Approval, ApprovalState
 from app.domain.base import RunId
 from app.domain.commands import DecideApproval
+from app.domain.mcp import McpServer
 from app.domain.run import RunState
 from app.domain.task_state import TaskState
 from app.domain.workflow import AgentConfig
@@ -66,16 +67,20 @@ def coder(agent: str, home: Path, base_url: str) -> tuple[AgentConfig, dict[str,
 class Place:
     """A project, a store and an agent's home, and the supervisors started on them."""
 
-    def __init__(self, folder: Path, model: ModelServer, agent: str) -> None:
+    def __init__(
+        self, folder: Path, model: ModelServer, agent: str, servers: Sequence[McpServer] = ()
+    ) -> None:
         found, home = coder(agent, folder / "agent-home", model.base_url)
         names = sorted(home.keys() - {"HOME", "PATH"})
+        coding = {**found.model_dump(exclude_defaults=True), "name": "coder", "env": names}
         config = tomlkit.dumps(
             {
                 "default_workflow": "change",
-                "agent": [
-                    {**found.model_dump(exclude_defaults=True), "name": "coder", "env": names}
-                ],
+                "agent": [{**coding, "mcp": [server.name for server in servers]}],
+                "mcp": [server.model_dump(exclude_defaults=True) for server in servers],
             }
+            if servers
+            else {"default_workflow": "change", "agent": [coding]}
         )
         self.project = a_project(folder / "project", config=config)
         self.store = folder / "store"
@@ -123,9 +128,12 @@ def _marked(store_id: str) -> Iterator[psutil.Process]:
 
 
 @asynccontextmanager
-async def place(folder: Path, command: str, agent: str) -> AsyncIterator[Place]:
-    with ModelServer(rules(command)) as model:
-        found = Place(folder, model, agent)
+async def place(
+    folder: Path, script: str | Script, agent: str, servers: Sequence[McpServer] = ()
+) -> AsyncIterator[Place]:
+    """`script` is what the model does, or the one command that it runs."""
+    with ModelServer(rules(script) if isinstance(script, str) else script) as model:
+        found = Place(folder, model, agent, servers)
         try:
             yield found
         finally:

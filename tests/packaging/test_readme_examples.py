@@ -27,4 +27,4 @@ def test_every_example_loads(repository: Path) -> None:
         else:
             parse_workflow(found[1], source)
             kinds["workflow"] += 1
-    assert kinds == {"config": 2, "rollout": 1, "workflow": 2}
+    assert kinds == {"config": 3, "rollout": 1, "workflow": 2}

@@ -15,6 +15,7 @@ from acp import schema
 
 from app.agents.capped import DIFF_CAP, SUMMARY_CAP, TITLE_CAP, as_json, capped
 from app.agents.diffs import edit_title, make_diff
+from app.domain.mcp import named_elsewhere
 from app.domain.text import one_line
 from app.domain.toolcall import FileChange, ToolCall, ToolKind, ToolOutcome
 
@@ -86,12 +87,15 @@ def call_of(known: Known, call_id: str) -> ToolCall:
     kind = _KINDS.get(known.kind, ToolKind.OTHER)
     if command is not None and kind in _MAY_BE_SHELL and not known.diffs:
         kind = ToolKind.SHELL
+    name = _tool_name(known)
+    if kind is ToolKind.OTHER and (elsewhere := named_elsewhere(name)):
+        kind, name = ToolKind.MCP, elsewhere
     shell = kind is ToolKind.SHELL
     changes = _changes(known) if kind is ToolKind.EDIT else ()
     title = command if shell and command else edit_title(changes) if changes else known.title
     return ToolCall(
         call_id=call_id,
-        tool=_tool_name(known),
+        tool=name,
         kind=kind,
         title=one_line(title, TITLE_CAP) or f"a call of {known.kind} that the agent does not name",
         command=command if shell else None,

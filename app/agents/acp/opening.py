@@ -10,6 +10,7 @@ from acp import PROTOCOL_VERSION, RequestError, schema
 from pydantic import ValidationError
 
 from app.agents.acp.failures import AUTH_REQUIRED, login_words, words
+from app.agents.acp.servers import Server, servers_of
 from app.agents.acp.session import AcpSession
 from app.agents.protocol import SessionSpec
 from app.agents.unreadable import unreadable
@@ -67,9 +68,10 @@ async def _conversation(
 ) -> State:
     within, agent, where = spec.agent.start_seconds, session.agent, spec.workspace
     notes = []
+    servers = await servers_of(spec, hello)
     if native_id is not None:
         try:
-            state = await _take_up(session, spec, native_id, hello)
+            state = await _take_up(session, spec, native_id, hello, servers)
         except RequestError as error:
             if error.code == AUTH_REQUIRED:
                 raise
@@ -79,19 +81,25 @@ async def _conversation(
                 session.attach(native_id, Continuity.RESUMED, notes)
                 return state
             notes.append("it has no way to take up an earlier session")
-    made = await _answer("session/new", within, agent.new_session(cwd=where, mcp_servers=[]))
+    made = await _answer("session/new", within, agent.new_session(cwd=where, mcp_servers=servers))
     session.attach(made.session_id, Continuity.RESTARTED if notes else Continuity.FRESH, notes)
     return made
 
 
 async def _take_up(
-    session: AcpSession, spec: SessionSpec, native_id: str, hello: schema.InitializeResponse
+    session: AcpSession,
+    spec: SessionSpec,
+    native_id: str,
+    hello: schema.InitializeResponse,
+    servers: list[Server],
 ) -> State | None:
     """Without a replay where the agent can do that; None if it cannot at all."""
     can = hello.agent_capabilities or schema.AgentCapabilities()
     agent, within = session.agent, spec.agent.start_seconds
     if can.session_capabilities is not None and can.session_capabilities.resume is not None:
-        resuming = agent.resume_session(session_id=native_id, cwd=spec.workspace, mcp_servers=[])
+        resuming = agent.resume_session(
+            session_id=native_id, cwd=spec.workspace, mcp_servers=servers
+        )
         try:
             return await _answer("session/resume", within, resuming)
         except RequestError as error:
@@ -99,7 +107,7 @@ async def _take_up(
             if error.code != METHOD_NOT_FOUND or not can.load_session:
                 raise
     if can.load_session:
-        loading = agent.load_session(session_id=native_id, cwd=spec.workspace, mcp_servers=[])
+        loading = agent.load_session(session_id=native_id, cwd=spec.workspace, mcp_servers=servers)
         return await _answer("session/load", within, loading)
     return None
 

@@ -16,6 +16,7 @@ from app.agents.codex.models import (
 )
 from app.agents.codex.shell import unwrap
 from app.agents.diffs import edit_title
+from app.domain.mcp import tool_name
 from app.domain.text import one_line
 from app.domain.toolcall import FileChange, ToolCall, ToolKind, ToolOutcome
 
@@ -89,8 +90,8 @@ def edit_asked(asked: FileChangeApproval, known: ToolCall | None) -> ToolCall:
 def mcp_call(item: McpToolCall) -> ToolCall:
     return ToolCall(
         call_id=item.id,
-        tool=f"mcp__{item.server}__{item.tool}",
-        kind=ToolKind.OTHER,
+        tool=tool_name(item.server, item.tool),
+        kind=ToolKind.MCP,
         title=one_line(f"{item.server}: {item.tool}", TITLE_CAP),
         arguments=as_json(item.arguments),
     )

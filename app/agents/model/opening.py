@@ -7,9 +7,9 @@ from pathlib import Path
 
 from app.agents import sandbox
 from app.agents.model.conversation import BrokenConversation, Conversation
+from app.agents.model.kit import Kit
 from app.agents.model.lineup import Lineup
 from app.agents.model.session import ModelSession
-from app.agents.model.toolbox import Toolbox
 from app.agents.protocol import SessionSpec
 from app.domain.errors import DriverError
 from app.domain.session import Continuity
@@ -45,8 +45,15 @@ async def open_session(spec: SessionSpec, *, resume: bool) -> ModelSession:
         notes.append(sandbox.SAYS)
     elif spec.agent.sandbox != "read-only":
         notes.append("its commands are not confined: what you allow runs with your rights")
-    await lineup.connect()  # the session's close ends it
-    return ModelSession(spec, lineup, conversation, Toolbox(spec), continuity, notes)
+    kit = Kit(spec)
+    notes += await kit.open()
+    try:
+        await lineup.connect()
+    except BaseException:
+        await kit.close()
+        raise
+    # The session's close ends both.
+    return ModelSession(spec, lineup, conversation, kit, continuity, notes)
 
 
 def _put_aside(path: Path) -> Path:

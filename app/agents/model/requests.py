@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -24,8 +24,8 @@ from pydantic_ai.models import ModelRequestParameters
 from pydantic_ai.output import OutputObjectDefinition
 
 from app.agents.model.conversation import Conversation
+from app.agents.model.kit import Kit
 from app.agents.model.lineup import Lineup
-from app.agents.model.tools import Tool
 from app.agents.protocol import ItemDone, TextDelta, UsageReported
 from app.domain.session import ChunkKind, Usage
 
@@ -39,9 +39,8 @@ _CUT_OFF = {
 class Requests:
     """Talks to the model in use for one conversation."""
 
-    def __init__(self, lineup: Lineup, conversation: Conversation, tools: Iterable[Tool]) -> None:
-        self._lineup, self._conversation = lineup, conversation
-        self._tools = [tool.definition() for tool in tools]
+    def __init__(self, lineup: Lineup, conversation: Conversation, kit: Kit) -> None:
+        self._lineup, self._conversation, self._kit = lineup, conversation, kit
         self._usage = Usage(context_window=lineup.current.window)
         for message in conversation.messages:
             if isinstance(message, ModelResponse):
@@ -62,7 +61,7 @@ class Requests:
         """One request with the conversation as it stands; its text as it comes, then the whole
         response. `item` starts the ids of its items. Raises AgentRunError, UserError."""
         model = self._lineup.current.model
-        parameters = ModelRequestParameters(function_tools=self._tools)
+        parameters = ModelRequestParameters(function_tools=self._kit.definitions())
         if schema is not None and model.profile.get("supports_json_schema_output"):
             output = OutputObjectDefinition(json_schema=dict(schema), name="result")
             parameters = replace(parameters, output_mode="native", output_object=output)

@@ -6,6 +6,7 @@ import asyncio
 import secrets
 from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
 
 from pydantic_ai.exceptions import AgentRunError, ModelContextWindowExceededError, UserError
 from pydantic_ai.messages import ModelResponse, TextPart
@@ -13,9 +14,10 @@ from pydantic_ai.messages import ModelResponse, TextPart
 from app.agents.capped import SUMMARY_CAP
 from app.agents.model.compaction import Compaction
 from app.agents.model.conversation import Conversation, OpenCall, Outcome
+from app.agents.model.kit import Kit
 from app.agents.model.lineup import Lineup
 from app.agents.model.requests import Requests
-from app.agents.model.toolbox import Prepared, Toolbox, Unusable
+from app.agents.model.toolbox import Prepared, Unusable
 from app.agents.protocol import (
     AgentEvent,
     Answer,
@@ -37,6 +39,9 @@ from app.domain.run import Failure, FailureKind
 from app.domain.session import ChunkKind, Continuity
 from app.domain.text import one_line
 from app.domain.toolcall import ToolCall, ToolKind, ToolOutcome
+
+if TYPE_CHECKING:
+    from app.agents.model.served import Calling
 
 _CHOICES = ("allow", "deny")
 _MISTAKES = 10  # unusable calls in a row, after which the turn fails
@@ -81,7 +86,7 @@ class ModelSession:
         spec: SessionSpec,
         lineup: Lineup,
         conversation: Conversation,
-        toolbox: Toolbox,
+        kit: Kit,
         continuity: Continuity,
         notes: Sequence[str] = (),
     ) -> None:
@@ -89,8 +94,8 @@ class ModelSession:
         self.continuity = continuity
         self._lineup = lineup
         self._conversation = conversation
-        self._toolbox = toolbox
-        self._requests = Requests(lineup, conversation, toolbox.tools.values())
+        self._kit = kit
+        self._requests = Requests(lineup, conversation, kit)
         self._compaction = Compaction(self._requests, lineup, spec.agent, conversation)
         self._notes = list(notes)
         self._clean = spec.clean
@@ -142,7 +147,7 @@ class ModelSession:
             self._working.cancel()
             await asyncio.wait([self._working])
         try:
-            await self._toolbox.close()
+            await self._kit.close()
         finally:
             await self._lineup.close()
 
@@ -195,6 +200,7 @@ class ModelSession:
         """One answer of the model in use, streamed and kept; or a step towards one."""
         turn.tries += 1
         item = f"{turn.prompt.turn}.{len(self._conversation.messages)}.{turn.tries}"
+        await self._look_at_tools(turn, begin=turn.tries == 1)
         try:
             if (made := await self._compaction.if_due()) is not None:
                 turn.push(ItemDone("", ChunkKind.NOTICE, made))
@@ -215,6 +221,10 @@ class ModelSession:
                 raise
             turn.push(switched)
 
+    async def _look_at_tools(self, turn: _Open, *, begin: bool) -> None:
+        for note in await self._kit.refresh(begin=begin):
+            turn.push(ItemDone("", ChunkKind.NOTICE, note))
+
     async def _said(self, turn: _Open, response: ModelResponse, item: str) -> None:
         why = self._requests.cut_off(response)
         if why is not None:
@@ -234,7 +244,7 @@ class ModelSession:
             await self._conversation.add_result(call, text, outcome)
             return
         try:
-            prepared = await self._toolbox.prepare(
+            prepared = await self._kit.prepare(
                 part.tool_name, part.args_as_json_str(), call.call_id
             )
         except Unusable as error:
@@ -256,7 +266,7 @@ class ModelSession:
             )
             raise _Failed(Failure(kind=FailureKind.PROTOCOL, message=message))
 
-    async def _ask(self, turn: _Open, call: OpenCall, prepared: Prepared) -> None:
+    async def _ask(self, turn: _Open, call: OpenCall, prepared: Prepared | Calling) -> None:
         turn.asked += 1
         # Another name each time it is asked, so that an old answer cannot meet a new question.
         name = f"{call.call_id}#{self._mark}.{turn.asked}"
@@ -281,7 +291,9 @@ class ModelSession:
         if answer.interrupt:
             raise _Stopped
 
-    async def _run(self, turn: _Open, call: OpenCall, prepared: Prepared, shown: ToolCall) -> None:
+    async def _run(
+        self, turn: _Open, call: OpenCall, prepared: Prepared | Calling, shown: ToolCall
+    ) -> None:
         turn.push(ToolStarted(shown))
 
         left = _STREAMED
@@ -292,7 +304,7 @@ class ModelSession:
                 turn.push(TextDelta(shown.call_id, ChunkKind.OUTPUT, text[:left]))
                 left -= len(text)
 
-        result = await self._toolbox.run(prepared, heard)
+        result = await self._kit.run(prepared, heard)
         # A secret that a command printed goes neither to the model's provider nor into the file.
         result = replace(result, text=self._clean(result.text))
         await self._conversation.add_result(call, result.text, result.outcome)

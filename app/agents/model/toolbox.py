@@ -75,10 +75,7 @@ class Toolbox:
 
     async def prepare(self, name: str, arguments: str, call_id: str) -> Prepared:
         """Read a call and say what it would do. Raises Unusable."""
-        tool = self.tools.get(name)
-        if tool is None:
-            known = ", ".join(self.tools)
-            raise Unusable(f"there is no tool {one_line(name, 80)!r}; there are: {known}")
+        tool = self.tools[name]
         try:
             read = tool.arguments.model_validate_json(arguments or "{}")
         except ValidationError as error:

@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Iterator
 
+from app.domain.mcp import server_of
 from app.domain.risk.model import Assessment, Finding, critical, high, low, medium, shown, summarise
 from app.domain.risk.places import NOTHING_OWN, Folders, Own
 from app.domain.risk.scene import Scene
@@ -46,6 +47,9 @@ def _of_kind(call: ToolCall, scene: Scene) -> list[Finding]:
         if any(key == "text" for key, _ in _strings(call.arguments)):
             return [high("writes to the input of a running process")]
         return [low("looks after a process of its own")]
+    if call.kind is ToolKind.MCP:
+        where = shown(server_of(call.tool))
+        return [high(f"what this tool of the MCP server {where} does is not known here")]
     return [high(f"the tool {shown(call.tool)} is not known here")]
 
 

@@ -20,6 +20,7 @@ CHOICES = (("Go", "allow_once"), ("Go on for ever", "allow_always"), ("No", "rej
 Json = dict[str, Any]
 prompt: Json = {}  # the request that is being answered
 cancelled = False
+servers: list[Json] = []  # that the session was given
 
 
 def send(message: Json) -> None:
@@ -86,10 +87,13 @@ def reply(message: Json) -> None:
     global cancelled
     match message.get("method"):
         case "initialize":
-            can = {"loadSession": True}
+            can: Json = {"loadSession": True}
+            if sys.argv[1] == "tells_servers":
+                can["mcpCapabilities"] = {"http": True}
             result = {"protocolVersion": 1, "agentCapabilities": can, "authMethods": []}
             send({"id": message["id"], "result": result})
         case "session/new":
+            servers[:] = message["params"]["mcpServers"]
             send({"id": message["id"], "result": {"sessionId": SESSION}})
         case "session/load":
             say("an old message, replayed")
@@ -117,6 +121,18 @@ def garbage() -> None:
     update("agent_message_chunk", content={"type": "text", "text": "not yours"}, session="other")
     send({"id": 999, "result": {}})  # answers nothing that was asked
     say("still here")
+    done()
+
+
+def tells_servers() -> None:
+    say(json.dumps(servers))
+    done()
+
+
+def calls_mcp() -> None:
+    call: Json = {"toolCallId": "c1", "kind": "other", "title": "find", "rawInput": {"q": 1}}
+    call["_meta"] = {"claudeCode": {"toolName": "mcp__notes__find"}}
+    say(outcome(permission(1, call)))
     done()
 
 

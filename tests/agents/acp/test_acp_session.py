@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import psutil
@@ -18,6 +20,7 @@ from app.agents.protocol import (
     ApprovalAsked,
     ApprovalGone,
     ItemDone,
+    McpLaunch,
     Prompt,
     SessionSpec,
     TextDelta,
@@ -28,6 +31,7 @@ from app.agents.protocol import (
 )
 from app.domain.approval import Action, Scope
 from app.domain.errors import DriverError
+from app.domain.mcp import McpServer
 from app.domain.run import FailureKind
 from app.domain.session import ChunkKind, Continuity
 from app.domain.toolcall import ToolKind
@@ -387,3 +391,27 @@ async def test_a_flood_stops_at_the_pipe(fake_spec: Spec) -> None:
 
 async def test_a_flood_of_requests_is_refused(fake_spec: Spec) -> None:
     assert end_of(await turn(fake_spec("floods_questions"))).text == "asked"
+
+
+async def test_configured_servers_are_handed_over(fake_spec: Spec) -> None:
+    program = McpServer(name="notes", command=("sh", "-c", "true"), env=("KEY",))
+    address = McpServer(name="docs", url="https://x.example/mcp", header_env={"X-Key": "KEY"})
+    path = {"PATH": "/usr/bin:/bin"}
+    given = (
+        McpLaunch(program, env={**path, "KEY": "v"}, given={"KEY": "v"}),
+        McpLaunch(address, headers={"X-Key": "v"}),
+    )
+    notes, docs = json.loads(
+        end_of(await turn(replace(fake_spec("tells_servers"), mcp=given))).text
+    )
+    assert Path(notes["command"]).is_absolute() and notes["args"] == ["-c", "true"]
+    assert (notes["name"], notes["env"]) == ("notes", [{"name": "KEY", "value": "v"}])
+    assert (docs["type"], docs["url"]) == ("http", "https://x.example/mcp")
+    assert docs["headers"] == [{"name": "X-Key", "value": "v"}]
+    with pytest.raises(DriverError, match="MCP server docs: this agent takes none by `url`"):
+        await AcpDriver().open(replace(fake_spec("echo"), mcp=given[1:]))
+
+
+async def test_a_call_of_a_server_has_its_name(fake_spec: Spec) -> None:
+    (question,) = asked(await turn(fake_spec("calls_mcp"), ALLOW))
+    assert (question.call.tool, question.call.kind) == ("mcp:notes/find", ToolKind.MCP)

@@ -112,7 +112,7 @@ def test_other_tools_are_calls_too() -> None:
         completed({"type": "webSearch", "query": "why", "id": "w"}),
     )
     started = [e.call for e in events if isinstance(e, ToolStarted)]
-    assert [call.tool for call in started] == ["mcp__db__drop", "web_search"]
+    assert [call.tool for call in started] == ["mcp:db/drop", "web_search"]
     assert started[0].arguments == '{"a": "ü", "b": 1}'
     ends = [e.outcome for e in events if isinstance(e, ToolFinished)]
     assert ends == [ToolOutcome(ok=False, summary="no such table"), ToolOutcome(ok=True)]
