@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from app.migrate.openclaw.agents import Agent, Entry, Roster, introduced, prompt_of
-from app.migrate.openclaw.ledger import Ledger
-from app.migrate.openclaw.loading import Variables
+from app.migrate.openclaw.agents import Agent, Entry, introduced, prompt_of
+from app.migrate.openclaw.home import Home
 from app.migrate.openclaw.models import Models
 from app.migrate.openclaw.nodes import Node
-from app.migrate.openclaw.output import Configuration
 from app.migrate.openclaw.runtime import Runtime, runtime_of
 from app.migrate.openclaw.sandbox import confine
 from app.migrate.openclaw.tools import NOTHING_SAID, Layer, Policies, decide
@@ -21,23 +18,6 @@ if TYPE_CHECKING:
     from app.migrate.openclaw.tools import ToolPolicy
 
 
-@dataclass(slots=True)
-class Home:
-    """What was read of an installation, and what it becomes."""
-
-    ledger: Ledger
-    variables: Variables
-    roster: Roster
-    root: Node | None = None
-    config: Configuration = field(default_factory=Configuration)
-
-    @property
-    def present(self) -> bool:
-        """Whether it is the present layout, in which the key of an entry is its id."""
-        agents = self.root.get("agents") if self.root is not None else None
-        return agents is not None and agents.get("entries", "ownership") is not None
-
-
 class AgentReader:
     """Makes an agent of each entry; what an entry leaves out is the defaults'."""
 
@@ -45,11 +25,9 @@ class AgentReader:
         self._home = home
         self._ledger = home.ledger
         self._servers = servers
-        root = home.root
-        agents = root.get("agents") if root is not None else None
-        self._defaults = agents.get("defaults") if agents is not None else None
-        self._tools = root.get("tools") if root is not None else None
-        self._models = Models(home.ledger, root, self._defaults)
+        self._defaults = home.defaults
+        self._tools = home.root.get("tools") if home.root is not None else None
+        self._models = Models(home.ledger, home.root, self._defaults)
         self._policies = Policies(home.ledger)
 
     def read(self, entry: Entry) -> Agent:
@@ -60,17 +38,17 @@ class AgentReader:
         agent = Agent(entry, choice, policy, self._instructions(entry))
         agent.servers = tuple(t[4:] for t in policy.tools if t.startswith("mcp:"))
         runtime_of(agent, node, Runtime(self._ledger))
-        confine(agent, self._sections(node, "sandbox"), self._ledger)
+        confine(agent, self.sections(node, "sandbox"), self._ledger)
         self._shell(agent)
         return agent
 
-    def _sections(self, node: Node | None, name: str) -> list[Node]:
+    def sections(self, node: Node | None, name: str) -> list[Node]:
         """An agent's own section and the defaults', the agent's first."""
         found = (one.get(name) for one in (node, self._defaults) if one is not None)
         return [one for one in found if one is not None]
 
     def _instructions(self, entry: Entry) -> str:
-        for section in self._sections(entry.node, "identity"):
+        for section in self.sections(entry.node, "identity"):
             prompt = prompt_of(section, self._ledger)
             if prompt is not None:
                 return prompt
@@ -98,7 +76,7 @@ class AgentReader:
             layers += self._policies.sandboxed(section)
             if own is not None:
                 layers += self._policies.lists(own.dig("sandbox", "tools"))
-        policy = decide(layers, self._servers.values())
+        policy = decide(layers, self._servers)
         if not policy.tools:
             self._ledger.warn(entry.node or "agents", f"{entry.name} is left without any tool")
         return policy
@@ -119,7 +97,7 @@ class AgentReader:
         return found
 
     def _sandboxed(self, node: Node | None) -> bool:
-        for section in self._sections(node, "sandbox"):
+        for section in self.sections(node, "sandbox"):
             mode = section.get("mode")
             if mode is not None:
                 return mode.value != "off"

@@ -6,6 +6,7 @@ from typing import Any
 
 from app.domain.migration import Fate, Imported, ItemKind, KeyRecord, Skipped, Warned
 from app.migrate.openclaw.nodes import Node, count_leaves, tree
+from app.migrate.openclaw.tables import UNUSED
 from app.migrate.openclaw.vault import Vault
 
 _RANK = {Fate.ARCHIVED: 0, Fate.REFUSED: 1, Fate.MAPPED: 2, Fate.SECRET: 3}
@@ -140,8 +141,12 @@ class Ledger:
             key=clean(leaf.key),
             fate=fate,
             to=clean(leaf.to),
-            reason=clean(leaf.reason) if leaf.fate else _UNUSED,
+            reason=clean(leaf.reason) if leaf.fate else _unused(leaf),
         )
+
+
+def _unused(leaf: Node) -> str:
+    return UNUSED.get(str(leaf.path[0]) if leaf.path else "", _UNUSED)
 
 
 def _digits(number: int | float) -> str:

@@ -205,14 +205,14 @@ class Models:
             self._ledger.archived(url_node, "the API behind it is not spoken here")
             if usual:
                 return Endpoint(api_key_env=key)
-            return _nowhere(ref, f"its API, {spoken}, is not spoken by the built-in agent", key)
+            return nowhere(ref, f"its API, {spoken}, is not spoken by the built-in agent", key)
         if base_url:
             self._ledger.mapped(url_node, "agent.base_url")
             self._ledger.mapped(api_node, "agent.api")
             return Endpoint(base_url, api, key)
         if known is None or known.base_url is None:
             why = known.instead if known is not None else "the source has no address for it"
-            return _nowhere(ref, why, key)
+            return nowhere(ref, why, key)
         self._ledger.mapped(api_node, "agent.api")
         return Endpoint("", api, key)
 
@@ -255,7 +255,7 @@ class Models:
         return None
 
 
-def _nowhere(ref: Reference, why: str, key: str) -> Endpoint:
+def nowhere(ref: Reference, why: str, key: str) -> Endpoint:
     """An address that leads nowhere, by the standard for such names, until a person sets one:
     nothing is sent to somebody else in its place."""
     host = "".join(c if c.isalnum() and c.isascii() else "-" for c in ref.provider).strip("-")

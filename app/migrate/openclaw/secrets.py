@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from app.domain.migration import Fate
 from app.domain.providers import key_env
@@ -12,7 +12,7 @@ from app.migrate.openclaw.ledger import Ledger
 from app.migrate.openclaw.loading import Variables
 from app.migrate.openclaw.nodes import Node
 from app.migrate.openclaw.tables import CHANNEL_SECRETS, channel_key
-from app.migrate.openclaw.vault import looks_secret, variable_name
+from app.migrate.openclaw.vault import looks_secret, ordinary, variable_name
 
 _SECRET_KEY = re.compile(
     r"(?i)(?:token|secret|password|passwd|passphrase|passcode|api[_-]?key|private[_-]?key"
@@ -40,6 +40,7 @@ class Secrets:
 
     ledger: Ledger
     variables: Variables
+    _open: set[str] = field(default_factory=set)  # variables whose value must stand in the open
 
     def declare(self, env: Node | None) -> None:
         """The variables that the configuration sets itself: `env` and `env.vars`."""
@@ -49,13 +50,23 @@ class Secrets:
             elif isinstance(node.value, (str, int, float)) and not isinstance(node.value, bool):
                 self.variables.declare(name, str(node.value))
 
-    def collect(self, root: Node) -> None:
-        """Mark every secret below `root`; open references to variables are filled in."""
-        for path, leaf in _walk(root, ()):
+    def collect(self, root: Node, at: Path = ()) -> None:
+        """Mark every secret below `root`, which stands at a path of the configuration; open
+        references to variables are filled in."""
+        leaves = list(_walk(root, at))
+        for path, leaf in leaves:
+            self._note_open(path, leaf)
+        # Variables first: they keep their own names.
+        for path, leaf in sorted(leaves, key=lambda pair: not _sets_variable(pair[0])):
             self._leaf(path, leaf)
-        for path, node in _objects(root, ()):
+        for path, node in _objects(root, at):
             if is_reference(node):
                 self._reference(path, node)
+
+    def _note_open(self, path: Path, leaf: Node) -> None:
+        """Variables that a model, an address or a path is made of."""
+        if isinstance(leaf.value, str) and not is_secret(path, leaf.value):
+            self._open |= {n for n in self.variables.names(leaf.value) if not named_secret(n)}
 
     def _leaf(self, path: Path, leaf: Node) -> None:
         value = leaf.value
@@ -70,7 +81,11 @@ class Secrets:
         elif secret and _VARIABLE_NAME.fullmatch(text) and self._names_variable(path, text):
             self._by_name(leaf, text)
         elif secret:
-            self.ledger.secret(leaf, self.ledger.vault.keep(secret_name(path), text))
+            name = secret_name(path)
+            plain = _sets_variable(path) and not named_secret(name) and ordinary(text)
+            shown = name in self._open and not looks_secret(text)
+            kept = self.ledger.vault.keep(name, text, hide=not (plain or shown))
+            self.ledger.secret(leaf, kept)
 
     def _refers(self, path: Path, leaf: Node, value: str, secret: bool) -> None:
         """A text with `${NAME}` in it. Variables hold secrets, unless where they are used must be
@@ -79,12 +94,12 @@ class Secrets:
         names = self.variables.names(value)
         full = self.variables.expand(value)
         unknown = [name for name in names if self.variables.value(name) is None]
-        if whole is not None and (secret or _SECRET_KEY.search(whole)):
+        if whole is not None and (secret or named_secret(whole)):
             self._by_name(leaf, whole)
         elif unknown:
             self.ledger.odd(leaf, f"{', '.join(unknown)} is not set, so this has no value")
             leaf.hidden, leaf.variable = secret, unknown[0] if secret else ""
-        elif secret or looks_secret(full) or any(_SECRET_KEY.search(name) for name in names):
+        elif secret or looks_secret(full) or any(map(named_secret, names)):
             for name in names:
                 self._keep_variable(name)
             wanted = secret_name(path)
@@ -101,7 +116,8 @@ class Secrets:
     def _keep_variable(self, name: str) -> bool:
         value = self.variables.value(name)
         if value is not None:
-            self.ledger.vault.keep(name, value)
+            plain = name in self._open or (not named_secret(name) and ordinary(value))
+            self.ledger.vault.keep(name, value, hide=not plain)
         return value is not None
 
     def _names_variable(self, path: Path, text: str) -> bool:
@@ -130,6 +146,16 @@ class Secrets:
         node.hidden, node.variable = True, variable
 
 
+def named_secret(name: str) -> bool:
+    """Whether the name of a key or variable says that its value is a secret."""
+    return _SECRET_KEY.search(name) is not None and not _FILES.search(name)
+
+
+def _sets_variable(path: Path) -> bool:
+    lowered = [part.lower() for part in path[:-1] if isinstance(part, str)]
+    return "env" in lowered
+
+
 def is_reference(node: Node) -> bool:
     """Whether a value is a reference to a secret instead of the secret."""
     fields = node.fields
@@ -148,14 +174,9 @@ def is_secret(path: Path, text: str) -> bool:
     if _SECRET_PARENTS & {name.lower() for name in names[:-1]}:
         return True
     last = names[-1]
-    if _SECRET_KEY.search(last) and not _FILES.search(last) and not _is_plain_number(last, text):
+    if named_secret(last) and not (text.isdigit() and len(text) < 4):
         return True
     return looks_secret(text) or (_FLAG.match(text) is not None and "=" in text)
-
-
-def _is_plain_number(name: str, text: str) -> bool:
-    """Such as `pin: 3`, or a count; a token of digits is longer."""
-    return text.isdigit() and len(text) < 4
 
 
 def secret_name(path: Path) -> str:
@@ -167,10 +188,10 @@ def secret_name(path: Path) -> str:
         return _channel_secret(names)
     if names[:2] == ["models", "providers"] and len(names) > 3 and lowered[-1] == "apikey":
         return key_env(names[2]) or variable_name(names[2], "api_key")
-    if "env" in lowered[:-1] or "vars" in lowered[:-1]:
-        return variable_name(last)
+    if "env" in lowered[:-1]:
+        return last if last.isidentifier() and last.isascii() else variable_name(last)
     if names[:2] == ["mcp", "servers"] and len(names) > 2:
-        return variable_name(names[2], last)
+        return variable_name(names[2], *names[3:][-2:])
     if names[:2] == ["skills", "entries"] and len(names) > 2:
         return variable_name(names[2], last)
     return variable_name("openclaw", *names[-3:])

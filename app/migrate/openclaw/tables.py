@@ -30,7 +30,6 @@ NO_CHANNEL: Mapping[str, str] = {
     "imessage": "it works on macOS only; set it up by hand",
     "bluebubbles": "there is no adapter for it",
 }
-# The plug-in channels of OpenClaw that have the common shape of a channel.
 
 
 def channel_key(name: str) -> str:
@@ -69,6 +68,31 @@ GROUP_POLICIES: Mapping[str, str] = {
 }
 GROUP_POLICY_CHANNELS = frozenset({"telegram", "discord", "slack", "whatsapp"})
 NO_ALLOWED_USERS = frozenset({"google_chat", "feishu"})
+
+# Why the keys of a section that nobody read have no effect here.
+UNUSED: Mapping[str, str] = {
+    "auth": "sign-ins are not taken over: sign in again",
+    "browser": "Longwatch drives no browser",
+    "canvasHost": "Longwatch has no canvas",
+    "commands": "chat commands of OpenClaw's",
+    "cron": "Longwatch has no scheduler; jobs are workflows that are started from one",
+    "discovery": "Longwatch has no gateway",
+    "gateway": "Longwatch has no gateway",
+    "hooks": "Longwatch has no hooks of that kind; see gates and notices",
+    "logging": "Longwatch keeps its own journal",
+    "memory": "there is no memory search here",
+    "messages": "how answers are sent on channels is not Longwatch's to say",
+    "meta": "OpenClaw's own bookkeeping",
+    "plugins": "plug-ins of OpenClaw's do not run here",
+    "session": "sessions are a run's own here",
+    "skills": "skills are installed again",
+    "talk": "Longwatch does not speak",
+    "tts": "Longwatch does not speak",
+    "ui": "Longwatch has its own screens",
+    "update": "OpenClaw's own bookkeeping",
+    "web": "Longwatch has no gateway",
+    "wizard": "OpenClaw's own bookkeeping",
+}
 
 # What an endpoint speaks; what is not here cannot be spoken by the built-in agent.
 APIS: Mapping[str, Api] = {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -46,18 +47,22 @@ class ToolPolicy:
     limited: bool = True  # False: the source lets it call everything
 
 
-def decide(layers: Sequence[Layer], servers: Iterable[str] = ()) -> ToolPolicy:
-    """What is left after all layers, in our names; `servers` are the agent's MCP servers."""
+def decide(layers: Sequence[Layer], servers: Mapping[str, str]) -> ToolPolicy:
+    """What is left after all layers, in our names; `servers` are the MCP servers there are, ours
+    by the source's name."""
     left = [tool for tool in OURS if all(layer.lets(tool) for layer in layers)]
     if "read" in left and "exec" in left:
         # With a shell it lists and searches anyway; unless a list denies just that.
         left += [t for t in ("glob", "grep") if t not in left and not _denies(layers, t)]
-    if "exec" not in left or "read" not in left:
-        left = [t for t in left if t != "process" or "exec" in left]
+    left = [t for t in left if t != "process" or "exec" in left]  # ours also starts them
     if "edit" not in left and all(layer.lets("apply_patch") for layer in layers):
         left += [] if _denies(layers, "edit") else ["edit"]
     tools = [ours for theirs, ours in OURS.items() if theirs in left]
-    tools += [f"mcp:{name}" for name in servers if all(_server(layer, name) for layer in layers)]
+    tools += [
+        f"mcp:{ours}"
+        for theirs, ours in servers.items()
+        if all(_server(layer, theirs) for layer in layers)
+    ]
     denied = [ours for theirs, ours in OURS.items() if _denies(layers, theirs)]
     limited = any(layer.allow not in (None, EVERYTHING) or layer.deny for layer in layers)
     return ToolPolicy(tuple(tools), tuple(denied), limited)
@@ -70,7 +75,7 @@ def _denies(layers: Sequence[Layer], tool: str) -> bool:
 def _server(layer: Layer, name: str) -> bool:
     """Whether all tools of an MCP server are let through: a list that names some of them lets
     none through, one that denies any denies all."""
-    own = f"{name.lower()}__"
+    own = re.sub(r"[^a-z0-9_-]", "-", name.lower()) + "__"
     for word in layer.deny:
         if word == "bundle-mcp" or _reaches(word, own):
             return False

@@ -42,14 +42,16 @@ class Vault:
     def names(self) -> tuple[str, ...]:
         return tuple(sorted(self._values))
 
-    def keep(self, wanted: str, value: str) -> str:
+    def keep(self, wanted: str, value: str, *, hide: bool = True) -> str:
         """Keep a value, under `wanted` or, if that holds another one, a name with a number; the
-        name that it has now."""
+        name that it has now. Without `hide` it may stand elsewhere too: an ordinary word."""
+        value = value.replace("\0", "")  # no variable can hold it
         name, number = wanted, 2
         while self._values.get(name, value) != value:
             name, number = f"{wanted}_{number}", number + 1
         self._values[name] = value
-        self.hide(value)
+        if hide:
+            self.hide(value)
         return name
 
     def value(self, name: str) -> str | None:
@@ -83,11 +85,25 @@ class Vault:
             text = pattern.sub(REDACTED, text)
         return _SHAPES.clean(text)
 
+    def scrubbed(self, text: str) -> str:
+        """The text without any secret that is long enough not to be a word of it by chance."""
+        for value in self._hidden:
+            if len(value) >= _SURE:
+                text = text.replace(value, REDACTED)
+        return text
+
     def cleaned(self, texts: Iterable[str]) -> tuple[str, ...]:
         return tuple(self.clean(text) for text in texts)
 
 
 _SHAPES = Redactor(())
+_ORDINARY = re.compile(r"[A-Za-z]+|\d{1,5}|[~.]?/[\w./ -]*|https?://[^@\s?]*")
+
+
+def ordinary(value: str) -> bool:
+    """Whether a variable's value is a plain word, number, path or address, such as `production`:
+    it is kept by its name, but must not blank out the same word everywhere."""
+    return _ORDINARY.fullmatch(value.strip()) is not None
 
 
 def looks_secret(text: str) -> bool:
