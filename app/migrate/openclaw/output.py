@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from app.domain.config import Config, check_routes, parse_config
+from app.domain.config import check_routes, parse_config
 from app.domain.routing import RouteRule
 from app.domain.step import AgentStep
 from app.domain.text import printable
@@ -64,7 +64,7 @@ def config_text(config: Configuration) -> str:
     if config.default_workflow:
         document.add("default_workflow", tomlkit.item(config.default_workflow))
     _tables(document, "agent", [agent_fields(agent) for agent in config.agents], config)
-    _tables(document, "mcp", config.servers if "mcp" in Config.model_fields else [])
+    _tables(document, "mcp", config.servers)
     _tables(document, "route", [_set(route) for route in config.routes])
     rules = [rule for agent in config.agents for rule in _rules(agent)]
     if rules:
@@ -92,11 +92,8 @@ def agent_fields(agent: Agent) -> dict[str, Any]:
     found["env"] = list(agent.env)
     found["sandbox"] = agent.sandbox
     found = {key: value for key, value in found.items() if value}
-    tools = agent.policy.tools
-    if "mcp" not in Config.model_fields:
-        tools = tuple(t for t in tools if not t.startswith("mcp:"))
-    found["tools"] = list(tools)
-    if agent.servers and "mcp" in Config.model_fields:
+    found["tools"] = list(agent.policy.tools)
+    if agent.servers:
         found["mcp"] = list(agent.servers)
     if agent.instructions:
         found["instructions"] = agent.instructions

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from app.migrate.openclaw.agents import Agent
 from app.migrate.openclaw.ledger import Ledger
@@ -65,6 +65,11 @@ def runtime_of(agent: Agent, node: Node | None, runtime: Runtime) -> None:
     name = _OTHER_NAMES.get(name, name)
     if name in ("codex", "openai-codex"):
         agent.driver, agent.env = "codex", _CODEX
+        if agent.servers:
+            runtime.ledger.warn(where, "has the MCP servers of its own configuration, not these")
+        agent.servers = ()
+        kept = tuple(tool for tool in agent.policy.tools if not tool.startswith("mcp:"))
+        agent.policy = replace(agent.policy, tools=kept)
         return
     agent.driver = "acp"
     known = _PROGRAMS.get(name)
