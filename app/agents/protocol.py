@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
 from app.domain.approval import Action, Scope
 from app.domain.mcp import McpServer
+from app.domain.past import PastHistory
 from app.domain.run import Failure
 from app.domain.session import ChunkKind, Continuity, Usage
 from app.domain.toolcall import ToolCall, ToolOutcome
@@ -188,6 +189,9 @@ class SessionSpec:
     hidden: tuple[str, ...] = ()  # folders that its sandbox must not show: the store
     clean: Callable[[str], str] = str  # takes secrets out of a text
     used: Usage | None = None  # by this session before, in agents that are gone
+    # What was said before the session's first turn, without secrets; only driver "model" is given
+    # any. Reading it raises LongwatchError.
+    history: Callable[[], Awaitable[PastHistory]] | None = None
     # Where names of variables (`api_key_env`) are looked up; for the driver, not for its child.
     variables: Mapping[str, str] = field(default_factory=lambda: os.environ, repr=False)
     mcp: tuple[McpLaunch, ...] = ()

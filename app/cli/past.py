@@ -1,4 +1,4 @@
-"""`longwatch past …`: conversations brought over from another system: list, search, read."""
+"""`longwatch past …`: conversations brought over from another system: read, and taken up."""
 
 from __future__ import annotations
 
@@ -10,10 +10,12 @@ from typing import TypeVar
 
 import click
 
-from app.cli.options import chosen_store, json_option, project_option, store_option
+from app.cli.deciding import decide_options, read_answers
+from app.cli.options import chosen_store, json_option, project_option, store_option, user_name
 from app.cli.output import ago, emit, note, say, table
 from app.cli.project import project_root
 from app.cli.reach import AnyClient, client_of
+from app.domain.commands import StartRun
 from app.domain.past import (
     PastEntry,
     PastFound,
@@ -22,8 +24,10 @@ from app.domain.past import (
     PastKind,
     PastList,
     PastPage,
+    PastRef,
     PastSession,
 )
+from app.domain.request import Request
 
 T = TypeVar("T")
 _PAGE = 500  # entries asked for at once
@@ -155,6 +159,45 @@ def show_command(
             emit(_joined(found))
 
     _ask(work)
+
+
+@past_command.command("resume")
+@click.argument("past_id", metavar="ID")
+@click.argument("text", metavar="[PROMPT]", default="Go on where we left off.")
+@click.option(
+    *("-w", "--workflow", "--agent"),
+    "workflow",
+    help="The workflow that takes it up (default: the one called like the session's agent).",
+)
+@project_option
+@click.option("--headless", is_flag=True, help="No screen: follow the run here until it is over.")
+@decide_options
+@json_option
+@store_option
+def resume_command(
+    past_id: str,
+    text: str,
+    workflow: str | None,
+    project: Path | None,
+    headless: bool,
+    decide: str | None,
+    decisions: Path | None,
+    as_json: bool,
+) -> int:
+    """Start a run whose first agent goes on with past session ID: PROMPT is said to it next.
+
+    That agent must be the built-in one (driver = "model"). The session itself stays as it is.
+    """
+    from app.cli.run import run_headless, run_on_screen
+
+    root = project_root(project)
+    past = PastRef(past_id=PastId(past_id))
+    request = Request(text=text, user=user_name(), channel="cli", past=past)
+    command = StartRun(request=request, project=str(root), workflow=workflow)
+    answers = read_answers(decide, decisions)
+    if headless or as_json or answers is not None:
+        return run_headless(chosen_store(), command, answers, as_json)
+    return run_on_screen(chosen_store(), command, "")
 
 
 def _joined(pages: Sequence[PastPage]) -> PastPage:

@@ -70,10 +70,11 @@ def run_command(
         if unseen:
             note(unseen)
         return run_headless(store, command, answers, as_json)
-    return _run_on_screen(store, command, unseen)
+    return run_on_screen(store, command, unseen)
 
 
-def _run_on_screen(store: Path, command: StartRun, notice: str) -> int:
+def run_on_screen(store: Path, command: StartRun, notice: str) -> int:
+    """Start a run and open the control room on it; the exit code."""
     from app.cli.screen import need_terminal, watch
 
     need_terminal()

@@ -27,7 +27,7 @@ def _columns_and_rows(text: str) -> tuple[int, int]:
 @click.argument(
     "screen",
     type=click.Choice(
-        ["watch", "approvals", "reviews", "questions", "workflows", "rollouts", "run"]
+        ["watch", "approvals", "reviews", "questions", "workflows", "rollouts", "past", "run"]
     ),
 )
 @click.option("--size", default="160x48", show_default=True, help="Columns x rows.")

@@ -60,6 +60,8 @@ def print_run(state: RunState) -> None:
     say(f"workflow  {run.workflow}, version {run.recipe[:12]}")
     say(f"project   {run.project}")
     say(f"created   {ago(run.created_at)} by {run.request.user}")
+    if run.request.past:
+        say(f"takes up  past session {run.request.past.past_id}")
     if run.parent:
         say(f"part of   run {run.parent}")
     if run.rollout:

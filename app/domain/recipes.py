@@ -4,7 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from app.domain.step import OPERATOR, AgentStep, AnyStep, FanOutStep, ReviewStep, WorkflowStep
+from app.domain.step import (
+    OPERATOR,
+    AgentStep,
+    AnyStep,
+    FanOutStep,
+    ReviewStep,
+    WorkflowStep,
+    WorkingStep,
+)
 from app.domain.workflow import Workflow
 
 
@@ -30,6 +38,11 @@ def workers(step: AnyStep) -> Iterator[str]:
             yield from (name for name in step.by if name != OPERATOR)
         case _:
             return
+
+
+def first_work(workflow: Workflow) -> WorkingStep | None:
+    """The first step in which an agent works: the one that takes a past session up."""
+    return next((step for step in workflow.steps if isinstance(step, WorkingStep)), None)
 
 
 def parts_of(workflow: Workflow, known: Mapping[str, Workflow]) -> tuple[Workflow, ...]:

@@ -7,6 +7,7 @@ from enum import StrEnum
 from pydantic import Field
 
 from app.domain.base import Model
+from app.domain.past import PastRef
 
 _ORDER = ("low", "medium", "high", "critical")
 
@@ -33,6 +34,7 @@ class Request(Model):
     channel: str = "cli"
     task_type: str = "change"
     risk: Risk = Risk.MEDIUM
+    past: PastRef | None = None  # a conversation that its first agent goes on with
 
     @property
     def title(self) -> str:

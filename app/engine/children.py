@@ -42,7 +42,9 @@ class Children:
         text = render(step.request, "workflow", step_context(state, step.name), step.name)
         if not text.strip():
             raise LongwatchError(f"step {step.name}: its request for {step.workflow} is empty")
-        request = state.run.request.model_copy(update={"text": clip(text, _REQUEST_LIMIT)})
+        request = state.run.request.model_copy(
+            update={"text": clip(text, _REQUEST_LIMIT), "past": None}
+        )
         found = flow.commits(state, state.run.needs().get(step.name, ()))
         child, drafts = admit(
             core,

@@ -16,6 +16,7 @@ from app.domain.rollout import DrillReport, Rollout
 from app.engine.admission import admit_request
 from app.engine.approvals import ApprovalDesk
 from app.engine.core import Core
+from app.engine.past_sessions import PastSessions
 from app.engine.redaction import Redaction
 from app.engine.rollouts import Rollouts
 from app.engine.runs import Runs
@@ -74,7 +75,11 @@ class _NoRuns(Runs):
 async def _rehearse(core: Core, rollout_id: RolloutId, by: Actor) -> DrillReport:
     clean = Redaction((), core.variables).clean
     runs = _NoRuns(
-        core, SessionKeeper(core, clean), ApprovalDesk(core, clean), Slots(1), active=False
+        core,
+        SessionKeeper(core, clean, PastSessions(core.workspaces.repository, clean)),
+        ApprovalDesk(core, clean),
+        Slots(1),
+        active=False,
     )
     rollouts = Rollouts(core, runs, Shadowing(core, runs, clean), lambda recipe: None)
     before = core.journal.projection.rollouts[rollout_id]

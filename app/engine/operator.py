@@ -23,6 +23,7 @@ from app.domain.text import one_line, printable
 from app.domain.workflow import Recipe
 from app.engine.core import Core
 from app.engine.deciding import Decider
+from app.engine.past_sessions import PastSessions
 from app.engine.rollouts import Rollouts
 from app.engine.run_control import RunControl
 from app.engine.runs import Runs
@@ -40,13 +41,14 @@ class Operator:
         runs: Runs,
         rollouts: Rollouts,
         learn: Callable[[Recipe], None],
+        past: PastSessions,
     ) -> None:
         self._core = core
         self._keeper = keeper
         self._decider = decider
         self._wake = runs.wake
         self._rollouts = rollouts
-        self._control = RunControl(core, runs, rollouts, learn)
+        self._control = RunControl(core, runs, rollouts, learn, past)
 
     async def execute(self, command: cmd.Command) -> cmd.Done:
         """Raises Refused or NotFound with one sentence; then nothing has changed."""

@@ -18,18 +18,26 @@ from app.domain.text import printable
 from app.domain.workflow import Recipe
 from app.engine.admission import admit, admit_fork, admit_request
 from app.engine.core import Core
+from app.engine.past_sessions import PastSessions
 from app.engine.project import Project, load_project
 from app.engine.rollouts import Rollouts
 from app.engine.runs import Runs
+from app.engine.taking_up import pinned
 
 
 class RunControl:
     """Carries out what an operator wants of whole runs."""
 
     def __init__(
-        self, core: Core, runs: Runs, rollouts: Rollouts, learn: Callable[[Recipe], None]
+        self,
+        core: Core,
+        runs: Runs,
+        rollouts: Rollouts,
+        learn: Callable[[Recipe], None],
+        past: PastSessions,
     ) -> None:
         self._core = core
+        self._past = past
         self._runs = runs
         self._rollouts = rollouts
         self._learn = learn
@@ -59,13 +67,16 @@ class RunControl:
     async def _start(self, command: cmd.StartRun) -> cmd.Done:
         root = await self._core.workspaces.repository(Path(command.project))
         project = await asyncio.to_thread(load_project, root)
-        workflow = command.workflow or project.route(command.request).workflow
+        request, workflow = command.request, command.workflow
+        if request.past is not None:
+            request, workflow = await pinned(self._past, project, request, workflow)
+        workflow = workflow or project.route(request).workflow
         if project.config.rollout_of(workflow) is not None:
             return await self._start_on_path(command, project, workflow)
         _check_no_candidate(project, workflow)
         recipe = project.recipe(workflow)
         self._learn(recipe)
-        run, drafts = admit(self._core, recipe, command.request, str(root))
+        run, drafts = admit(self._core, recipe, request, str(root))
         await self._core.journal.append(drafts)
         self._runs.wake(run.run_id)
         return self._done(f"run {run.run_id} started with workflow {workflow}", run.run_id)

@@ -25,7 +25,9 @@ from app.domain.workflow import AgentConfig
 from app.engine.core import Core
 from app.engine.environment import child_environment
 from app.engine.mcp_launch import mcp_launches
+from app.engine.past_sessions import PastSessions
 from app.engine.slots import Slot
+from app.engine.taking_up import history_of
 from app.engine.transcripts import Transcript
 
 _CONTINUITY = {
@@ -51,8 +53,9 @@ class LiveSession:
 class SessionKeeper:
     """Every live session by id, and the only way to one: by run and session together."""
 
-    def __init__(self, core: Core, clean: Callable[[str], str]) -> None:
+    def __init__(self, core: Core, clean: Callable[[str], str], past: PastSessions) -> None:
         self._core = core
+        self._past = past
         self._clean = clean
         self._live: dict[SessionId, LiveSession] = {}
         self._drivers: dict[str, Driver] = {}  # those that were needed so far
@@ -144,6 +147,7 @@ class SessionKeeper:
             hidden=(str(self._core.paths.root), *filter(None, [recipe.env_file])),
             clean=self._clean,
             used=session.usage,
+            history=history_of(self._past, run, recipe, session),
             variables=variables,
             mcp=mcp_launches(agent, recipe.mcp, variables),
         )

@@ -71,7 +71,7 @@ class Supervisor(ReadsPast):
         redaction = Redaction(core.journal.projection.recipes.values(), core.variables)
         clean = redaction.clean
         self._past = PastSessions(core.workspaces.repository, clean)
-        self._keeper = SessionKeeper(core, clean)
+        self._keeper = SessionKeeper(core, clean, self._past)
         self._desk = ApprovalDesk(core, clean)
         self._runs = Runs(core, self._keeper, self._desk, Slots(max_parallel), active=run)
         shadowing = Shadowing(core, self._runs, clean)
@@ -80,7 +80,7 @@ class Supervisor(ReadsPast):
         decider = Decider(core, self._keeper, self._desk, self._runs.wake)
         self._deadlines = Deadlines(core, decider)
         self._operator = Operator(
-            core, self._keeper, decider, self._runs, self._rollouts, redaction.learn
+            core, self._keeper, decider, self._runs, self._rollouts, redaction.learn, self._past
         )
         self._started_at = core.clock.now()
         self._closed = False

@@ -74,6 +74,12 @@ def _workflows() -> Screen[None]:
     return WorkflowsScreen()
 
 
+def _past() -> Screen[None]:
+    from app.ui.screens.past import PastScreen
+
+    return PastScreen()
+
+
 def operator() -> Actor:
     """The person at the keyboard, by the name the machine knows them by."""
     from app.domain.approval import Actor, ActorKind
@@ -99,6 +105,7 @@ class ControlRoom(SafeApp):
         "questions": _questions,
         "workflows": _workflows,
         "rollouts": _rollouts,
+        "past": _past,
     }
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (WIDE, "-wide")]  # noqa: RUF012
     NOTIFICATION_TIMEOUT = 6

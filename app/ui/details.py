@@ -132,6 +132,9 @@ def _whole(state: RunState, now: datetime) -> list[Row]:
             found += fact("beside", f"run {run.shadow_of}, whose answer counts")
     asked = f"{run.request.user} by {run.request.channel}, {run.request.task_type}, "
     found += fact("asked by", f"{asked}{run.request.risk} risk")
+    if run.request.past:
+        past = run.request.past
+        found += fact("takes up", f"past session {past.past_id}, as of {past.sha256[:12]}")
     found += fact("trace", run.trace_id)
     if run.base_commit:
         found += fact("base", run.base_commit[:12])

@@ -31,6 +31,7 @@ KEY_NAMES = {
     "home": "Home",
     "end": "End",
     "f1": "F1",
+    "slash": "/",
     "ctrl+c": "^c",
 }
 

@@ -22,6 +22,7 @@ SCREENS = (
     ("reviews", "Reviews", "what waits for your verdict"),
     ("questions", "Questions", "what workflows ask you"),
     ("rollouts", "Rollouts", "stable and candidate paths, and the evidence between them"),
+    ("past", "Past sessions", "what agents said before they moved in"),
     ("workflows", "Workflows", "what the project declares, and why a request gets a workflow"),
 )
 

@@ -49,13 +49,20 @@ class Compaction:
     async def if_due(self) -> str | None:
         """Compact when a threshold is passed; what was done, in words. Raises AgentRunError."""
         live = len(self._conversation.messages) - self._conversation.covers
-        if self._requests.context_tokens < self._limit and live < self._messages:
+        tokens = self._requests.context_tokens or self._reckoned()
+        if tokens < self._limit and live < self._messages:
             return None
         return await self.now()
+
+    def _reckoned(self) -> int:
+        """Tokens of the next request, as long as no answer has told any: of a conversation that
+        was taken up from elsewhere, or one that was just compacted."""
+        return int(len(_MESSAGES.dump_json(self._conversation.to_send())) * self._density)
 
     async def now(self) -> str | None:
         """Compact; None when too few messages stand before the latest ones."""
         conversation, tokens = self._conversation, self._requests.context_tokens
+        long = f"{tokens:,} tokens" if tokens else f"some {self._reckoned():,} tokens"
         messages, before = conversation.messages, conversation.covers
         target = _boundary(messages, before)
         if target is None:
@@ -70,7 +77,7 @@ class Compaction:
         self._requests.forget_context()
         return (
             f"compacted: {target - before} messages are now a summary of "
-            f"{len(conversation.summary):,} characters ({tokens:,} tokens before)"
+            f"{len(conversation.summary):,} characters ({long} before)"
         )
 
     def _piece(self, target: int, tokens: int) -> int:

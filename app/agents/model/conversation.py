@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Literal
@@ -157,6 +158,17 @@ class Conversation:
 
     # ---- writing
 
+    async def begin(self, messages: Sequence[ModelMessage]) -> None:
+        """Start with what was said elsewhere. The file is there with all of it, or not at all:
+        whoever is killed meanwhile begins once more, and nothing stands in it twice."""
+        if self.messages:
+            raise BrokenConversation(f"{self.path} has been begun already")
+        lines = [SaidLine(turn=0, message=message) for message in messages]
+        data = b"".join(_bytes(line) for line in lines)
+        await to_the_end(asyncio.to_thread(_create, self.path, data))
+        for line in lines:
+            self._take(line)
+
     async def add_prompt(self, turn: int, text: str) -> None:
         """The operator, or the workflow, says something."""
         request = ModelRequest(parts=[UserPromptPart(text)], instructions=self.instructions)
@@ -185,9 +197,20 @@ class Conversation:
         await to_the_end(self._write(line))
 
     async def _write(self, line: SaidLine | ResultLine | SummaryLine) -> None:
-        data = line.model_dump_json().encode(errors="surrogatepass") + b"\n"
-        await asyncio.to_thread(_append, self.path, data)
+        await asyncio.to_thread(_append, self.path, _bytes(line))
         self._take(line)
+
+
+def _bytes(line: SaidLine | ResultLine | SummaryLine) -> bytes:
+    return line.model_dump_json().encode(errors="surrogatepass") + b"\n"
+
+
+def _create(path: Path, data: bytes) -> None:
+    new = path.with_name(f"{path.name}.new")
+    new.unlink(missing_ok=True)  # of a start that was cut off
+    _append(new, data)
+    new.replace(path)
+    _sync_folder(path.parent)
 
 
 def _append(path: Path, data: bytes) -> None:

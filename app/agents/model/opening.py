@@ -10,8 +10,10 @@ from app.agents.model.conversation import BrokenConversation, Conversation
 from app.agents.model.kit import Kit
 from app.agents.model.lineup import Lineup
 from app.agents.model.session import ModelSession
+from app.agents.model.taking_up import messages_of, told
 from app.agents.protocol import SessionSpec
 from app.domain.errors import DriverError
+from app.domain.past import PastHistory
 from app.domain.session import Continuity
 
 _FILE = "conversation.jsonl"
@@ -40,6 +42,8 @@ async def open_session(spec: SessionSpec, *, resume: bool) -> ModelSession:
         continuity = Continuity.RESTARTED
         if not notes:
             notes.append(f"its conversation is gone: {path} is not there")
+    if spec.history is not None and not conversation.messages:
+        notes.append(await _begin(conversation, await spec.history(), lineup.current.window))
     if spec.agent.sandbox == sandbox.NAME:
         await asyncio.to_thread(sandbox.find)
         notes.append(sandbox.SAYS)
@@ -54,6 +58,16 @@ async def open_session(spec: SessionSpec, *, resume: bool) -> ModelSession:
         raise
     # The session's close ends both.
     return ModelSession(spec, lineup, conversation, kit, continuity, notes)
+
+
+async def _begin(conversation: Conversation, history: PastHistory, window: int) -> str:
+    """Write a past session as the conversation's first messages; what was done, in words."""
+    messages = messages_of(history, conversation.instructions, window)
+    try:
+        await conversation.begin(messages)
+    except OSError as error:
+        raise DriverError(f"its conversation cannot be kept: {error.strerror or error}") from error
+    return told(history, len(messages))
 
 
 def _put_aside(path: Path) -> Path:
