@@ -5,7 +5,22 @@ from __future__ import annotations
 from typing import Any
 
 from app.domain.base import ApprovalId, QuestionId, ReviewId, SessionId
+from app.domain.events import Event
 from app.domain.run import RunState, StepProgress
+
+
+def stamped(before: RunState, after: RunState, event: Event) -> RunState:
+    """`after` as the state at this event. What the event has made anew nobody else has seen yet:
+    that is changed in place, not copied once more."""
+    run = after.run
+    if run is before.run:
+        run = run.model_copy(update={"updated_at": event.at})
+    else:
+        run.__dict__["updated_at"] = event.at
+    if after is before:
+        return after.model_copy(update={"run": run, "seq": event.seq})
+    after.__dict__.update(run=run, seq=event.seq)
+    return after
 
 
 def with_run(state: RunState, /, **changes: Any) -> RunState:

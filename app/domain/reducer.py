@@ -9,7 +9,7 @@ from app.domain import reduce_talk, reduce_work, rollout_events
 from app.domain.approval import ActorKind
 from app.domain.errors import Refused
 from app.domain.events import Event
-from app.domain.reduce_base import with_run, with_session
+from app.domain.reduce_base import stamped, with_run, with_session
 from app.domain.reduce_work import without_delay, without_unstarted_gates
 from app.domain.run import Expected, RunState
 from app.domain.session import SessionState, Stuck
@@ -29,13 +29,9 @@ def reduce(state: RunState | None, event: Event) -> RunState | None:
         return RunState(run=payload.run, seq=event.seq)
     if state is None:
         raise KeyError(f"event {event.seq} is about run {event.run_id}, which was never created")
-    after: RunState = _APPLY.get(type(payload), _nothing)(state, payload, event)
-    run = after.run.model_copy(update={"updated_at": event.at})
-    return after.model_copy(update={"run": run, "seq": event.seq})
-
-
-def _nothing(state: RunState, payload: Any, event: Event) -> RunState:
-    return state
+    apply = _APPLY.get(type(payload))
+    after: RunState = apply(state, payload, event) if apply is not None else state
+    return stamped(state, after, event)
 
 
 def _run_state_changed(s: RunState, p: ev.RunStateChanged, e: Event) -> RunState:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from datetime import datetime
 from enum import StrEnum
 from typing import Any, Literal, NamedTuple
@@ -20,6 +21,7 @@ from app.domain.base import (
     SessionId,
 )
 from app.domain.path_name import PathName
+from app.domain.remembered import remembered
 from app.domain.request import Request
 from app.domain.session import Session
 from app.domain.task_state import TaskState
@@ -348,14 +350,19 @@ class Run(Model):
                 data["current_step"] = StepBrief.model_validate(steps[cursor]).name
         return data
 
-    def needs(self) -> dict[str, tuple[str, ...]]:
+    def needs(self) -> Mapping[str, tuple[str, ...]]:
         """What each step waits for, in the order of the file."""
-        found: dict[str, tuple[str, ...]] = {}
-        before: tuple[str, ...] = ()
-        for step in self.steps:
-            found[step.name] = before if step.needs is None else step.needs
-            before = (step.name,)
-        return found
+        return _needs(self.steps)
+
+
+@remembered
+def _needs(steps: tuple[StepBrief, ...]) -> Mapping[str, tuple[str, ...]]:
+    found: dict[str, tuple[str, ...]] = {}
+    before: tuple[str, ...] = ()
+    for step in steps:
+        found[step.name] = before if step.needs is None else step.needs
+        before = (step.name,)
+    return found
 
 
 class Expected(Model):

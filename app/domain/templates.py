@@ -74,6 +74,8 @@ def variables(template: str) -> frozenset[str]:
 
 def render(template: str, values: Mapping[str, Any]) -> str:
     """Fill a template in. Raises jinja2.TemplateError and whatever an expression in it raises."""
+    if "{" not in template and "\r" not in template:
+        return template.removesuffix("\n")  # as Jinja does with a text that has nothing to fill in
     return _compiled(template).render(values)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from typing import Literal
 
 from pydantic import AliasChoices, Field
@@ -12,6 +13,7 @@ from app.domain.base import Model
 from app.domain.gate import Name, Seconds, Text
 from app.domain.mcp import McpServer
 from app.domain.providers import Api
+from app.domain.remembered import remembered
 from app.domain.step import AnyStep, CollectStep, Step
 
 
@@ -38,16 +40,21 @@ class Workflow(Model):
                 return step
         raise KeyError(name)
 
-    def needs(self) -> dict[str, tuple[str, ...]]:
+    def needs(self) -> Mapping[str, tuple[str, ...]]:
         """What each step waits for: as declared, else what a collect joins, else the step before
         it in the file."""
-        found: dict[str, tuple[str, ...]] = {}
-        before: tuple[str, ...] = ()
-        for step in self.steps:
-            implied = step.of if isinstance(step, CollectStep) else before
-            found[step.name] = implied if step.needs is None else step.needs
-            before = (step.name,)
-        return found
+        return _needs(self.steps)
+
+
+@remembered
+def _needs(steps: tuple[Step, ...]) -> Mapping[str, tuple[str, ...]]:
+    found: dict[str, tuple[str, ...]] = {}
+    before: tuple[str, ...] = ()
+    for step in steps:
+        implied = step.of if isinstance(step, CollectStep) else before
+        found[step.name] = implied if step.needs is None else step.needs
+        before = (step.name,)
+    return found
 
 
 class AgentConfig(Model):

@@ -92,10 +92,11 @@ class AgentWork:
         state = self._state()
         session, attempt = state.sessions[live.session_id], state.newest(directive.unit)
         begun = attempt.turn if attempt is not None else None
-        newer = (state.run.head_commit if _linear(state) else None) or base
-        if begun is None and session.turn > 0 and newer not in (None, _left_at(state, session)):
-            await self._core.settle()
-            await self._keeper.bring_forward(session, newer or "")
+        if begun is None and session.turn > 0:
+            newer = (state.run.head_commit if _linear(state) else None) or base
+            if newer not in (None, _left_at(state, session)):
+                await self._core.settle()
+                await self._keeper.bring_forward(session, newer or "")
         turn = begun if begun is not None else session.turn + 1
         again = begun is not None
         settled = settled_calls(state, live.session_id, turn) if again else ()

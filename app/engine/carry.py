@@ -61,8 +61,8 @@ class Carrier:
     async def of_run(self, directive: do.OfRun) -> None:
         """Raises LongwatchError when the work cannot be begun or brought together."""
         match directive:
-            case do.Begin():
-                await self._move(TaskState.IN_PROGRESS, "started")
+            case do.Begin():  # on disk with what comes of it
+                self._note(_moved(TaskState.IN_PROGRESS, "started"))
             case do.PinBase():
                 project = Path(self.core.state(self._run_id).run.project)
                 commit = await self.core.workspaces.head(project)
@@ -75,14 +75,10 @@ class Carrier:
             case do.Complete():
                 await self._complete()
 
-    async def _move(self, state: TaskState, reason: str) -> None:
-        await self._commit(ev.RunStateChanged(state=state, reason=reason, by=ENGINE))
-
     async def _complete(self) -> None:
         """The work of all last steps becomes one, if there are several."""
         moved = await self._merging.of_the_run()
-        done = ev.RunStateChanged(state=TaskState.DONE, reason="all steps are done", by=ENGINE)
-        await self._commit(*moved, done)
+        await self._commit(*moved, _moved(TaskState.DONE, "all steps are done"))
 
     def at_once(self, directive: do.OfUnit) -> bool:
         """Record a directive that is nothing but a fact; False when it is more than that."""
@@ -224,6 +220,10 @@ class Carrier:
     async def abandon(self, unit: Unit) -> None:
         """A unit's work was cut off for good: its agent is stopped, its questions withdrawn."""
         await self._agents.abandon(unit)
+
+
+def _moved(state: TaskState, reason: str) -> ev.RunStateChanged:
+    return ev.RunStateChanged(state=state, reason=reason, by=ENGINE)
 
 
 def _of(kind: type[ev.OfAttempt], attempt: Attempt, **fields: object) -> ev.Payload:

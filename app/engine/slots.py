@@ -113,15 +113,18 @@ class Slots:
         return all(not limit or self._used[key] < limit for key, limit in limits.items())
 
     def take(self, run_id: RunId, keys: tuple[str, ...]) -> None:
-        self._used.update(keys)
+        for key in keys:
+            self._used[key] += 1
         self._held[run_id] += 1
 
     def give_back(self, run_id: RunId, keys: tuple[str, ...]) -> None:
-        self._used.subtract(keys)
+        for key in keys:
+            self._used[key] -= 1
         self._held[run_id] -= 1
         if not self._held[run_id]:
             del self._held[run_id]
-        self._hand_out()
+        if self._waiting:
+            self._hand_out()
 
     def _hand_out(self) -> None:
         while True:

@@ -53,8 +53,8 @@ class Transcript:
         self._items: dict[str, _Item] = {}
         self._timer: asyncio.TimerHandle | None = None
 
-    def add(self, kind: ChunkKind, text: str, item_id: str = "") -> None:
-        """A piece of streamed text."""
+    def add(self, kind: ChunkKind, text: str, item_id: str = "", *, more: bool = True) -> None:
+        """A piece of streamed text; `more`: it may wait for what follows."""
         if not text:
             return
         text = self._clean(printable(text))
@@ -72,7 +72,7 @@ class Transcript:
         current.size += len(text)
         if current.size >= _MAX_CHUNK:
             self.flush()
-        elif self._timer is None:
+        elif more and self._timer is None:
             self._timer = asyncio.get_running_loop().call_later(_GATHER_SECONDS, self.flush)
 
     def finish(self, kind: ChunkKind, item_id: str, text: str) -> tuple[str, int]:
@@ -86,7 +86,7 @@ class Transcript:
 
     def say(self, kind: ChunkKind, text: str) -> None:
         """One complete line or paragraph."""
-        self.add(kind, text)
+        self.add(kind, text, more=False)
         self.flush(end=True)
 
     def flush(self, end: bool = False) -> None:

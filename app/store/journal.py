@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
-from app.domain.base import Clock, RunId
+from app.domain.base import Clock, RunId, trusted
 from app.domain.errors import StoreDamaged, StoreError
 from app.domain.events import GENESIS, Event, Payload
 from app.domain.run import RunState
@@ -253,7 +253,8 @@ class Journal:
 
 def _event(draft: Draft, seq: int, at: datetime) -> Event:
     run = draft.run.run if draft.run else None
-    return Event(
+    return trusted(
+        Event,
         seq=seq,
         at=at,
         run_id=run.run_id if run else draft.run_id or "",

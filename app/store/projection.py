@@ -9,7 +9,7 @@ from collections import ChainMap
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import compress, islice
-from operator import is_not
+from operator import attrgetter, is_not
 
 from pydantic import BaseModel
 
@@ -21,7 +21,7 @@ from app.domain.events import Event
 from app.domain.reduce_rollout import rollout_after
 from app.domain.reducer import reduce
 from app.domain.rollout import Rollout
-from app.domain.run import RunState
+from app.domain.run import Run, RunState
 from app.domain.session import Process
 from app.domain.workflow import Recipe
 
@@ -35,6 +35,20 @@ TABLES = (
     "processes",
     "rollouts",
     "comparisons",
+)
+
+
+# What a run has in tables of its own: the table, and where the run's state has it.
+_ENTITIES = tuple((name, attrgetter(name)) for name in ("approvals", "reviews", "questions"))
+# Events that change a table of the store as a whole.
+_OF_THE_STORE = (
+    ev.SupervisorStarted,
+    ev.RecipeRecorded,
+    ev.RuleAdded,
+    ev.RuleRemoved,
+    rollout_events.ComparisonRecorded,
+    ev.ProcessStarted,
+    ev.ProcessEnded,
 )
 
 
@@ -84,16 +98,18 @@ class Projection:
                     continue
                 rows.extend(_run_rows(before, after))
                 moved[event.run_id] = after
-            rollout = rollout_after(known, event, before, after)
-            if rollout is not None:
-                rollouts[rollout.rollout_id] = rollout
+            if after is None or after.run.rollout:
+                rollout = rollout_after(known, event, before, after)
+                if rollout is not None:
+                    rollouts[rollout.rollout_id] = rollout
         for state in moved.values():
             self.adopt(state)
         for rollout in rollouts.values():
             self.rollouts[rollout.rollout_id] = rollout
             rows.append(Row("rollouts", rollout.rollout_id, "", rollout.phase, rollout))
         for event in events:
-            rows.extend(self._store_rows(event))
+            if isinstance(event.payload, _OF_THE_STORE):
+                rows.extend(self._store_rows(event))
         return rows
 
     def adopt(self, state: RunState) -> None:
@@ -143,15 +159,14 @@ class Projection:
 
 def _run_rows(before: RunState | None, after: RunState) -> Iterable[Row]:
     run = after.run
-    if before is None or _moved(before, after):
+    if before is None or _moved(before.run, run):
         yield Row("runs", run.run_id, run.run_id, run.state, run)
-    for table in ("approvals", "reviews", "questions"):
-        old: Mapping[str, BaseModel] = getattr(before, table) if before else {}
-        new: Mapping[str, BaseModel] = getattr(after, table)
-        if new is old:
-            continue
-        for key, doc in _changed(old, new):
-            yield Row(table, key, run.run_id, str(getattr(doc, "state", "")), doc)
+    for table, entities in _ENTITIES:
+        old: Mapping[str, BaseModel] = entities(before) if before else {}
+        new: Mapping[str, BaseModel] = entities(after)
+        if new is not old:
+            for key, doc in _changed(old, new):
+                yield Row(table, key, run.run_id, str(getattr(doc, "state", "")), doc)
 
 
 def _changed(
@@ -163,9 +178,7 @@ def _changed(
     yield from islice(new.items(), len(old), None)
 
 
-def _moved(before: RunState, after: RunState) -> bool:
+def _moved(before: Run, after: Run) -> bool:
     """Whether the run's head says more than where and when it is: most events need no new row."""
-    if before.run is after.run:
-        return False
-    volatile = {"updated_at": after.run.updated_at, "current_step": after.run.current_step}
-    return before.run.model_copy(update=volatile) != after.run
+    volatile = {"updated_at": after.updated_at, "current_step": after.current_step}
+    return before is not after and {**before.__dict__, **volatile} != after.__dict__
