@@ -24,7 +24,7 @@ _new = object.__new__
 class Model(BaseModel):
     """A frozen value; changing one means `model_copy(update=...)`. Unknown keys are refused."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
     def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
         """As pydantic's, several times as fast: every event makes some copies, and without

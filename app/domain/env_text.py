@@ -6,8 +6,6 @@ from __future__ import annotations
 import io
 from collections.abc import Mapping
 
-from dotenv.parser import parse_stream
-
 from app.domain.errors import ConfigError
 from app.domain.named import variable_problem
 
@@ -19,6 +17,8 @@ def read_env(text: str, source: str) -> dict[str, str]:
 
     Raises ConfigError that names `source` and the line, and quotes nothing of it: it is a secret.
     """
+    from dotenv.parser import parse_stream  # most projects have no such file
+
     found: dict[str, str] = {}
     for binding in parse_stream(io.StringIO(text)):
         line = binding.original.line

@@ -67,6 +67,8 @@ def environment() -> ImmutableSandboxedEnvironment:
 @lru_cache(maxsize=256)
 def variables(template: str) -> frozenset[str]:
     """The variables that a template that compiles mentions."""
+    if "{" not in template:
+        return frozenset()
     from jinja2 import meta
 
     return frozenset(meta.find_undeclared_variables(environment().parse(template)))

@@ -10,9 +10,9 @@ from pathlib import Path
 import aiosqlite
 
 from app.domain.approval import Approval, StoredRule
-from app.domain.base import RolloutId, RunId, SessionId
+from app.domain.base import RolloutId, RunId, SessionId, trusted
 from app.domain.errors import NotFound, StoreDamaged, StoreError
-from app.domain.events import PAYLOAD, Event
+from app.domain.events import Event, from_json
 from app.domain.reducer import reduce
 from app.domain.rollout import Rollout, ShadowResult
 from app.domain.run import Question, Review, Run, RunState
@@ -195,7 +195,7 @@ class Reader:
             "SELECT body FROM journal WHERE type='supervisor_started' ORDER BY seq DESC LIMIT 1"
         )
         for body in await self._docs(newest):
-            payload = PAYLOAD.validate_json(body)
+            payload = from_json(body)
             projection.epoch = getattr(payload, "epoch", 0)
         return projection
 
@@ -213,12 +213,13 @@ class Reader:
 def event_of(row: Sequence[object]) -> Event:
     """The event of a journal row (seq, at, run_id, trace_id, body). Raises ValueError."""
     seq, at, run_id, trace_id, body = row
-    return Event(
+    return trusted(
+        Event,
         seq=int(str(seq)),
         at=datetime.fromisoformat(str(at)),
         run_id=RunId(str(run_id)),
         trace_id=str(trace_id),
-        payload=PAYLOAD.validate_json(str(body)),
+        payload=from_json(str(body)),
     )
 
 
