@@ -10,7 +10,7 @@ import asyncio
 import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, runtime_checkable
 
 from app.domain.approval import Action, Scope
 from app.domain.mcp import McpServer
@@ -45,6 +45,7 @@ class ApprovalAsked:
 
     call: ToolCall
     offered: tuple[str, ...] = ()  # the agent's own names for the answers it accepts
+    editable: str | None = None  # what of it a person may change before allowing it (EditsCalls)
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,6 +131,15 @@ class Prompt:
 
 
 @dataclass(frozen=True, slots=True)
+class Edited:
+    """What a person made of a call: the text in place of `ApprovalAsked.editable`, and the call
+    that follows from it, as it was shown and allowed."""
+
+    text: str
+    call: ToolCall
+
+
+@dataclass(frozen=True, slots=True)
 class Answer:
     """The decision about one call, in our words; the driver says it in the agent's."""
 
@@ -137,6 +147,7 @@ class Answer:
     scope: Scope = Scope.ONCE  # SESSION only where the agent offers it; the engine keeps rules too
     reason: str = ""  # for the agent to read, on deny
     interrupt: bool = False  # on deny: end the turn as well
+    edited: Edited | None = None  # on allow: this instead, or nothing if it is not that any more
 
 
 class Process(Protocol):
@@ -219,6 +230,15 @@ class AgentSession(Protocol):
 
     async def close(self) -> None:
         """End the conversation and leave no child process."""
+
+
+@runtime_checkable
+class EditsCalls(Protocol):
+    """A session whose calls a person can change before allowing them."""
+
+    async def preview(self, call_id: str, text: str) -> ToolCall:
+        """The call that it would be with `text` in place of what was editable; nothing is done.
+        Raises DriverError when it cannot be, or is no longer waited for."""
 
 
 class Driver(Protocol):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import click
 
 from app.cli.options import chosen_store, json_option, operator, store_option
@@ -9,7 +11,7 @@ from app.cli.output import ago, emit, note, say, table
 from app.cli.prefix import pick
 from app.cli.reach import AnyClient, ask
 from app.domain.approval import Action, Approval, Scope, Settlement
-from app.domain.commands import Command, DecideApproval, Done, SettleApproval
+from app.domain.commands import Command, DecideApproval, Done, EditApproval, SettleApproval
 from app.domain.errors import NotFound, Refused
 
 _LIST = "longwatch approvals --all"
@@ -37,12 +39,29 @@ def approvals_command(everything: bool, as_json: bool) -> None:
 @click.argument("approval_id", metavar="ID")
 @click.option("--session", "scope", flag_value="session", help="Also its like, in this session.")
 @click.option("--always", "scope", flag_value="always", help="Also its like, always (a rule).")
+@click.option("--command", "text", metavar="TEXT", help="Allow this instead of what is asked.")
+@click.option(
+    "--edit-file",
+    type=click.Path(path_type=Path, exists=True, dir_okay=False, allow_dash=True),
+    help="The same, from a file (- for stdin).",
+)
 @json_option
 @store_option
-def approve_command(approval_id: str, scope: str | None, as_json: bool) -> None:
-    """Allow the tool call ID: once, unless told otherwise."""
+def approve_command(
+    approval_id: str, scope: str | None, text: str | None, edit_file: Path | None, as_json: bool
+) -> None:
+    """Allow the tool call ID: once, unless told otherwise.
+
+    With a text, the call is changed first: its command, the content it writes, its arguments as
+    JSON. What becomes riskier by it is not allowed at once.
+    """
+    if text is not None and edit_file is not None:
+        raise click.UsageError("--command and --edit-file exclude each other")
+    if edit_file is not None:
+        with click.open_file(str(edit_file), encoding="utf-8") as file:
+            text = file.read()
     reach = Scope(scope or "once")
-    _decide(approval_id, as_json, action=Action.ALLOW, scope=reach)
+    _decide(approval_id, as_json, action=Action.ALLOW, scope=reach, text=text)
 
 
 @click.command("deny", short_help="Forbid a tool call.")
@@ -90,9 +109,12 @@ def _decide(
     scope: Scope = Scope.ONCE,
     reason: str = "",
     interrupt: bool = False,
+    text: str | None = None,
 ) -> None:
     async def work(client: AnyClient) -> Done:
         approval = await _read(client, given)
+        if text is not None:
+            approval = await _edit(client, approval, text)
         command = DecideApproval(
             approval_id=approval.approval_id,
             revision=approval.revision,
@@ -105,6 +127,24 @@ def _decide(
         return await _tell(client, command, approval)
 
     _report(ask(chosen_store(), work), as_json)
+
+
+async def _edit(client: AnyClient, approval: Approval, text: str) -> Approval:
+    """The question with the changed call. Raises Refused for one that became riskier by it."""
+    if not (approval.editable or "").endswith("\n"):
+        text = text.removesuffix("\n")  # the end of a file's last line
+    edit = EditApproval(
+        approval_id=approval.approval_id, revision=approval.revision, text=text, by=operator()
+    )
+    await client.execute(edit)
+    changed = await _read(client, approval.approval_id)
+    if changed.risk.rank > approval.risk.rank:
+        why = "; ".join(changed.risk_reasons)
+        raise Refused(
+            f"the call is changed and {changed.risk} risk now, not {approval.risk}: {why}. Allow "
+            f"it by `longwatch approve {changed.approval_id}`"
+        )
+    return changed
 
 
 async def _read(client: AnyClient, given: str) -> Approval:

@@ -43,6 +43,8 @@ def _question(payload: Payload, state: RunState) -> str:
     match payload:
         case ev.ApprovalRequested(approval=approval):
             return f"{approval.agent} asks ({approval.risk} risk): {approval.call.title}"
+        case ev.ApprovalEdited(call=call, risk=risk, by=by):
+            return f"changed by {by} ({risk} risk): {call.title}"
         case ev.ApprovalDecided(approval_id=key, decision=decision):
             why = f": {decision.reason}" if decision.reason else ""
             title = state.approvals[key].call.title

@@ -106,6 +106,9 @@ class Approval(Model):
     turn: int
     agent: str
     call: ToolCall
+    editable: str | None = None  # what of it a person may change before allowing it
+    original: ToolCall | None = None  # as its agent asked for it, where a person has changed it
+    edited_by: Actor | None = None
     risk: Risk
     risk_reasons: tuple[str, ...] = ()
     rule: str = ""  # the policy rule that decided to ask, allow or deny, in words
@@ -123,6 +126,11 @@ class Approval(Model):
     settlement: Settlement | None = None
     settled_by: Actor | None = None
     snoozed_until: datetime | None = None
+
+    @property
+    def asked(self) -> ToolCall:
+        """The call as its agent asked for it."""
+        return self.original or self.call
 
 
 class RuleMatch(Model):

@@ -44,6 +44,17 @@ class DecideApproval(Model):
     by: Actor
 
 
+class EditApproval(Model):
+    """Change what a pending approval asks, before it is answered: `text` in place of what it says
+    is editable. Refused unless `revision` is the current one."""
+
+    do: Literal["edit_approval"] = "edit_approval"
+    approval_id: ApprovalId
+    revision: int
+    text: str
+    by: Actor
+
+
 class SettleApproval(Model):
     """Answer an uncertain tool call."""
 
@@ -263,6 +274,7 @@ class ReplayShadow(Model):
 Command = Annotated[
     StartRun
     | DecideApproval
+    | EditApproval
     | SettleApproval
     | GiveVerdict
     | Snooze

@@ -19,6 +19,7 @@ from app.domain.base import (
     RunId,
     SessionId,
 )
+from app.domain.request import Risk
 from app.domain.rollout_events import (
     CandidateAdopted,
     CandidateReopened,
@@ -51,7 +52,7 @@ from app.domain.run import (
 )
 from app.domain.session import Continuity, Process, Session, StuckKind, Usage
 from app.domain.task_state import TaskState
-from app.domain.toolcall import ToolOutcome
+from app.domain.toolcall import ToolCall, ToolOutcome
 from app.domain.workflow import Recipe
 
 
@@ -394,6 +395,19 @@ class ApprovalDecided(Model):
     told: bool
 
 
+class ApprovalEdited(Model):
+    """A person has changed what is asked, and not answered it yet: it is judged and read anew."""
+
+    type: Literal["approval_edited"] = "approval_edited"
+    approval_id: ApprovalId
+    call: ToolCall
+    text: str
+    risk: Risk
+    risk_reasons: tuple[str, ...] = ()
+    deciders: int = 1
+    by: Actor
+
+
 class ApprovalTold(Model):
     """A decision that had waited for its agent is handed over right after this commit."""
 
@@ -520,6 +534,7 @@ Payload = Annotated[
     | ApprovalRebound
     | ApprovalSupported
     | ApprovalDecided
+    | ApprovalEdited
     | ApprovalTold
     | ApprovalOutcome
     | ApprovalUncertain

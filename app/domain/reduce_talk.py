@@ -69,6 +69,22 @@ def _approval_supported(s: RunState, p: ev.ApprovalSupported, e: Event) -> RunSt
     return _change_approval(s, p.approval_id, supporters=supporters)
 
 
+def _approval_edited(s: RunState, p: ev.ApprovalEdited, e: Event) -> RunState:
+    # Who has allowed it before has allowed another call.
+    return _change_approval(
+        s,
+        p.approval_id,
+        call=p.call,
+        original=s.approvals[p.approval_id].asked,
+        editable=p.text,
+        edited_by=p.by,
+        risk=p.risk,
+        risk_reasons=p.risk_reasons,
+        deciders=p.deciders,
+        supporters=(),
+    )
+
+
 def _approval_told(s: RunState, p: ev.ApprovalTold, e: Event) -> RunState:
     return _hand_over(s, p.approval_id, e)
 
@@ -172,6 +188,7 @@ APPLY: dict[type, Any] = {
     ev.ApprovalRebound: _approval_rebound,
     ev.ApprovalSupported: _approval_supported,
     ev.ApprovalDecided: _approval_decided,
+    ev.ApprovalEdited: _approval_edited,
     ev.ApprovalTold: _approval_told,
     ev.ApprovalOutcome: _approval_outcome,
     ev.ApprovalUncertain: _approval_uncertain,

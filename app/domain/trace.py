@@ -287,6 +287,8 @@ def _of_approval(payload: Payload, before: RunState) -> _Said | None:
             outcome, category, why = "approval_requested_again", _DECISION, ""
         case ev.ApprovalSupported(by=by):
             outcome, category, why = "approval_supported", _DECISION, str(by)
+        case ev.ApprovalEdited(by=by, risk=risk):
+            outcome, category, why = "approval_edited", _DECISION, f"{by}, {risk} risk"
         case ev.ApprovalDecided(decision=decision):
             outcome, category = _decided(decision), _DECISION
             why = _with(str(decision.by), decision.reason)

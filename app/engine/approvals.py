@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 
-from app.agents.protocol import Answer, ApprovalAsked
+from app.agents.protocol import Answer, ApprovalAsked, Edited
 from app.domain import events as ev
 from app.domain.approval import (
     Action,
@@ -32,6 +32,7 @@ from app.engine.core import Core
 
 _ARGUMENTS_LIMIT = 16 * 1024
 _DIFF_LIMIT = 256 * 1024
+_EDITABLE_LIMIT = 64 * 1024
 _DENIALS_IN_A_ROW = 3
 AFTER_RESTART = "after a restart"  # in place of a rule: none may answer such a question
 
@@ -64,13 +65,12 @@ class ApprovalDesk:
         """
         run_id = asker.session.run_id
         raw = asked.call
-        assessment = assess(raw, asker.session.workspace, self._own)
         call = self.safe(raw)
         known = self._known(asker, call)
         if known is not None:
             asker.waiting.add(known.approval_id)
             return await self._again(run_id, known, call, asker)
-        deciders = self._deciders(run_id, assessment.risk)
+        assessment, deciders = self.judge(asker.session, raw)
         answer = self._policy(asker, raw, call, assessment, deciders)
         approval = self._approval(asker, asked, call, assessment, answer)
         approval = approval.model_copy(update={"deciders": deciders})
@@ -82,17 +82,9 @@ class ApprovalDesk:
     ) -> PolicyAnswer:
         """What is decided without a person: the agent's tool list first, then rules."""
         session = asker.session
-        if (refused := self.unlisted(session, raw)) is not None:
-            return PolicyAnswer(action=Action.DENY, rule=RULE, reason=refused)
-        answer = decide(
-            raw,
-            assessment,
-            self.rules(session.run_id),
-            agent=session.agent,
-            session=session.session_id,
-            workspace=session.workspace,
-            floor=self.floor(session.run_id),
-        )
+        answer = self.by_rules(session, raw, assessment)
+        if answer.rule == RULE:
+            return answer
         if self._core.state(session.run_id).run.shadow:
             answer = in_shadow(raw, assessment, answer)
         elif answer.action is not Action.DENY and (
@@ -103,6 +95,26 @@ class ApprovalDesk:
             why = f"{deciders} persons must allow what is critical, whatever a rule says"
             answer = PolicyAnswer(action=Action.ASK, rule=answer.rule, reason=why)
         return answer
+
+    def judge(self, session: Session, call: ToolCall) -> tuple[Assessment, int]:
+        """How risky a call of the session is, and how many different persons must allow it."""
+        assessment = assess(call, session.workspace, self._own)
+        critical = assessment.risk is Risk.CRITICAL
+        return assessment, self._core.recipe(session.run_id).critical_deciders if critical else 1
+
+    def by_rules(self, session: Session, call: ToolCall, assessment: Assessment) -> PolicyAnswer:
+        """What the agent's tool list, the floor and the rules say of a call."""
+        if (refused := self.unlisted(session, call)) is not None:
+            return PolicyAnswer(action=Action.DENY, rule=RULE, reason=refused)
+        return decide(
+            call,
+            assessment,
+            self.rules(session.run_id),
+            agent=session.agent,
+            session=session.session_id,
+            workspace=session.workspace,
+            floor=self.floor(session.run_id),
+        )
 
     def floor(self, run_id: RunId) -> Floor:
         """What nobody can allow in this run."""
@@ -118,10 +130,6 @@ class ApprovalDesk:
     def unlisted(self, session: Session, call: ToolCall) -> str | None:
         """Why the tool list of the session's agent does not let a call be made; None if it does."""
         return refusal(self._core.recipe(session.run_id).agent(session.agent), call)
-
-    def _deciders(self, run_id: RunId, risk: Risk) -> int:
-        """How many persons must allow a call of this risk."""
-        return self._core.recipe(run_id).critical_deciders if risk is Risk.CRITICAL else 1
 
     async def _record(
         self, run_id: RunId, approval: Approval, answer: PolicyAnswer
@@ -163,6 +171,7 @@ class ApprovalDesk:
             turn=asker.turn,
             agent=asker.session.agent,
             call=call,
+            editable=self._editable(asked) if answer.action is Action.ASK else None,
             risk=assessment.risk,
             risk_reasons=tuple(self.clean(reason) for reason in reasons),
             rule=answer.rule,
@@ -171,6 +180,13 @@ class ApprovalDesk:
             requested_at=(now := self._core.clock.now()),
             deadline=now + timedelta(seconds=seconds) if seconds else None,
         )
+
+    def _editable(self, asked: ApprovalAsked) -> str | None:
+        """What may be changed of a call: only what can be shown as it is."""
+        text = asked.editable
+        if text is None or len(text) > _EDITABLE_LIMIT or self.clean(text) != text:
+            return None
+        return text
 
     def clean(self, text: str) -> str:
         """Printable and without secrets."""
@@ -224,7 +240,7 @@ class ApprovalDesk:
                 and approval.session_id == asker.session.session_id
                 and approval.turn == asker.turn
                 and approval.approval_id not in asker.waiting
-                and approval.call.fingerprint == call.fingerprint
+                and approval.asked.fingerprint == call.fingerprint
             ):
                 return approval
         return None
@@ -254,7 +270,7 @@ class ApprovalDesk:
                 reason=decision.reason if decision else "",
                 interrupt=decision.interrupt if decision else False,
             )
-        return Answer(action=Action.ALLOW)
+        return Answer(action=Action.ALLOW, edited=edited_of(known))
 
     def _happened_before(self, asker: Asker, call: ToolCall, risk: Risk) -> str:
         """Why no rule may allow a call that this turn has made before its agent was restarted."""
@@ -264,7 +280,7 @@ class ApprovalDesk:
             if (
                 approval.session_id != asker.session.session_id
                 or approval.turn != asker.turn
-                or approval.call.fingerprint != call.fingerprint
+                or approval.asked.fingerprint != call.fingerprint
             ):
                 continue
             if approval.settlement is Settlement.ABORT:
@@ -273,6 +289,13 @@ class ApprovalDesk:
             if done and risk.rank >= Risk.HIGH.rank:
                 return "the same call was carried out in this turn before the restart"
         return ""
+
+
+def edited_of(approval: Approval) -> Edited | None:
+    """What a person has made of the call, for its agent; None: nothing was changed."""
+    if approval.original is None or approval.editable is None:
+        return None
+    return Edited(approval.editable, approval.call)
 
 
 def too_many_denials(state: RunState, approval: Approval) -> bool:

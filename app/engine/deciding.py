@@ -26,7 +26,7 @@ from app.domain.risk import Assessment
 from app.domain.run import Blocked, RunState
 from app.domain.task_state import TaskState
 from app.domain.text import spell
-from app.engine.approvals import AFTER_RESTART, ApprovalDesk, too_many_denials
+from app.engine.approvals import AFTER_RESTART, ApprovalDesk, edited_of, too_many_denials
 from app.engine.core import Core
 from app.engine.sessions import LiveSession, SessionKeeper
 from app.engine.turns import give
@@ -65,7 +65,7 @@ class Decider:
 
     async def decide(self, command: cmd.DecideApproval) -> cmd.Done:
         state, approval = self.find(command.approval_id)
-        _check(approval, command.revision, ApprovalState.PENDING)
+        check(approval, command.revision, ApprovalState.PENDING)
         if command.action is Action.ASK:
             raise Refused("an approval is answered with allow or deny")
         if command.action is Action.ALLOW and approval.deciders > 1:
@@ -74,7 +74,7 @@ class Decider:
                 return await self._support(state, approval, command.by, more)
         if command.action is Action.ALLOW and (why := self._forbidden(state, approval)):
             raise Refused(f"nobody can allow this: {why}")
-        live = self._waiting(approval)
+        live = self.waiting(approval)
         interrupt, reason = command.interrupt, command.reason
         if command.action is Action.DENY and too_many_denials(state, approval):
             interrupt, reason = True, f"{reason} ({_TOO_MANY})".strip()
@@ -94,7 +94,8 @@ class Decider:
         if rule is not None:
             drafts.append(Draft(ev.RuleAdded(rule=rule)))
         await self._core.journal.append(drafts)
-        answer = Answer(command.action, command.scope, reason, interrupt)
+        edited = edited_of(approval) if command.action is Action.ALLOW else None
+        answer = Answer(command.action, command.scope, reason, interrupt, edited)
         if live is not None:
             live.waiting.discard(approval.approval_id)
             await give(live, approval.call.call_id, answer)
@@ -119,7 +120,7 @@ class Decider:
         waited = spell(approval.deadline - approval.requested_at)
         reason = f"nobody answered within {waited}, so this was not permitted"
         by = Actor(kind=ActorKind.TIMEOUT, name=waited)
-        live = self._waiting(approval)
+        live = self.waiting(approval)
         decision = Decision(action=Action.DENY, reason=reason, by=by, at=now)
         decided = ev.ApprovalDecided(
             approval_id=approval_id, decision=decision, told=live is not None
@@ -136,7 +137,7 @@ class Decider:
         words = f"allowed by {by}; {others} must allow it too: {approval.call.title}"
         return self._done(words, state.run.run_id)
 
-    def _waiting(self, approval: Approval) -> LiveSession | None:
+    def waiting(self, approval: Approval) -> LiveSession | None:
         """The live session whose agent waits for this answer right now."""
         live = self._keeper.find(approval.run_id, approval.session_id)
         return live if live and approval.approval_id in live.waiting else None
@@ -169,7 +170,7 @@ class Decider:
         approval = state.approvals.get(approval_id) if state is not None else None
         if state is None or approval is None or approval.state is not ApprovalState.PENDING:
             return
-        live = self._waiting(approval)
+        live = self.waiting(approval)
         if live is None or approval.deciders > 1 or approval.rule == AFTER_RESTART:
             return
         session = state.sessions[approval.session_id]
@@ -189,11 +190,12 @@ class Decider:
         decided = ev.ApprovalDecided(approval_id=approval.approval_id, decision=decision, told=True)
         await self._core.commit(approval.run_id, decided)
         live.waiting.discard(approval.approval_id)
-        await give(live, approval.call.call_id, Answer(Action.ALLOW))
+        answered = Answer(Action.ALLOW, edited=edited_of(approval))
+        await give(live, approval.call.call_id, answered)
 
     async def settle(self, command: cmd.SettleApproval) -> cmd.Done:
         state, approval = self.find(command.approval_id)
-        _check(approval, command.revision, ApprovalState.UNCERTAIN)
+        check(approval, command.revision, ApprovalState.UNCERTAIN)
         settled: list[ev.Payload] = [
             ev.ApprovalSettled(
                 approval_id=approval.approval_id,
@@ -230,7 +232,8 @@ def _supported(approval: Approval, command: cmd.DecideApproval) -> int:
     return approval.deciders - len(approval.supporters) - 1
 
 
-def _check(approval: Approval, revision: int, expected: ApprovalState) -> None:
+def check(approval: Approval, revision: int, expected: ApprovalState) -> None:
+    """Raises Refused for one that is in another state, or another one than was read."""
     if approval.state is not expected:
         by = f" by {approval.decision.by}" if approval.decision else ""
         raise Refused(f"approval {approval.approval_id} is {approval.state} already{by}")

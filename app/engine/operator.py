@@ -23,6 +23,7 @@ from app.domain.text import one_line, printable
 from app.domain.workflow import Recipe
 from app.engine.core import Core
 from app.engine.deciding import Decider
+from app.engine.editing import CallEditor
 from app.engine.past_sessions import PastSessions
 from app.engine.rollouts import Rollouts
 from app.engine.run_control import RunControl
@@ -38,6 +39,7 @@ class Operator:
         core: Core,
         keeper: SessionKeeper,
         decider: Decider,
+        editor: CallEditor,
         runs: Runs,
         rollouts: Rollouts,
         learn: Callable[[Recipe], None],
@@ -45,7 +47,7 @@ class Operator:
     ) -> None:
         self._core = core
         self._keeper = keeper
-        self._decider = decider
+        self._decider, self._editor = decider, editor
         self._wake = runs.wake
         self._rollouts = rollouts
         self._control = RunControl(core, runs, rollouts, learn, past)
@@ -55,6 +57,8 @@ class Operator:
         match command:
             case cmd.DecideApproval():
                 return await self._decider.decide(command)
+            case cmd.EditApproval():
+                return await self._editor.edit(command)
             case cmd.SettleApproval():
                 return await self._decider.settle(command)
             case cmd.GiveVerdict():

@@ -32,6 +32,7 @@ from app.engine.core import Core
 from app.engine.deadlines import Deadlines
 from app.engine.deciding import Decider
 from app.engine.drivers import Drivers
+from app.engine.editing import CallEditor
 from app.engine.machine import MACHINE, Machine
 from app.engine.operator import Operator
 from app.engine.past_sessions import PastSessions, ReadsPast
@@ -79,8 +80,16 @@ class Supervisor(ReadsPast):
         self._watch = RolloutWatch(core, self._rollouts, shadowing)
         decider = Decider(core, self._keeper, self._desk, self._runs.wake)
         self._deadlines = Deadlines(core, decider)
+        editor = CallEditor(core, decider, self._desk)
         self._operator = Operator(
-            core, self._keeper, decider, self._runs, self._rollouts, redaction.learn, self._past
+            core,
+            self._keeper,
+            decider,
+            editor,
+            self._runs,
+            self._rollouts,
+            redaction.learn,
+            self._past,
         )
         self._started_at = core.clock.now()
         self._closed = False

@@ -14,6 +14,10 @@ from app.ui.diffrows import change_rows
 from app.ui.page import BLANK, FOLDED, Row, fact, lines, row
 from app.ui.rows import duration
 
+_YES_OR_NO = {
+    "acp": "deny it and say what to do instead: its protocol takes a yes or a no",
+    "codex": "deny it and say what to do instead: Codex takes a yes or a no",
+}
 NO_REASON = "it gave no reason"
 
 
@@ -75,6 +79,9 @@ def _why(approval: Approval) -> Iterator[Row]:
         yield from fact("why risky" if number == 0 else "", why)
     if approval.deciders > 1:
         yield from fact("needs", _persons(approval), tone="need")
+    if approval.edited_by is not None and approval.original is not None:
+        asked = approval.original.command or approval.original.title
+        yield from fact("changed", f"by {approval.edited_by}; the agent asked for: {asked}")
     yield from fact("asked by", approval.rule or "no rule matches, so a person is asked")
     for number, note in enumerate(approval.call.notes):
         yield from fact("the tool" if number == 0 else "", note)
@@ -98,6 +105,8 @@ def _where(state: RunState, approval: Approval) -> Iterator[Row]:
     if workspace:
         same = " (and runs there)" if cwd == workspace else ""
         yield from fact("workspace", workspace + same)
+    if session is not None and session.driver in _YES_OR_NO:
+        yield from fact("to change it", _YES_OR_NO[session.driver], tone="quiet")
     if session is not None and session.driver == "acp" and approval.offered:
         # In its own words: an agent's answers differ, and two can have one kind (Vibe's "always").
         yield from fact("it offers", " · ".join(approval.offered), tone="quiet")

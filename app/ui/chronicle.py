@@ -88,6 +88,8 @@ def describe(payload: ev.Payload) -> tuple[str, str]:
             return name, f"{approval.risk}: {approval.call.title}"
         case ev.ApprovalSupported(by=by):
             return "allowed by one", str(by)
+        case ev.ApprovalEdited(call=call, risk=risk, by=by):
+            return "call changed", f"{risk}: {call.title} (by {by})"
         case ev.ApprovalDecided(decision=decision):
             reason = f": {decision.reason}" if decision.reason else ""
             if decision.by.kind is ActorKind.TIMEOUT:

@@ -25,6 +25,7 @@ _TURNS = (
     ev.ReviewOpened,
     ev.ReviewClosed,
     ev.ApprovalSupported,
+    ev.ApprovalEdited,
     ev.ApprovalDecided,
     ev.QuestionAsked,
     ev.QuestionAnswered,

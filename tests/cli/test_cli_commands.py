@@ -8,7 +8,14 @@ from pathlib import Path
 import pytest
 
 from app.domain.approval import Action, Approval, Scope, Settlement
-from app.domain.commands import CancelRun, DecideApproval, Done, RetryRun, SettleApproval
+from app.domain.commands import (
+    CancelRun,
+    DecideApproval,
+    Done,
+    EditApproval,
+    RetryRun,
+    SettleApproval,
+)
 from app.domain.events import Event
 from app.domain.feed import VerifyReport
 from app.domain.run import Run, RunState
@@ -67,6 +74,20 @@ def test_approvals_and_the_answer_that_names_what_was_read(
     assert isinstance(command, DecideApproval)
     assert (command.revision, command.action, command.scope) == (3, Action.ALLOW, Scope.ALWAYS)
     assert command.by == PERSON
+
+
+def test_approve_with_a_text_changes_the_call_first(
+    longwatch: CommandLine, hosted: FakeSupervisor, tmp_path: Path
+) -> None:
+    assert longwatch("approve", "1", "--command", "git push origin dev").code == 0
+    edit, decision = hosted.done
+    assert isinstance(edit, EditApproval) and isinstance(decision, DecideApproval)
+    assert (edit.text, edit.revision, edit.by) == ("git push origin dev", 3, PERSON)
+    (tmp_path / "call.sh").write_text("git status\n")
+    assert longwatch("approve", "1", "--edit-file", tmp_path / "call.sh").code == 0
+    assert isinstance(again := hosted.done[2], EditApproval) and again.text == "git status"
+    both = longwatch("approve", "1", "--command", "x", "--edit-file", tmp_path / "call.sh")
+    assert both.code == 2
 
 
 def test_deny_carries_its_reason(longwatch: CommandLine, hosted: FakeSupervisor) -> None:

@@ -318,6 +318,13 @@ def test_every_kind_of_event_is_either_told_or_named_as_left_out() -> None:
         ev.ApprovalRequested(approval=an_approval("r-1", 2)),
         ev.ApprovalRebound(approval_id=key, call_id="c9", turn=1, epoch=2),
         ev.ApprovalSupported(approval_id=key, by=ADA),
+        ev.ApprovalEdited(
+            approval_id=key,
+            call=an_approval().call,
+            text="ls",
+            risk=an_approval().risk,
+            by=ADA,
+        ),
         ev.ApprovalTold(approval_id=key),
         ev.ApprovalUncertain(approval_id=key, why="gone"),
         ev.ApprovalSettled(approval_id=key, settlement=Settlement.ABORT, by=ADA),

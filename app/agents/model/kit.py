@@ -59,6 +59,17 @@ class Kit:
         known = ", ".join([*self._own.tools, *(served.names if served else ())])
         raise Unusable(f"there is no tool {one_line(name, 80)!r}; there are: {known}")
 
+    def editable(self, prepared: Prepared | Calling) -> str | None:
+        """The text of a call that a person may change before allowing it; None: there is none."""
+        if isinstance(prepared, Prepared):
+            return self._own.editable(prepared)
+        assert self._served is not None
+        return self._served.editable(prepared)
+
+    def with_text(self, prepared: Prepared | Calling, text: str) -> str:
+        """The arguments of a call, as JSON, with a person's text in place of that."""
+        return self._own.with_text(prepared, text) if isinstance(prepared, Prepared) else text
+
     async def run(self, prepared: Prepared | Calling, heard: Heard) -> Result:
         """Make a call that was allowed; `heard` gets its output as it comes."""
         if isinstance(prepared, Prepared):

@@ -185,6 +185,10 @@ class Served:
         )
         return Calling(call, tool, read)
 
+    def editable(self, calling: Calling) -> str:
+        """What a person may change of a call before allowing it: its arguments."""
+        return json.dumps(calling.arguments, indent=2, ensure_ascii=False)
+
     async def run(self, calling: Calling) -> Result:
         """Make a call that was allowed, of the very tool that was shown."""
         tool = calling.tool

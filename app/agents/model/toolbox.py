@@ -126,6 +126,16 @@ class Toolbox:
             raise Unusable("`old` and `new` are the same")
         return text.replace(read.old, read.new)
 
+    def editable(self, prepared: Prepared) -> str | None:
+        """The text of a call that a person may change before allowing it."""
+        field = self.tools[prepared.call.tool].editable
+        return getattr(prepared.arguments, field) if field else None
+
+    def with_text(self, prepared: Prepared, text: str) -> str:
+        """A call's arguments, as JSON, with a person's text in them."""
+        field = self.tools[prepared.call.tool].editable
+        return prepared.arguments.model_copy(update={field: text}).model_dump_json()
+
     # ---- doing
 
     async def run(self, prepared: Prepared, heard: Heard) -> Result:

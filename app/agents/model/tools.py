@@ -123,6 +123,7 @@ class Tool:
     arguments: type[Arguments]
     kind: ToolKind
     reads: bool = False  # offered to a session that may only read
+    editable: str = ""  # the argument that a person may change before allowing a call
 
     def definition(self) -> ToolDefinition:
         """As the model is told of it."""
@@ -136,13 +137,13 @@ _TOOLS = (
     Tool("read_file", ReadFile, ToolKind.READ, reads=True),
     Tool("list_files", ListFiles, ToolKind.READ, reads=True),
     Tool("search", Search, ToolKind.READ, reads=True),
-    Tool("edit_file", EditFile, ToolKind.EDIT),
-    Tool("write_file", WriteFile, ToolKind.EDIT),
-    Tool("shell", Shell, ToolKind.SHELL),
-    Tool("fetch", Fetch, ToolKind.FETCH, reads=True),
-    Tool("process_start", ProcessStart, ToolKind.SHELL),
+    Tool("edit_file", EditFile, ToolKind.EDIT, editable="new"),
+    Tool("write_file", WriteFile, ToolKind.EDIT, editable="content"),
+    Tool("shell", Shell, ToolKind.SHELL, editable="command"),
+    Tool("fetch", Fetch, ToolKind.FETCH, reads=True, editable="url"),
+    Tool("process_start", ProcessStart, ToolKind.SHELL, editable="command"),
     Tool("process_poll", ProcessPoll, ToolKind.PROCESS),
-    Tool("process_write", ProcessWrite, ToolKind.PROCESS),
+    Tool("process_write", ProcessWrite, ToolKind.PROCESS, editable="text"),
     Tool("process_kill", ProcessKill, ToolKind.PROCESS),
     Tool("process_list", ProcessList, ToolKind.PROCESS),
 )

@@ -13,7 +13,7 @@ from textual.content import Content
 from app.domain.approval import Action, Approval, ApprovalState, Scope, Settlement
 from app.domain.attention import AttentionKind
 from app.domain.base import ApprovalId, RunId
-from app.domain.commands import Command, DecideApproval, SettleApproval, Snooze
+from app.domain.commands import Command, DecideApproval, EditApproval, SettleApproval, Snooze
 from app.domain.request import Risk
 from app.domain.run import RunState
 from app.domain.text import one_line
@@ -25,6 +25,7 @@ from app.ui.screens.deciding import DECIDING_KEYS, DecidingScreen
 from app.ui.standing import Entry
 from app.ui.theme import style
 from app.ui.widgets.confirm import AskSure
+from app.ui.widgets.edit_call import EditCall, draft_of
 from app.ui.widgets.page import Page
 from app.ui.widgets.queue import Pick
 from app.ui.widgets.reason import AskReason
@@ -45,13 +46,14 @@ class ApprovalsScreen(DecidingScreen):
     """The queue of pending and uncertain tool calls over all runs."""
 
     CSS_PATH = [style("dialogs"), style("approvals")]  # noqa: RUF012
-    ANSWERS = frozenset({"allow", "always", "deny", "settle", "not_now"})
+    ANSWERS = frozenset({"allow", "always", "deny", "edit", "settle", "not_now"})
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("y", "allow('once')", "Allow", id="approve.once"),
         Binding("s", "allow('session')", "Session", id="approve.session"),
         Binding("w", "always", "Always", id="approve.always"),
         Binding("d", "deny(False)", "Deny", id="approve.deny"),
         Binding("D", "deny(True)", "Deny+stop", id="approve.deny-stop"),
+        Binding("e", "edit", "Edit", id="approve.edit"),
         Binding("1", "settle('run_again')", "Run again", id="approve.run-again"),
         Binding("2", "settle('treat_as_done')", "Was done", id="approve.was-done"),
         Binding("3", "settle('abort')", "Abort", id="approve.abort"),
@@ -138,6 +140,8 @@ class ApprovalsScreen(DecidingScreen):
             return False
         if action == "always" and approval.risk is Risk.CRITICAL:
             return False  # no rule for all runs covers critical risk: it is asked every time
+        if action == "edit" and approval.editable is None:
+            return False  # its agent takes a yes or a no
         uncertain = approval.state is ApprovalState.UNCERTAIN
         return action == "not_now" or (action == "settle") == uncertain
 
@@ -229,6 +233,24 @@ class ApprovalsScreen(DecidingScreen):
             may_be_empty=True,
         )
         self.app.push_screen(dialog)
+
+    def action_edit(self) -> None:
+        if (found := self._answerable()) is None or found[1].editable is None:
+            return
+        _, approval = found
+
+        async def change(text: str) -> bool:
+            command = EditApproval(
+                approval_id=approval.approval_id,
+                revision=approval.revision,
+                text=text,
+                by=self.me,
+            )
+            # No answer: the changed call comes back as a card of its own, deaf for its half second.
+            return await self.send(command) is not None
+
+        self.room.drafts.setdefault(draft_of(approval), approval.editable or "")
+        self.app.push_screen(EditCall(approval, change))
 
     def action_settle(self, how: str) -> None:
         if (found := self._answerable()) is None:

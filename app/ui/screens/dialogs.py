@@ -84,11 +84,15 @@ class AskText(ModalScreen[None]):
         self._drafts[self._draft] = event.text_area.text
 
     async def on_prompt_area_sent(self) -> None:
-        text = self.query_one(PromptArea).text.strip()
-        if self._busy or (not text and not self._may_be_empty):
+        text = self.read(self.query_one(PromptArea).text)
+        if self._busy or (not text.strip() and not self._may_be_empty):
             return
         self._busy = True
         self.run_worker(self._send(text), group="send")
+
+    def read(self, text: str) -> str:
+        """What is sent of what was typed."""
+        return text.strip()
 
     async def _send(self, text: str) -> None:
         try:
