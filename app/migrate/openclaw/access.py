@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from app.migrate.openclaw.ledger import Ledger
 from app.migrate.openclaw.nodes import Node
+from app.migrate.openclaw.source import Source
 from app.migrate.openclaw.tables import DM_POLICIES, GROUP_POLICIES
 
 _UNKNOWN = "unknown"
@@ -30,22 +32,24 @@ def enabled(channel: Node | None, ledger: Ledger) -> bool:
     return ledger.flag(flag) is True
 
 
-def access(sections: Sequence[Node], ledger: Ledger) -> Access:
-    """Who may write, by the first of these sections (account, then channel) that says it."""
+def access(sections: Sequence[Node], ledger: Ledger, paired: Sequence[str] = ()) -> Access:
+    """Who may write, by the first of these sections (account, then channel) that says it;
+    `paired` are those who were let in by pairing."""
     policy = policy_of(sections, "dmPolicy", DM_POLICIES, ledger)
     groups = policy_of(sections, "groupPolicy", GROUP_POLICIES, ledger)
     listed = _ids(sections, ("allowFrom",), ledger)
     if listed is None:
         listed = _ids(sections, ("dm", "allowFrom"), ledger)
     closed = any(_is_off(section.dig("dm", "enabled")) for section in sections)
-    rooms = [key for key in _rooms(sections) if key != "*"]
+    closed = closed or _said(sections, "dmPolicy") == "disabled"
     if policy is None and groups is None and listed is None and not closed:
         return Access(anybody=True)
-    everyone = "*" in listed if listed is not None else policy in (None, "respond")
+    everyone = policy in (None, "respond") if listed is None else "*" in listed
     if policy in ("ignore", _UNKNOWN) and not (listed and "*" in listed):
         everyone = False
-    named = [ident for ident in listed or () if ident != "*"]
-    ids = tuple(dict.fromkeys([*named, *rooms]))
+    people = () if closed else (*(listed or ()), *paired)
+    rooms = () if _said(sections, "groupPolicy") == "disabled" else _rooms(sections)
+    ids = tuple(dict.fromkeys(ident for ident in (*people, *rooms) if ident != "*"))
     return Access((everyone and not closed) or groups == "respond", ids)
 
 
@@ -63,6 +67,24 @@ def policy_of(
     return None
 
 
+def paired_users(source: Source, channel: str, account: str) -> tuple[str, ...]:
+    """Whom the pairing store of a channel's account has; none where it cannot be read."""
+    name = f"{channel}-{account}" if account else channel
+    path = source.file(f"credentials/{name}-allowFrom.json") if "/" not in name else None
+    try:
+        data = json.loads(source.text(path)) if path is not None else None
+    except (OSError, ValueError, RecursionError):
+        return ()
+    listed = data.get("allowFrom") if isinstance(data, dict) else data
+    found = listed if isinstance(listed, list) else []
+    return tuple(one for one in found if isinstance(one, str) and one.strip())
+
+
+def _said(sections: Sequence[Node], key: str) -> str:
+    node = next((found for one in sections if (found := one.get(key)) is not None), None)
+    return node.value.strip().lower() if node is not None and isinstance(node.value, str) else ""
+
+
 def _ids(sections: Sequence[Node], path: tuple[str, ...], ledger: Ledger) -> tuple[str, ...] | None:
     for section in sections:
         node = section.dig(*path)
@@ -71,9 +93,9 @@ def _ids(sections: Sequence[Node], path: tuple[str, ...], ledger: Ledger) -> tup
     return None
 
 
-def _rooms(sections: Sequence[Node]) -> list[str]:
+def _rooms(sections: Sequence[Node]) -> tuple[str, ...]:
     groups = [section.get("groups") for section in sections]
-    return [key for node in groups if node is not None for key in node.fields or ()]
+    return tuple(key for node in groups if node is not None for key in node.fields or ())
 
 
 def _is_off(node: Node | None) -> bool:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from app.domain.migration import ItemKind
-from app.migrate.openclaw.access import access, enabled
+from app.migrate.openclaw.access import access, enabled, paired_users
 from app.migrate.openclaw.agents import Entry, Roster
 from app.migrate.openclaw.ledger import Ledger
 from app.migrate.openclaw.nodes import Node
@@ -21,6 +21,7 @@ from app.migrate.openclaw.routes import (
     Routes,
     Wanted,
 )
+from app.migrate.openclaw.source import Source
 from app.migrate.openclaw.tables import channel_key
 
 _KINDS = {"direct": "direct", "dm": "direct", "group": "group", "channel": "channel"}
@@ -43,9 +44,15 @@ class Bindings:
     """Reads bindings into routes."""
 
     def __init__(
-        self, ledger: Ledger, roster: Roster, routes: Routes, channels: Mapping[str, Node]
+        self,
+        ledger: Ledger,
+        roster: Roster,
+        routes: Routes,
+        channels: Mapping[str, Node],
+        source: Source,
     ) -> None:
         self._ledger = ledger
+        self._source = source
         self._roster = roster
         self._routes = routes
         self._channels = {channel_key(name).lower(): node for name, node in channels.items()}
@@ -58,8 +65,10 @@ class Bindings:
             return
         for i, binding in enumerate(node.items):
             try:
+                marks = [binding.get(key) for key in ("agentId", "agent", "match", "type")]
+                used = tuple(node for node in marks if node is not None)
                 for wanted in self._wanted(binding):
-                    self._routes.want(wanted)
+                    self._routes.want(replace(wanted, marks=used))
             except Refusal as why:
                 self._ledger.refused(binding, str(why))
                 self._ledger.warn(binding, f"was not taken over: {why}")
@@ -108,12 +117,21 @@ class Bindings:
             return [_Place(channel, ACCOUNT)]
         account = self._required(match, "accountId")
         if account != "*":
+            if self._is_off(section, account):
+                raise Refusal(f"the account {account} is switched off")
             own = account.lower() in (default, "default")
             return [_Place(channel if own else f"{channel}/{account.lower()}", ACCOUNT)]
         accounts = section.get("accounts") if section is not None else None
         names = [n.strip().lower() for n in (accounts.fields or {})] if accounts is not None else []
-        others = [name for name in names if name and name not in (default, "default")]
+        others = [
+            name
+            for name in names
+            if name and name not in (default, "default") and not self._is_off(section, name)
+        ]
         return [_Place(text, CHANNEL) for text in (channel, *(f"{channel}/{o}" for o in others))]
+
+    def _is_off(self, section: Node | None, account: str) -> bool:
+        return not enabled(_account(section, account), self._ledger)
 
     def _default_account(self, section: Node | None) -> str:
         node = section.get("defaultAccount") if section is not None else None
@@ -171,11 +189,10 @@ class Bindings:
         if section is None:
             yield wanted
             return
-        name = wanted.account.partition("/")[2]
-        accounts = section.get("accounts")
-        own = accounts.get(name) if accounts is not None and name else None
+        channel, _, name = wanted.account.partition("/")
+        own = _account(section, name)
         sections = [one for one in (own, section) if one is not None and one.fields is not None]
-        who = access(sections, self._ledger)
+        who = access(sections, self._ledger, paired_users(self._source, channel, name))
         if who.anybody:
             yield wanted
             return
@@ -184,3 +201,10 @@ class Bindings:
         self._ledger.warn(binding, "is for those whom its channel names, not for anybody")
         for ident in who.ids:
             yield Wanted(wanted.tier, wanted.entry, wanted.channel, ident, binding, "")
+
+
+def _account(section: Node | None, name: str) -> Node | None:
+    """The section of one of a channel's accounts, whatever the case of its name."""
+    accounts = section.get("accounts") if section is not None else None
+    found = accounts.entries() if accounts is not None else []
+    return next((node for key, node in found if key.strip().lower() == name.lower()), None)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from app.migrate.openclaw.agents import Agent, Entry, introduced, prompt_of
 from app.migrate.openclaw.home import Home
+from app.migrate.openclaw.mcp import Servers
 from app.migrate.openclaw.models import Models
 from app.migrate.openclaw.nodes import Node
 from app.migrate.openclaw.runtime import Runtime, runtime_of
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 class AgentReader:
     """Makes an agent of each entry; what an entry leaves out is the defaults'."""
 
-    def __init__(self, home: Home, servers: Mapping[str, str]) -> None:
+    def __init__(self, home: Home, servers: Servers) -> None:
         self._home = home
         self._ledger = home.ledger
         self._servers = servers
@@ -37,6 +38,8 @@ class AgentReader:
         policy = self._policy(entry, choice)
         agent = Agent(entry, choice, policy, self._instructions(entry))
         agent.servers = tuple(t[4:] for t in policy.tools if t.startswith("mcp:"))
+        tools = [one for tool in policy.tools for one in self._servers.filtered(tool)]
+        agent.policy = replace(policy, tools=tuple(tools))
         runtime_of(agent, node, Runtime(self._ledger))
         confine(agent, self.sections(node, "sandbox"), self._ledger)
         self._shell(agent)
@@ -76,7 +79,7 @@ class AgentReader:
             layers += self._policies.sandboxed(section)
             if own is not None:
                 layers += self._policies.lists(own.dig("sandbox", "tools"))
-        policy = decide(layers, self._servers)
+        policy = decide(layers, self._servers.names)
         if not policy.tools:
             self._ledger.warn(entry.node or "agents", f"{entry.name} is left without any tool")
         return policy

@@ -10,6 +10,7 @@ from app.migrate.openclaw.tables import UNUSED
 from app.migrate.openclaw.vault import Vault
 
 _RANK = {Fate.ARCHIVED: 0, Fate.REFUSED: 1, Fate.MAPPED: 2, Fate.SECRET: 3}
+_PROSE = 4  # words: of so many, what is no secret is worth keeping
 _UNUSED = "it has no counterpart"
 
 
@@ -90,10 +91,13 @@ class Ledger:
         if not value.strip():
             self.refused(node, "is blank")
             return None
-        if self.vault.shows(value):
+        clean = self.vault.clean(value)
+        if clean != value and len(value.split()) < _PROSE:
             self.odd(node, "holds a secret, so it was not taken")
             return None
-        return value.strip()
+        if clean != value:
+            self.warn(node, "holds a secret, which was taken out of it")
+        return clean.strip()
 
     def texts(self, node: Node | None, *, numbers: bool = False) -> list[tuple[Node, str]]:
         """The texts of a list; a text alone is a list of one."""

@@ -22,6 +22,12 @@ class Servers:
         self._names = Names()
         self.tables: list[dict[str, Any]] = []
         self.names: dict[str, str] = {}
+        self._only: dict[str, tuple[str, ...]] = {}  # the tools of a server that are let through
+
+    def filtered(self, tool: str) -> tuple[str, ...]:
+        """A tool of a list as it is; a server that is filtered as the tools that are left."""
+        only = self._only.get(tool.removeprefix("mcp:")) if tool.startswith("mcp:") else None
+        return (tool,) if only is None else tuple(f"{tool}/{name}" for name in only)
 
     def read(self, node: Node | None) -> None:
         for name, server in self._ledger.fields(node):
@@ -43,10 +49,29 @@ class Servers:
             self._ledger.left(ItemKind.MCP, shown, table)
             self._ledger.refused(node, table)
             return
+        only = self._filter(node.get("toolFilter"))
+        if only == ():
+            self._ledger.warn(node, "was left out: its tool filter cannot be told tool by tool")
+            self._ledger.left(ItemKind.MCP, shown, "its tool filter has wildcards, or lets none in")
+            return
         ours = self._names.new(shown, "server")
         self.names[name] = ours
+        if only is not None:
+            self._only[ours] = only
         self.tables.append({"name": ours, **table})
         self._ledger.took(ItemKind.MCP, shown, f"longwatch.toml: mcp {ours}")
+
+    def _filter(self, node: Node | None) -> tuple[str, ...] | None:
+        """The tools that a filter names; none if it has patterns, None where there is none."""
+        if node is None:
+            return None
+        include = [text for _, text in self._ledger.texts(node.get("include"))]
+        exclude = {text for _, text in self._ledger.texts(node.get("exclude"))}
+        if any("*" in text for text in (*include, *exclude)):
+            return ()
+        self._ledger.mapped(node, "agent.tools")
+        plain = [text for text in include if not set(text) & set(" /\t\n*")]
+        return tuple(dict.fromkeys(text for text in plain if text not in exclude))
 
     def _command(self, node: Node) -> dict[str, Any] | str:
         """A program. What is secret in its command line, or is kept under another name than the

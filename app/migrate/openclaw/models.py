@@ -167,6 +167,7 @@ class Models:
             seen.add(ref.name)
             if own or (provider is not None and provider.base_url and not self._has_own(ref)):
                 kept.append(ref)
+                self._usual_key(ref)
             else:
                 self._ledger.warn(
                     self._provider(ref) or "models.providers",
@@ -197,6 +198,9 @@ class Models:
         api_node = node.get("api") if node is not None else None
         spoken = self._ledger.text(api_node)
         api = APIS.get(spoken) if spoken is not None else None
+        if spoken == "ollama":  # it speaks the other too, one folder below
+            api = "chat"
+            base_url = f"{base_url.rstrip('/').removesuffix('/v1')}/v1" if base_url else ""
         if spoken is not None and api is None:
             usual = known is not None and known.base_url and _host(base_url) in (
                 "", _host(known.base_url)
@@ -238,6 +242,13 @@ class Models:
         key = node.get("apiKey", "api_key") if node is not None else None
         variable = key.variable if key is not None else ""
         return variable if variable and variable != key_env(ref.provider) else ""
+
+    def _usual_key(self, ref: Reference) -> None:
+        """A further model's key is looked up under the usual name only."""
+        variable, usual = self._key(self._provider(ref), ref), key_env(ref.provider)
+        value = self._ledger.vault.value(variable) if variable and usual else None
+        if value is not None:
+            self._ledger.vault.keep(usual, value)
 
     def _context(self, ref: Reference) -> int | None:
         node = self._provider(ref)

@@ -75,10 +75,10 @@ def _read_json(home: Home, source: Source, path: Path, routes: Routes) -> None:
     servers = Servers(ledger)
     servers.read(root.dig("mcp", "servers"))
     home.config.servers = servers.tables
-    reader = AgentReader(home, servers.names)
+    reader = AgentReader(home, servers)
     home.config.agents = [reader.read(entry) for entry in home.roster.entries]
     channels = ledger.fields(root.get("channels"), of="an object with channels")
-    Bindings(ledger, home.roster, routes, dict(channels)).read(root.get("bindings"))
+    Bindings(ledger, home.roster, routes, dict(channels), source).read(root.get("bindings"))
     _channels(home, source, channels, routes)
 
 

@@ -14,7 +14,7 @@ How a binding's conditions become those of a route rule:
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from app.domain.migration import ItemKind
 from app.domain.routing import RouteRule
@@ -35,6 +35,7 @@ class Wanted:
     user: str | None
     node: Node
     account: str = ""  # channel and account, which narrower places of the same begin with
+    marks: tuple[Node, ...] = ()  # the values it is made of, if that is not all of `node`
 
 
 # From the most specific to the least; FALLBACK: the agent of a channel for everybody else.
@@ -63,7 +64,7 @@ class Routes:
             key = (wanted.channel.lower(), wanted.user.lower() if wanted.user else None)
             first = taken.setdefault(key, wanted)
             if first is wanted:
-                self._ledger.mapped(wanted.node, f"route: {_words(wanted)}")
+                self._mapped(wanted, wanted)
             elif first.entry is not wanted.entry and first.node is not wanted.node:
                 who = f"{wanted.user} on {wanted.channel}" if wanted.user else wanted.channel
                 self._ledger.refused(wanted.node, "a binding before it is for the same")
@@ -72,7 +73,7 @@ class Routes:
                     f"{who} is bound to {first.entry.ident} already, which counts",
                 )
             else:
-                self._ledger.mapped(wanted.node, f"route: {_words(first)}")
+                self._mapped(wanted, first)
         needed = [w for w in taken.values() if w.tier != FALLBACK or w.entry.name != default]
         for wanted in needed:
             name = f"{wanted.channel} {wanted.user or '(anybody)'}"
@@ -80,6 +81,10 @@ class Routes:
                 ItemKind.BINDING, name, f"longwatch.toml: route to {wanted.entry.name}"
             )
         return [_rule(wanted) for wanted in needed]
+
+    def _mapped(self, wanted: Wanted, rule: Wanted) -> None:
+        for node in wanted.marks or (wanted.node,):
+            self._ledger.mapped(node, f"route: {_words(rule)}")
 
     def _spread(self) -> Iterator[Wanted]:
         """A peer's route holds at every narrower place of its account too: otherwise a rule for
@@ -94,7 +99,7 @@ class Routes:
             yield wanted
             if wanted.tier == PEER and wanted.channel == wanted.account:
                 for place in narrower.get(wanted.account, ()):
-                    yield Wanted(PEER, wanted.entry, place, wanted.user, wanted.node)
+                    yield replace(wanted, channel=place, account="")
 
 
 def _rule(wanted: Wanted) -> RouteRule:

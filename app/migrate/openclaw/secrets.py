@@ -31,6 +31,8 @@ _FLAG = re.compile(
 _VARIABLE_NAME = re.compile(r"[A-Z][A-Z0-9_]*")
 _FILES = re.compile(r"(?i)(file|path|dir)$")
 
+_PROSE = 4  # words
+
 Path = tuple[str | int, ...]
 
 
@@ -170,13 +172,19 @@ def is_secret(path: Path, text: str) -> bool:
     """Whether the text at a path is one that must not be seen."""
     names = [part for part in path if isinstance(part, str)]
     if not names or any(name in _NO_SECRETS for name in names):
-        return looks_secret(text)
+        return _token(text)
     if _SECRET_PARENTS & {name.lower() for name in names[:-1]}:
         return True
     last = names[-1]
     if named_secret(last) and not (text.isdigit() and len(text) < 4):
         return True
-    return looks_secret(text) or (_FLAG.match(text) is not None and "=" in text)
+    return _token(text) or (_FLAG.match(text) is not None and "=" in text)
+
+
+def _token(text: str) -> bool:
+    """Whether all of a text is a secret by its shape. In prose only the token is: it is taken out
+    where the text is used."""
+    return looks_secret(text) and len(text.split()) < _PROSE
 
 
 def secret_name(path: Path) -> str:

@@ -83,7 +83,7 @@ class Vault:
         pattern = self._known()
         if pattern is not None:
             text = pattern.sub(REDACTED, text)
-        return _SHAPES.clean(text)
+        return _shapes(text)
 
     def scrubbed(self, text: str) -> str:
         """The text without any secret that is long enough not to be a word of it by chance."""
@@ -106,6 +106,17 @@ def ordinary(value: str) -> bool:
     return _ORDINARY.fullmatch(value.strip()) is not None
 
 
+_QUERY = re.compile(
+    r"([?&](?:api[_-]?key|access[_-]?token|auth|key|password|pwd|secret|sig|signature|token)=)"
+    r"[^&#\s\"']{3,}",
+    re.IGNORECASE,
+)
+
+
 def looks_secret(text: str) -> bool:
     """Whether a text has the shape of a token, or an address with a password in it."""
-    return _SHAPES.clean(text) != text
+    return _shapes(text) != text
+
+
+def _shapes(text: str) -> str:
+    return _QUERY.sub(lambda found: found[1] + REDACTED, _SHAPES.clean(text))
