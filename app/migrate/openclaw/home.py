@@ -22,6 +22,7 @@ class Home:
     variables: Variables
     roster: Roster
     root: Node | None = None
+    oldest: bool = False  # whether it has keys of the first generation
     config: Configuration = field(default_factory=Configuration)
     channels: dict[str, dict[str, Any]] = field(default_factory=dict)
     credentials: list[Credential] = field(default_factory=list)

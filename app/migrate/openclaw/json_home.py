@@ -55,9 +55,8 @@ class AgentReader:
             prompt = prompt_of(section, self._ledger)
             if prompt is not None:
                 return prompt
-        own = entry.node.get("identity") if entry.node is not None else None
-        identity = own if own is not None and own.fields is not None else None
-        return introduced(entry, identity, self._ledger)
+        objects = [one for one in self.sections(entry.node, "identity") if one.fields]
+        return introduced(entry, objects[0] if objects else None, self._ledger)
 
     def _policy(self, entry: Entry, choice: Choice) -> ToolPolicy:
         own = entry.node.get("tools") if entry.node is not None else None

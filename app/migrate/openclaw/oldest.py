@@ -19,10 +19,18 @@ def modern(root: Node) -> Node:
     agent, identity, routing = (root.get(key) for key in ("agent", "identity", "routing"))
     if agent is not None or identity is not None or routing is not None:
         _agents(root, fields, agent, identity, routing)
+        fields.pop("agent", None)
+        fields.pop("identity", None)
     channels = _channels(root)
     if channels is not None:
         fields["channels"] = channels
+        fields = {key: node for key, node in fields.items() if key not in _TOP_CHANNELS}
     return root if fields == root.fields else Node(root.file, root.path, fields=fields)
+
+
+def is_oldest(root: Node) -> bool:
+    """Whether a configuration has keys that were there only at first."""
+    return root.get("agent", "identity", "routing") is not None
 
 
 def _agents(

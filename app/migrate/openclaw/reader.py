@@ -21,7 +21,7 @@ from app.migrate.openclaw.legacy import Legacy
 from app.migrate.openclaw.loading import Loader, Variables
 from app.migrate.openclaw.mcp import Servers
 from app.migrate.openclaw.nodes import Node
-from app.migrate.openclaw.oldest import modern
+from app.migrate.openclaw.oldest import is_oldest, modern
 from app.migrate.openclaw.plan import PlanMaker
 from app.migrate.openclaw.rest import Rest
 from app.migrate.openclaw.routes import Routes
@@ -64,11 +64,13 @@ def _read_json(home: Home, source: Source, path: Path, routes: Routes) -> None:
     if loaded.fields is None:
         home.ledger.odd(loaded, "is no configuration")
         return
+    home.oldest = is_oldest(loaded)
     home.root = root = modern(loaded)
     ledger = home.ledger
     secrets = Secrets(ledger, home.variables)
     secrets.declare(root.get("env"))
     secrets.collect(root)
+    secrets.collect_rest()
     home.roster.read(root.get("agents"))
     if not home.roster.entries and _one_agent(root):
         home.roster.add("main", None, where="agents")
@@ -136,7 +138,5 @@ def _generation(home: Home, name: str) -> str:
     shown = name or "no configuration"
     if home.present:
         return f"present ({shown})"
-    root = home.root
-    older = root is None or root.get("agent", "identity", "routing") is not None
-    listed = root.dig("agents", "list") if root is not None else None
-    return f"oldest ({shown})" if older or listed is None else f"list ({shown})"
+    listed = home.root.dig("agents", "list") if home.root is not None else None
+    return f"oldest ({shown})" if home.oldest or listed is None else f"list ({shown})"

@@ -62,7 +62,7 @@ class Secrets:
         for path, leaf in sorted(leaves, key=lambda pair: not _sets_variable(pair[0])):
             self._leaf(path, leaf)
         for path, node in _objects(root, at):
-            if is_reference(node):
+            if is_reference(node) and not node.hidden:
                 self._reference(path, node)
 
     def _note_open(self, path: Path, leaf: Node) -> None:
@@ -70,9 +70,14 @@ class Secrets:
         if isinstance(leaf.value, str) and not is_secret(path, leaf.value):
             self._open |= {n for n in self.variables.names(leaf.value) if not named_secret(n)}
 
+    def collect_rest(self) -> None:
+        """Secrets of values that no longer count, such as those that a later file replaces."""
+        for root in self.ledger.files:
+            self.collect(root)
+
     def _leaf(self, path: Path, leaf: Node) -> None:
         value = leaf.value
-        if value is None or isinstance(value, bool):
+        if value is None or isinstance(value, bool) or leaf.hidden:
             return
         text = str(value)
         secret = is_secret(path, text)

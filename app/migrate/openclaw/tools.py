@@ -13,6 +13,7 @@ from app.migrate.openclaw.tool_names import (
     EVERYTHING,
     GROUPS,
     KNOWN,
+    LOOKING,
     OURS,
     PROFILES,
     SANDBOXED,
@@ -54,6 +55,8 @@ def decide(layers: Sequence[Layer], servers: Mapping[str, str]) -> ToolPolicy:
     if "read" in left and "exec" in left:
         # With a shell it lists and searches anyway; unless a list denies just that.
         left += [t for t in ("glob", "grep") if t not in left and not _denies(layers, t)]
+    if _denies(layers, "read"):
+        left = [tool for tool in left if tool not in LOOKING]  # searching shows what is in files
     left = [t for t in left if t != "process" or "exec" in left]  # ours also starts them
     if "edit" not in left and all(layer.lets("apply_patch") for layer in layers):
         left += [] if _denies(layers, "edit") else ["edit"]
