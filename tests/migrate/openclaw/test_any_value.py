@@ -75,7 +75,7 @@ def _read(config: dict[str, Any]) -> MigrationPlan | None:
     return first
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
 @given(_mutated())
 def test_any_value_anywhere(config: dict[str, Any]) -> None:
     """Never a failure, never a secret outside its file, never more tools, all accounted for."""

@@ -190,17 +190,17 @@ def test_credentials_are_private_and_sign_ins_are_only_counted(tmp_path: Path) -
     assert "FAKE" not in said(plan)
 
 
-def test_ten_thousand_sessions_are_planned_without_reading_them(tmp_path: Path) -> None:
+def test_large_sessions_are_planned_without_reading_them(tmp_path: Path) -> None:
     source = home(tmp_path, _AGENTS)
     folder = source / "agents/a/sessions"
     folder.mkdir(parents=True)
     first = folder / "s0.jsonl"
     first.touch()
     os.truncate(first, 2 * 2**30)  # a hole of 2 GB
-    for i in range(1, 2000):
+    for i in range(1, 500):
         (folder / f"s{i}.jsonl").touch()
     plan = read_openclaw(source, environment={})
-    assert len(plan.copies) == 2000
+    assert len(plan.copies) == 500
     assert plan.copies[0].size == 2 * 2**30
     detail = next(one.detail for one in plan.imported if one.kind is ItemKind.SESSION)
-    assert detail == "2,000 session files, 2.1 GB"
+    assert detail == "500 session files, 2.1 GB"
