@@ -73,6 +73,7 @@ def _candidates(environment: Mapping[str, str], home: Path) -> Iterator[Path]:
     if chosen := environment.get("OPENCLAW_STATE_DIR"):
         yield _path(chosen, home)
     yield from (home / name for name in _HOMES)
+    yield from sorted(home.glob(".openclaw-*"))  # of its named profiles
     for variable in ("APPDATA", "LOCALAPPDATA"):
         if folder := environment.get(variable):
             yield _path(folder, home) / "openclaw"

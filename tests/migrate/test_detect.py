@@ -20,6 +20,7 @@ def test_the_folder_that_is_named_comes_first_then_the_homes_in_order(tmp_path: 
     for name in (".config/openclaw", "openclaw", ".moltbot", ".moldbot", ".clawdbot", ".openclaw"):
         _home(tmp_path / name, "openclaw.json")
     _home(tmp_path / "Local/openclaw", "config.yaml")
+    _home(tmp_path / ".openclaw-work", "openclaw.json")
     environment = {
         "OPENCLAW_STATE_DIR": str(chosen),
         "LOCALAPPDATA": str(tmp_path / "Local"),
@@ -34,6 +35,7 @@ def test_the_folder_that_is_named_comes_first_then_the_homes_in_order(tmp_path: 
         ".moltbot",
         "openclaw",
         ".config/openclaw",
+        ".openclaw-work",
         "Local/openclaw",
     ]
 

@@ -6,15 +6,18 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from app.domain.config import check_routes, parse_config
+from app.domain.config import Config, RuleEntry, check_routes, parse_config
+from app.domain.mcp import McpServer
+from app.domain.providers import DEFAULT_MODEL, PROVIDERS
 from app.domain.routing import RouteRule
 from app.domain.step import AgentStep
 from app.domain.text import printable
 from app.domain.toml_source import refuse
-from app.domain.workflow import Workflow
+from app.domain.workflow import AgentConfig, Workflow
 from app.domain.workflow_check import parse_workflow
 from app.domain.workflow_toml import workflow_toml
 from app.migrate.openclaw.agents import Agent
+from app.migrate.openclaw.tool_names import OURS
 
 if TYPE_CHECKING:
     from tomlkit.items import Table
@@ -33,11 +36,31 @@ Your last answer was sent back. Meet each of these reasons:
 - {{ reason }}
 {% endfor %}
 {% endif %}"""
+JOB_COMMENTS = (
+    "A recurring job of OpenClaw's. Longwatch has no scheduler: once enabled is true, start it",
+    "from one (cron, systemd) with `longwatch run` and the name of this workflow.",
+)
 _HEAD = """\
 Made by `longwatch migrate openclaw`: agents, approval rules and routes of an OpenClaw
 installation. Nobody may do more here than there; what was not taken over, and why, is in the
 report of the migration.
 """
+
+
+def our_words() -> str:
+    """Every word that our files have by themselves, whatever the source was."""
+    fields = (*Config.model_fields, *AgentConfig.model_fields, *RuleEntry.model_fields)
+    more = (
+        *RouteRule.model_fields,
+        *McpServer.model_fields,
+        *Workflow.model_fields,
+        *OURS.values(),
+    )
+    providers = [word for p in PROVIDERS for word in (p.name, p.key_env, p.base_url or "")]
+    fixed = (_HEAD, PROMPT, DEFAULT_MODEL, SECRETS_FILE, WORKFLOWS, AGENTS, IMPORTED, *JOB_COMMENTS)
+    rules = f"{OURS} approval rule action reason deny ask route answer the tool policy of denies it"
+    drivers = "model acp codex bubblewrap read-only workspace-write A request that answers"
+    return " ".join([*fields, *more, *providers, *fixed, rules, drivers])
 
 
 @dataclass(slots=True)

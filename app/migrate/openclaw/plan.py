@@ -25,10 +25,12 @@ from app.migrate.openclaw.nodes import Node
 from app.migrate.openclaw.output import (
     CONFIG_FILE,
     IMPORTED,
+    JOB_COMMENTS,
     SECRETS_FILE,
     WORKFLOWS,
     config_text,
     literal,
+    our_words,
     workflow_text,
 )
 from app.migrate.openclaw.rest import Rest
@@ -100,15 +102,11 @@ class PlanMaker:
         )
 
     def _job(self, job: Job) -> None:
-        comments = (
-            "A recurring job of OpenClaw's. Longwatch has no scheduler: start it from one (cron,",
-            f"systemd) with `longwatch run --workflow {job.name} …` once enabled is true.",
-        )
         text = workflow_text(
             job.name,
             job.agent,
             job.description,
-            comments,
+            JOB_COMMENTS,
             prompt=literal(job.prompt),
             enabled=False,
         )
@@ -151,16 +149,13 @@ class PlanMaker:
         it would not be read any more without it."""
         if text.secret:
             return text
-        vault = self._ledger.vault
-        clean = vault.scrubbed(text.text)
+        loaded = text.path == CONFIG_FILE or text.path.startswith(WORKFLOWS)
+        clean = self._ledger.vault.scrubbed(text.text, our_words() if loaded else "")
         if clean == text.text:
             return text
-        if text.path == CONFIG_FILE or text.path.startswith(WORKFLOWS):
-            raise ConfigError(
-                "a secret of the source is also an ordinary word of its configuration; change that"
-                " secret first",
-                source=str(self._source.root),
-            )
+        if loaded:
+            what = "a secret of the source would stand in the open; nothing was planned"
+            raise ConfigError(what, source=f"{self._source.root}: {text.path}")
         return text.model_copy(update={"text": clean})
 
     def _imported(self, one: Imported) -> Imported:

@@ -85,10 +85,11 @@ class Vault:
             text = pattern.sub(REDACTED, text)
         return _shapes(text)
 
-    def scrubbed(self, text: str) -> str:
-        """The text without any secret that is long enough not to be a word of it by chance."""
+    def scrubbed(self, text: str, ours: str = "") -> str:
+        """The text without any secret that is long enough not to stand in it by chance; one that
+        is a word of `ours`, the words we write ourselves, is left: it tells nothing there."""
         for value in self._hidden:
-            if len(value) >= _SURE:
+            if len(value) >= _SURE and value in text and value not in ours:
                 text = text.replace(value, REDACTED)
         return text
 

@@ -147,3 +147,10 @@ def test_secrets_of_values_that_are_replaced_do_not_show_either(tmp_path: Path) 
     plan = plan_of(tmp_path, text, files)
     assert MARK not in said(plan)
     assert {secret("first"), secret("second"), secret("third")} <= set(secrets_of(plan).values())
+
+
+@pytest.mark.parametrize("word", ["description", "anthropic", "request", "workflow"])
+def test_a_secret_that_is_a_word_of_ours_stops_nothing(tmp_path: Path, word: str) -> None:
+    config = {"agents": {"list": [{"id": "a"}]}, "gateway": {"auth": {"token": word}}}
+    plan = plan_of(tmp_path, config)
+    assert secrets_of(plan) == {"OPENCLAW_GATEWAY_AUTH_TOKEN": word}
