@@ -14,7 +14,7 @@ from app.migrate.openclaw.ledger import Ledger
 from app.migrate.openclaw.source import Source
 
 _MAX_TRANSCRIPTS = 64 * 1024 * 1024  # characters that a plan holds
-_MAX_JOBS = 10_000
+_MAX_ROWS = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,10 +72,15 @@ class Database:
                 self.name, f"{skipped:,} entries of its sessions are compressed or too many"
             )
 
+    def sessions(self) -> list[tuple[str, str]]:
+        """Keys of conversations, and the session that each has now."""
+        query = f"SELECT session_key, current_session_id FROM session_nodes LIMIT {_MAX_ROWS}"
+        return [(str(key), str(session)) for key, session in self.rows(query)]
+
     def jobs(self) -> list[Any]:
         """The cron jobs in it."""
         found = list[Any]()
-        query = f"SELECT job_json, name, enabled, agent_id FROM cron_jobs LIMIT {_MAX_JOBS}"
+        query = f"SELECT job_json, name, enabled, agent_id FROM cron_jobs LIMIT {_MAX_ROWS}"
         for text, name, enabled, agent in self.rows(query):
             try:
                 job = json.loads(text)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -22,6 +23,9 @@ _IMAGES = (".png", ".jpg", ".jpeg", ".gif", ".webp", ".ico")
 _SOUNDS = (".mp3", ".mp4", ".ogg", ".wav")
 _PACKED = (".zip", ".gz", ".tar", ".7z", ".pdf", ".sqlite", ".db", ".woff2")
 _BINARY = frozenset({*_IMAGES, *_SOUNDS, *_PACKED})
+
+# A session, or one that was put aside when its conversation was begun anew.
+_SESSION = re.compile(r"\.jsonl(\.(reset|deleted)\.[^/]+)?$")
 
 
 @dataclass(slots=True)
@@ -155,12 +159,12 @@ class Files:
             return
         tree = self.source.walk(folder)
         to = f"{IMPORTED}/{agent}/sessions"
-        lines = tuple(file for file in tree.files if file.relative.endswith(".jsonl"))
+        lines = tuple(file for file in tree.files if _SESSION.search(file.relative))
         for file in lines:
             self._copy(f"{to}/{_flat(file.relative)}", file)
         for file in tree.files:
             if file.relative == "sessions.json":
-                self._copy(f"{IMPORTED}/{agent}/sessions.json", file)
+                self._copy(f"{to}/{file.relative}", file)
         count = f"{len(lines):,} session file" + ("" if len(lines) == 1 else "s")
         self._told(ItemKind.SESSION, ident, to, Tree(lines, tree.left), count)
 

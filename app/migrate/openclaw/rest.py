@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 from pathlib import Path
 
 from app.domain.migration import ItemKind, PlannedText
@@ -16,6 +18,7 @@ from app.migrate.openclaw.reading import Unreadable, read_json5
 from app.migrate.openclaw.secrets import Secrets
 from app.migrate.openclaw.source import Source
 
+_PLAIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,150}")  # what a session's file can be called
 _STATE = "state/openclaw.sqlite"
 _CRON_FILES = ("cron/jobs.json", "cron/cron-store.json")
 # What is in a home besides, and why it is not taken.
@@ -106,12 +109,18 @@ class Rest:
                     self._transcripts(path, folder, name)
 
     def _transcripts(self, path: Path, folder: str, name: str) -> None:
-        database, count, to = Database(self._source, self._ledger, path), 0, f"{IMPORTED}/{name}"
+        database, count = Database(self._source, self._ledger, path), 0
+        to = f"{IMPORTED}/{name}/sessions"
         clean = self._ledger.vault.clean
         for found in database.transcripts():
-            file = self.files.free(f"{to}/sessions/{slug(found.session, 'session')}.jsonl")
+            name = found.session if _PLAIN.fullmatch(found.session) else slug(found.session, "s")
+            file = self.files.free(f"{to}/{name}.jsonl")
             self.texts.append(PlannedText(path=file, text=clean(found.text), private=True))
             count += 1
+        keys = {clean(key): {"sessionId": session} for key, session in database.sessions()}
+        if count and keys:
+            index, text = self.files.free(f"{to}/sessions.json"), json.dumps(keys, indent=1)
+            self.texts.append(PlannedText(path=index, text=f"{text}\n", private=True))
         if count:
             what = f"{count:,} session" + ("" if count == 1 else "s") + " out of a database"
             self._ledger.took(ItemKind.SESSION, f"{folder} ({database.name})", to, what)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sqlite3
 from contextlib import closing
@@ -90,14 +91,18 @@ def test_sessions_of_every_place_are_copied_raw(tmp_path: Path) -> None:
     files = {
         "sessions/s1.jsonl": "{}",
         "agents/b/sessions/s2.jsonl": "{}",
+        "agents/b/sessions/s5.jsonl.reset.2026-01-01": "{}",
         "agents/b/sessions/sub/s3.jsonl": "{}",
         "agents/b/sessions/sessions.json": "{}",
         "agents/Old One/sessions/s4.jsonl": "{}",
     }
     assert _copies(plan_of(tmp_path, _AGENTS, files)) == {
         ".longwatch/imported/a/sessions/s1.jsonl": "sessions/s1.jsonl",
-        ".longwatch/imported/b/sessions.json": "agents/b/sessions/sessions.json",
+        ".longwatch/imported/b/sessions/sessions.json": "agents/b/sessions/sessions.json",
         ".longwatch/imported/b/sessions/s2.jsonl": "agents/b/sessions/s2.jsonl",
+        ".longwatch/imported/b/sessions/s5.jsonl.reset.2026-01-01": (
+            "agents/b/sessions/s5.jsonl.reset.2026-01-01"
+        ),
         ".longwatch/imported/b/sessions/sub_s3.jsonl": "agents/b/sessions/sub/s3.jsonl",
         ".longwatch/imported/Old-One/sessions/s4.jsonl": "agents/Old One/sessions/s4.jsonl",
     }
@@ -121,6 +126,8 @@ def test_sessions_in_a_database_are_read_without_touching_it(tmp_path: Path) -> 
                 ("s1", 3, None, b"zstd"),
             ],
         )
+        connection.execute("CREATE TABLE session_nodes (session_key, current_session_id)")
+        connection.execute("INSERT INTO session_nodes VALUES ('agent:b:main', 's1')")
         connection.commit()
     before = (database.read_bytes(), sorted(folder.iterdir()))
     plan = read_openclaw(source, environment={})
@@ -128,6 +135,8 @@ def test_sessions_in_a_database_are_read_without_touching_it(tmp_path: Path) -> 
     assert (database.read_bytes(), sorted(folder.iterdir())) == before
     text = text_of(plan, ".longwatch/imported/b/sessions/s1.jsonl")
     assert text == '{"type": "session"}\n{"text":"[redacted]"}\n'
+    index = json.loads(text_of(plan, ".longwatch/imported/b/sessions/sessions.json"))
+    assert index == {"agent:b:main": {"sessionId": "s1"}}
     assert text_of(plan, ".longwatch/imported/b/sessions/s2.jsonl") == '{"type":"session"}\n'
     assert warned(plan, "openclaw-agent.sqlite", "1 entries", "compressed")
 
