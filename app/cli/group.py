@@ -37,6 +37,7 @@ _COMMANDS = {
     "resume": "running",
     "skip": "running",
     "fork": "running",
+    "restart": "running",
     "rules": "control",
     "trace": "observe",
     "metrics": "observe",

@@ -8,10 +8,12 @@ from typing import TypeVar
 from app.domain.base import RunId
 from app.domain.errors import NotFound, Refused
 from app.domain.run import RunState
+from app.domain.session import Session
 from app.link.client import Client
 
 T = TypeVar("T")
 RUN_KIND = "r-"
+_RUNS = 10_000  # in which a session is looked for, newest first
 
 
 def pick(given: str, among: Sequence[T], id_of: Callable[[T], str], what: str, see: str = "") -> T:
@@ -48,3 +50,12 @@ async def find_run(client: Client, given: str) -> RunState:
         except NotFound:
             pass  # the first error names what was typed
         raise
+
+
+async def find_session(client: Client, given: str) -> Session:
+    """The session of an unfinished run whose id is or begins with `given`. Raises NotFound, or
+    Refused for several."""
+    runs = [run for run in await client.runs(_RUNS) if not run.state.terminal]
+    states = [await client.run(run.run_id) for run in runs]
+    sessions = [session for state in states for session in state.sessions.values()]
+    return pick(given, sessions, lambda s: s.session_id, "session", see="longwatch show RUN")

@@ -1,4 +1,4 @@
-"""`longwatch pause | resume | skip | fork`: a run as a whole, and parts of it that stand still."""
+"""`longwatch pause | resume | skip | restart | fork`: a run as a whole, and parts of it."""
 
 from __future__ import annotations
 
@@ -9,10 +9,18 @@ import click
 
 from app.cli.control import report
 from app.cli.options import chosen_store, json_option, operator, store_option
-from app.cli.prefix import find_run
+from app.cli.prefix import find_run, find_session
 from app.cli.reach import AnyClient, ask
 from app.domain.base import RunId
-from app.domain.commands import Command, Done, ForkRun, PauseRun, ResumeRun, SkipStep
+from app.domain.commands import (
+    Command,
+    Done,
+    ForkRun,
+    PauseRun,
+    RestartSession,
+    ResumeRun,
+    SkipStep,
+)
 
 
 @click.command("pause", short_help="Stop a run's agents for a while.")
@@ -54,6 +62,27 @@ def skip_command(
         ),
         as_json,
     )
+
+
+@click.command("restart", short_help="Start one session's agent anew.")
+@click.argument("session_id", metavar="SESSION")
+@click.option("--reason", default="", help="Why; kept in the journal.")
+@json_option
+@store_option
+def restart_command(session_id: str, reason: str, as_json: bool) -> None:
+    """End the agent of SESSION with all its processes, and start it anew where it stood.
+
+    Nothing else of its run is disturbed. `longwatch show RUN` lists a run's sessions.
+    """
+
+    async def work(client: AnyClient) -> Done:
+        session = await find_session(client, session_id)
+        command = RestartSession(
+            run_id=session.run_id, session_id=session.session_id, reason=reason, by=operator()
+        )
+        return await client.execute(command)
+
+    report(ask(chosen_store(), work), as_json)
 
 
 @click.command("fork", short_help="Make a run again from one of its steps.")

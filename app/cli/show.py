@@ -13,6 +13,7 @@ from app.cli.reach import ask
 from app.cli.waiting import answers
 from app.domain.flow import final_output
 from app.domain.run import Attempt, Review, Run, RunState, StepState
+from app.domain.session import Session, SessionState
 from app.domain.task_state import TaskState
 from app.domain.text import clip, one_line
 from app.domain.usage import total, words
@@ -77,8 +78,24 @@ def print_run(state: RunState) -> None:
         say(f"its work  is on branch {state.result_branch}: `git merge` it in the project")
     say()
     table(("step", "try", "state", "because", "found"), list(_steps(state)))
+    if _sessions(state):
+        say()
+        table(
+            ("session", "step", "agent", "state", "used"), [_session(s) for s in _sessions(state)]
+        )
     for line in answers(state):
         say(line)
+
+
+def _sessions(state: RunState) -> list[Session]:
+    return [s for s in state.sessions.values() if s.state is not SessionState.CLOSED]
+
+
+def _session(session: Session) -> tuple[str, ...]:
+    where = f"{session.step}/{session.branch}" if session.branch else session.step
+    standing = "seems stuck" if session.stuck else str(session.state)
+    used = ", ".join(words(session.usage))
+    return (session.session_id, where, session.agent, standing, used)
 
 
 def print_result(state: RunState) -> None:

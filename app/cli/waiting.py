@@ -13,7 +13,7 @@ _HOW = {
     AttentionKind.UNCERTAIN: "longwatch settle {0} run-again|treat-as-done|abort",
     AttentionKind.QUESTION: "longwatch answer {0} TEXT",
     AttentionKind.REVIEW: "longwatch accept {0} | longwatch reject {0} --reason …",
-    AttentionKind.STUCK: "longwatch pause {1} && longwatch resume {1}  (starts its agent again)",
+    AttentionKind.STUCK: "longwatch restart {0}  (starts its agent anew)",
     AttentionKind.BLOCKED: "longwatch retry {0} | longwatch cancel {0}",
     AttentionKind.ROLLOUT: "longwatch rollout",
 }

@@ -172,6 +172,16 @@ class SteerSession(Model):
     by: Actor
 
 
+class RestartSession(Model):
+    """End the agent of one session, with all its processes, and start it anew where it stood."""
+
+    do: Literal["restart_session"] = "restart_session"
+    run_id: RunId
+    session_id: SessionId
+    reason: str = ""
+    by: Actor
+
+
 class OpenRollout(Model):
     """Read a rollout's paths and rules from the project's files. An edited workflow of the stable
     path becomes the candidate; `replace_stable` says why it is to be the stable path at once."""
@@ -287,6 +297,7 @@ Command = Annotated[
     | AnswerQuestion
     | RemoveRule
     | SteerSession
+    | RestartSession
     | OpenRollout
     | SetShadow
     | PromoteRollout

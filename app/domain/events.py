@@ -166,6 +166,15 @@ class SessionStuck(Model):
     why: str
 
 
+class RestartAsked(Model):
+    """A person wants the session's agent ended and started anew where it stands."""
+
+    type: Literal["restart_asked"] = "restart_asked"
+    session_id: SessionId
+    by: Actor
+    reason: str = ""
+
+
 class SessionMoving(Model):
     """A session that was stuck goes on, or was told to."""
 
@@ -506,6 +515,7 @@ Payload = Annotated[
     | SessionBound
     | SessionLost
     | SessionStuck
+    | RestartAsked
     | SessionMoving
     | ModelSwitched
     | SessionClosed

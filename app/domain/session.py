@@ -86,6 +86,7 @@ class Process(Model):
     started: float  # the kernel's start time, seconds since the epoch: pid alone can be reused
     purpose: str  # e.g. "agent codex of session s-…", "gate tests"
     run_id: RunId | None = None
+    session_id: SessionId | None = None
     epoch: int
 
 

@@ -160,6 +160,8 @@ def _of_session(payload: Payload, before: RunState) -> _Said | None:
             return _session("session_lost", key, before, why)
         case ev.SessionStuck(session_id=key, why=why):
             return _session("session_stuck", key, before, why)
+        case ev.RestartAsked(session_id=key, by=by, reason=why):
+            return _session("restart_asked", key, before, _with(str(by), why))
         case ev.SessionMoving(session_id=key):
             return _session("session_moving", key, before)
         case ev.ModelSwitched(session_id=key, model=model, why=why):

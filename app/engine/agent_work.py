@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Coroutine
 from pathlib import Path
+from typing import Any
 
 from app.domain import directives as do
 from app.domain import events as ev
 from app.domain.approval import ApprovalState
 from app.domain.base import RunId
+from app.domain.decide import decide
 from app.domain.errors import LongwatchError, StoreError
 from app.domain.flow import owner
 from app.domain.overtaken import Overtaken
@@ -22,8 +26,8 @@ from app.engine.failing import attempt_failed
 from app.engine.fates import lost_call, settled_calls
 from app.engine.merging import Merging
 from app.engine.prompting import write_prompt
-from app.engine.sessions import LiveSession, SessionKeeper
-from app.engine.slots import Slots
+from app.engine.sessions import RESTARTED, LiveSession, SessionKeeper
+from app.engine.slots import Slot, Slots
 from app.engine.turns import Turn, TurnResult, TurnSpec
 
 _OUTPUT_LIMIT = 1024 * 1024  # characters of an artefact that are kept in the journal
@@ -65,20 +69,30 @@ class AgentWork:
             f"agent {agent.name} of {self._state().run.project}": agent.max_parallel,
         }
         async with self._slots.slot(self._run_id, limits) as slot:
-            try:
-                base = await self._base(directive.unit)
-                live = await self._keeper.ensure(self._run_id, directive.unit, agent, base)
-            except StoreError:
-                raise
-            except LongwatchError as error:
-                failure = Failure(kind=FailureKind.OTHER, message=str(error))
-                await self._failed(directive, failure)
-                return
-            live.slot = slot
-            try:
-                await self._prompt(directive, live, base)
-            finally:
-                live.slot = None
+            while await self._begun_anew(directive, slot):
+                pass
+
+    async def _begun_anew(self, directive: do.RunTurn, slot: Slot) -> bool:
+        """Carry it out; True when its agent was ended meanwhile, to be prompted anew at once."""
+        agent = self._recipe.agent(directive.agent)
+        try:
+            base = await self._base(directive.unit)
+            live = await self._keeper.ensure(self._run_id, directive.unit, agent, base)
+        except StoreError:
+            raise
+        except LongwatchError as error:
+            failure = Failure(kind=FailureKind.OTHER, message=str(error))
+            await self._failed(directive, failure)
+            return False
+        live.slot = slot
+        try:
+            await _unless(live.restart, self._prompt(directive, live, base))
+        finally:
+            live.slot = None
+            restarted = live.restart.is_set()
+            if restarted and self._keeper.find(self._run_id, live.session_id) is live:
+                await self._keeper.lose(live, RESTARTED)
+        return restarted and directive in decide(self._recipe, self._state())
 
     async def _base(self, unit: Unit) -> str | None:
         """What the unit's work starts from; a judge looks at what it judges."""
@@ -232,6 +246,19 @@ class AgentWork:
             live = self._keeper.find(self._run_id, session.session_id)
             if live is not None:
                 await self._keeper.lose(live, "its result is not needed any more")
+
+
+async def _unless(event: asyncio.Event, work: Coroutine[Any, Any, None]) -> None:
+    """Do the work, but cut it off once the event is set."""
+    working, waiting = asyncio.ensure_future(work), asyncio.ensure_future(event.wait())
+    try:
+        await asyncio.wait({working, waiting}, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for task in (working, waiting):
+            task.cancel()
+        await asyncio.wait({working, waiting})
+    if not working.cancelled():
+        working.result()
 
 
 def _left_at(state: RunState, session: Session) -> str | None:

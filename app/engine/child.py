@@ -86,10 +86,14 @@ class Child:
         May be called twice, or late. A cancelled caller does not stop it. What was not read
         from the pipes by then is lost.
         """
-        if self._killing is None and not self._exited.done():
-            self._killing = self._own(self._end(grace))
+        self.begin_end(grace)
         await self._gone.wait()
         self._transport.close()
+
+    def begin_end(self, grace: float) -> None:
+        """See `kill`; returns at once."""
+        if self._killing is None and not self._exited.done():
+            self._killing = self._own(self._end(grace))
 
     async def vanish(self) -> None:
         """Until the process has ended and nothing of its tree is left. The watcher's part."""

@@ -30,6 +30,7 @@ _IN_A_TURN = (
     ev.SessionStuck,
     ev.SessionMoving,
     ev.ModelSwitched,
+    ev.RestartAsked,
 )
 
 

@@ -51,3 +51,13 @@ def lost_call(approval: Approval, why: str) -> list[ev.Payload]:
         gone = "its outcome is unknown; reading is simply done again"
         return [ev.ApprovalWithdrawn(approval_id=approval.approval_id, why=gone)]
     return [ev.ApprovalUncertain(approval_id=approval.approval_id, why=why)]
+
+
+def lost_calls(state: RunState, why: str, session_id: SessionId | None = None) -> list[ev.Payload]:
+    """The same for all permitted calls of a session, or of the whole run."""
+    return [
+        payload
+        for approval in state.approvals.values()
+        if approval.state is ApprovalState.PERMITTED and session_id in (None, approval.session_id)
+        for payload in lost_call(approval, why)
+    ]

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
 
-from app.domain.base import RunId
+from app.domain.base import RunId, SessionId
 from app.domain.errors import DriverError
 from app.domain.text import one_line
 
@@ -31,6 +31,7 @@ class Launch:
     stdin: Path | None = None
     limit: int = LINE_LIMIT  # bytes that a reader takes ahead
     recorded: bool = True  # in the journal; not for git, which is called all the time
+    session_id: SessionId | None = None  # whose child it is
 
 
 class ExitProtocol(SubprocessStreamProtocol):

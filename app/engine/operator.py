@@ -7,7 +7,7 @@ from collections.abc import Callable
 from app.domain import commands as cmd
 from app.domain import events as ev
 from app.domain.attention import waits_for_operator
-from app.domain.base import ApprovalId, QuestionId, ReviewId, RunId
+from app.domain.base import ApprovalId, QuestionId, ReviewId, RunId, SessionId
 from app.domain.errors import NotFound, Refused
 from app.domain.run import (
     Question,
@@ -17,7 +17,7 @@ from app.domain.run import (
     RunState,
     Verdict,
 )
-from app.domain.session import ChunkKind
+from app.domain.session import ChunkKind, Session
 from app.domain.task_state import TaskState
 from app.domain.text import one_line, printable
 from app.domain.workflow import Recipe
@@ -28,7 +28,7 @@ from app.engine.past_sessions import PastSessions
 from app.engine.rollouts import Rollouts
 from app.engine.run_control import RunControl
 from app.engine.runs import Runs
-from app.engine.sessions import SessionKeeper
+from app.engine.sessions import LiveSession, SessionKeeper
 
 
 class Operator:
@@ -71,6 +71,8 @@ class Operator:
                 return await self._remove_rule(command)
             case cmd.SteerSession():
                 return await self._steer(command)
+            case cmd.RestartSession():
+                return await self._restart(command)
             case cmd.StartRun() | cmd.CancelRun() | cmd.RetryRun() | cmd.PauseRun():
                 return await self._control.execute(command)
             case cmd.ResumeRun() | cmd.SkipStep() | cmd.ForkRun():
@@ -160,10 +162,7 @@ class Operator:
         return self._done(f"rule {command.rule_id} removed")
 
     async def _steer(self, command: cmd.SteerSession) -> cmd.Done:
-        live = self._keeper.find(command.run_id, command.session_id)
-        session = self._core.state(command.run_id).sessions.get(command.session_id)
-        if session is None:
-            raise NotFound(f"run {command.run_id} has no session {command.session_id}")
+        session, live = self._session(command.run_id, command.session_id)
         if live is None or not session.turn_open:
             raise Refused("its agent is not at work: there is nobody to hear it")
         live.transcript.say(ChunkKind.PROMPT, f"{command.by}: {command.text}")
@@ -172,3 +171,27 @@ class Operator:
             moving = ev.SessionMoving(session_id=command.session_id)
             await self._core.commit(command.run_id, moving)
         return self._done("said", command.run_id)
+
+    def _session(self, run_id: RunId, session_id: SessionId) -> tuple[Session, LiveSession | None]:
+        """A run's session, and its agent if that runs. Raises NotFound, OwnershipError."""
+        live = self._keeper.find(run_id, session_id)
+        session = self._core.state(run_id).sessions.get(session_id)
+        if session is None:
+            raise NotFound(f"run {run_id} has no session {session_id}")
+        return session, live
+
+    async def _restart(self, command: cmd.RestartSession) -> cmd.Done:
+        session, live = self._session(command.run_id, command.session_id)
+        if live is None:
+            raise Refused(
+                f"no agent runs for session {session.session_id} ({session.agent} on "
+                f"{session.step}): it is started when the run goes on there"
+            )
+        asked = ev.RestartAsked(
+            session_id=session.session_id, by=command.by, reason=printable(command.reason)
+        )
+        await self._core.commit(command.run_id, asked)
+        await self._keeper.restart(live)
+        self._wake(command.run_id)
+        who = f"{session.agent} on {session.step}"
+        return self._done(f"{who}: ended, and started anew where it stood", command.run_id)

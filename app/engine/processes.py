@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from app.agents.protocol import ProcessHost
-from app.domain.base import Clock, IdSource, ProcessId, RunId
+from app.domain.base import Clock, IdSource, ProcessId, RunId, SessionId
 from app.domain.errors import DriverError
 from app.domain.events import Payload, ProcessEnded, ProcessStarted
 from app.domain.session import Process
@@ -36,12 +36,14 @@ class _Host:
 
     registry: ProcessRegistry
     run_id: RunId | None
+    session_id: SessionId | None
 
     async def spawn(
         self, argv: Sequence[str], *, cwd: str, env: Mapping[str, str], purpose: str
     ) -> Child:
         """See `app.agents.protocol.ProcessHost`."""
-        return await self.registry.launch(Launch(argv, cwd, env, purpose, self.run_id))
+        launch = Launch(argv, cwd, env, purpose, self.run_id, session_id=self.session_id)
+        return await self.registry.launch(launch)
 
 
 class ProcessRegistry:
@@ -62,9 +64,9 @@ class ProcessRegistry:
         self._tasks: set[asyncio.Task[Any]] = set()
         self._closing = self._used = False
 
-    def host(self, run_id: RunId | None) -> ProcessHost:
-        """The way for a driver to start children that belong to a run."""
-        return _Host(self, run_id)
+    def host(self, run_id: RunId | None, session_id: SessionId | None = None) -> ProcessHost:
+        """The way for a driver to start children that belong to a run's session."""
+        return _Host(self, run_id, session_id)
 
     async def launch(self, launch: Launch) -> Child:
         """Start a child; it is in the journal when this returns. Raises DriverError.
@@ -124,6 +126,7 @@ class ProcessRegistry:
             started=child.started,
             purpose=child.launch.purpose,
             run_id=child.launch.run_id,
+            session_id=child.launch.session_id,
             epoch=self._epoch,
         )
 
@@ -196,6 +199,13 @@ class ProcessRegistry:
     async def kill_run(self, run_id: RunId) -> None:
         """End every child of a run."""
         await self._kill([c for c in self._children.values() if c.launch.run_id == run_id])
+
+    async def kill_session(self, session_id: SessionId, grace: float) -> None:
+        """End every child of one session, with `grace` seconds between asking and killing."""
+        children = [c for c in self._children.values() if c.launch.session_id == session_id]
+        for child in children:
+            child.begin_end(grace)  # at once: whoever else ends it now waits for this
+        await self._kill(children)
 
     async def _kill(self, children: Sequence[Child]) -> None:
         await asyncio.gather(*(child.kill() for child in children))

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from app.domain import events as ev
-from app.domain.approval import ApprovalState
 from app.domain.run import RunState
 from app.domain.session import SessionState
-from app.engine.fates import lost_call
+from app.engine.fates import lost_calls
 
 
 def recover(state: RunState) -> list[ev.Payload]:
@@ -15,11 +14,7 @@ def recover(state: RunState) -> list[ev.Payload]:
     Pending approvals stay as they are: they are shown again, and the resumed agent's same
     question is joined to them.
     """
-    found: list[ev.Payload] = []
-    for approval in state.approvals.values():
-        if approval.state is ApprovalState.PERMITTED:
-            why = "Longwatch stopped before the agent reported an outcome"
-            found.extend(lost_call(approval, why))
+    found = lost_calls(state, "Longwatch stopped before the agent reported an outcome")
     for session in state.sessions.values():
         if session.state not in (SessionState.CLOSED, SessionState.LOST):
             why = "Longwatch was restarted"

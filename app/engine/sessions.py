@@ -16,6 +16,7 @@ from app.domain.errors import (
     DriverError,
     LongwatchError,
     OwnershipError,
+    Refused,
     StoreError,
 )
 from app.domain.run import Run, RunState, Unit
@@ -24,6 +25,7 @@ from app.domain.shadow import agent_in_shadow
 from app.domain.workflow import AgentConfig
 from app.engine.core import Core
 from app.engine.environment import child_environment
+from app.engine.fates import lost_calls
 from app.engine.mcp_launch import mcp_launches
 from app.engine.past_sessions import PastSessions
 from app.engine.slots import Slot
@@ -37,6 +39,10 @@ _CONTINUITY = {
     "step's checkpointed input",
 }
 
+RESTARTED = "its agent was ended, to be started anew where it stood"
+_NO_OUTCOME = "its agent was ended before it reported an outcome"
+_RESTART_GRACE = 0.3  # seconds between SIGTERM and SIGKILL when a person wants it anew
+
 
 @dataclass(slots=True)
 class LiveSession:
@@ -48,6 +54,7 @@ class LiveSession:
     transcript: Transcript
     waiting: set[ApprovalId] = field(default_factory=set)  # approvals its agent waits for
     slot: Slot | None = None  # while a turn is under way
+    restart: asyncio.Event = field(default_factory=asyncio.Event)  # its agent is to start anew
 
 
 class SessionKeeper:
@@ -61,6 +68,7 @@ class SessionKeeper:
         self._drivers: dict[str, Driver] = {}  # those that were needed so far
         self._held: Counter[RunId] = Counter()  # agents of each run whose end is not recorded
         self._ending: set[asyncio.Task[None]] = set()  # agents that are being closed
+        self._leaving: dict[SessionId, asyncio.Event] = {}  # set when its agent is gone
 
     def find(self, run_id: RunId, session_id: SessionId) -> LiveSession | None:
         """The live session, None if its agent does not run. Raises OwnershipError."""
@@ -84,6 +92,7 @@ class SessionKeeper:
         state = self._core.state(run_id)
         session = state.session_of(unit.step, agent.name, unit.branch)
         if session is not None:
+            await self._gone(session.session_id)
             live = self._live.get(session.session_id)
             if live is not None:
                 return live
@@ -142,7 +151,7 @@ class SessionKeeper:
             agent=agent,
             workspace=session.workspace,
             env=child_environment(agent.env, named=variables),
-            processes=self._core.processes.host(run.run_id),
+            processes=self._core.processes.host(run.run_id, session.session_id),
             folder=str(self._core.paths.sessions / session.session_id),
             hidden=(str(self._core.paths.root), *filter(None, [recipe.env_file])),
             clean=self._clean,
@@ -210,14 +219,38 @@ class SessionKeeper:
     async def lose(self, live: LiveSession, why: str) -> None:
         """Its agent is gone or given up; the session itself stays and can be resumed."""
         was_held = self._live.pop(live.session_id, None) is not None
+        gone = self._leaving.setdefault(live.session_id, asyncio.Event())
         live.waiting.clear()
         live.transcript.say(ChunkKind.NOTICE, why)
         try:
             await self._end(live.agent)
         finally:
-            self._core.note(live.run_id, ev.SessionLost(session_id=live.session_id, why=why))
+            lost = lost_calls(self._core.state(live.run_id), _NO_OUTCOME, live.session_id)
+            gone_event = ev.SessionLost(session_id=live.session_id, why=why)
+            self._core.note(live.run_id, *lost, gone_event)
             if was_held:
                 self._let_go(live.run_id)
+            self._leaving.pop(live.session_id, None)
+            gone.set()
+
+    async def _gone(self, session_id: SessionId) -> None:
+        """Wait until an agent that is being ended is gone: a session never has two."""
+        while (leaving := self._leaving.get(session_id)) is not None:
+            await leaving.wait()
+
+    async def restart(self, live: LiveSession) -> None:
+        """End a session's agent and all its processes at once; who prompts it starts it anew.
+
+        Returns when nothing of it is left. Raises Refused when that is under way already.
+        """
+        if live.restart.is_set() or self._live.get(live.session_id) is not live:
+            raise Refused("its agent is being ended already")
+        leaving = self._leaving[live.session_id] = asyncio.Event()
+        live.restart.set()
+        await self._core.processes.kill_session(live.session_id, _RESTART_GRACE)
+        if live.slot is None:  # nobody is there who would do it
+            await self.lose(live, RESTARTED)
+        await leaving.wait()
 
     def _let_go(self, run_id: RunId) -> None:
         self._held[run_id] -= 1

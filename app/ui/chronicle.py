@@ -60,6 +60,8 @@ def describe(payload: ev.Payload) -> tuple[str, str]:
             return name, why
         case ev.ModelSwitched(model=model, why=why):
             return name, _with(model, why)
+        case ev.RestartAsked(by=by, reason=reason):
+            return name, _with(f"by {by}", reason)
         case ev.AttemptStarted(attempt=attempt):
             return name, f"{attempt.unit} {attempt.attempt}, {attempt.cause}"
         case ev.TurnEnded():

@@ -9,6 +9,7 @@ from app.domain.commands import (
     CancelRun,
     FinishInShadow,
     PauseRun,
+    RestartSession,
     ResumeRun,
     RetryRun,
     StartRun,
@@ -18,9 +19,17 @@ from app.domain.request import Request
 from app.domain.run import RunState
 from app.domain.task_state import TaskState
 from app.domain.text import one_line
+from app.ui.page import lines
 from app.ui.rows import is_paused
 from app.ui.screens.base import RoomScreen
 
+_RESTART = (
+    "Its agent and all its processes are killed at once, and the agent is prompted again where "
+    "it stood: the conversation is resumed if the agent can do that.",
+    "A question of it that waits for you stays. A call of it that was allowed and is under way "
+    "is put to you first: nobody knows whether it was carried out.",
+    "Everything else of the run goes on meanwhile.",
+)
 if TYPE_CHECKING:
     _Base = RoomScreen
 else:
@@ -39,6 +48,10 @@ class RunDeeds(_Base):
     def session_to_steer(self) -> SessionId | None:
         raise NotImplementedError
 
+    def session_to_restart(self) -> SessionId | None:
+        """The session at work that the keys are about."""
+        return self.session_to_steer()
+
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Keys that do not apply to the selected run are not shown and do nothing."""
         state = self.selected if self.is_mounted else None
@@ -56,6 +69,8 @@ class RunDeeds(_Base):
                 return state is not None and state.frozen
             case "cancel":
                 return state is not None and not state.run.state.terminal
+            case "restart":
+                return state is not None and self.session_to_restart() is not None
             case "say":
                 return state is not None and self.session_to_steer() is not None
         return True
@@ -87,6 +102,23 @@ class RunDeeds(_Base):
 
         title = f"Say to {session.agent}, at work on {session.step}:"
         self.app.push_screen(AskText(title, KEEPS, say, draft=f"say-{session_id}"))
+
+    def action_restart(self) -> None:
+        from app.ui.widgets.confirm import AskSure
+
+        state, session_id = self.selected, self.session_to_restart()
+        if state is None or session_id is None:
+            return
+        session = state.sessions[session_id]
+        command = RestartSession(run_id=state.run.run_id, session_id=session_id, by=self.me)
+        title = f"End {session.agent}, at work on {session.step}, and start it anew?"
+        rows = [line for text in _RESTART for line in lines(text)]
+
+        def sure(answer: bool | None) -> None:
+            if answer:
+                self.run_worker(self.send(command), group="restart")
+
+        self.app.push_screen(AskSure(title, rows, yes="ends it and starts it anew"), sure)
 
     def action_cancel(self) -> None:
         from app.ui.screens.dialogs import AskText

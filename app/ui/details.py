@@ -75,7 +75,7 @@ def _stuck(state: RunState, attempt: Attempt) -> Iterator[Row]:
     session = state.sessions.get(attempt.session_id) if attempt.session_id else None
     if session is not None and session.stuck is not None and attempt.state is AttemptState.OPEN:
         yield from lines(f"seems stuck: {session.stuck.why}", tone="need")
-        keys = "s says something to it · u, and u again, starts its agent anew · x cancels the run"
+        keys = "s says something to it · K starts its agent anew · x cancels the run"
         yield row((keys, "need"))
         yield BLANK
 

@@ -31,6 +31,7 @@ RUN_KEYS: list[BindingType] = [
     Binding("u", "pause", "Pause", id="run.pause"),
     Binding("u", "resume", "Go on", id="run.resume"),
     Binding("u", "finish", "Finish in shadow", id="run.finish"),
+    Binding("K", "restart", "Start its agent anew", id="run.restart", show=False),
     Binding("F", "fork", "Fork", id="run.fork", show=False),
     Binding("b", "parent", "Its parent", id="run.parent"),
     Binding("x", "cancel", "Cancel", id="run.cancel"),

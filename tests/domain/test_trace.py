@@ -332,6 +332,7 @@ def test_every_kind_of_event_is_either_told_or_named_as_left_out() -> None:
         ev.SessionStuck(session_id=SESSION, kind=StuckKind.QUIET, why="no word"),
         ev.SessionMoving(session_id=SESSION),
         ev.ModelSwitched(session_id=SESSION, before="a/b", model="c/d", why="away"),
+        ev.RestartAsked(session_id=SESSION, by=ADA),
         ev.ReviewEscalated(review_id=review, why="unreadable"),
         ev.Snoozed(item="review", item_id=review, until=START, by=ADA),
         *_flow(),

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from app.domain.base import RunId
+from app.domain.base import RunId, SessionId
 from app.domain.errors import DriverError
 from app.domain.session import Process
 from app.engine import gate_schema_worker
@@ -72,6 +72,9 @@ class SimProcesses(ProcessRegistry):
 
     async def kill_run(self, run_id: RunId) -> None:
         """Whoever waits for a pretended child is cancelled itself."""
+
+    async def kill_session(self, session_id: SessionId, grace: float) -> None:
+        """Likewise."""
 
     async def close(self) -> None:
         self._closing = True

@@ -54,6 +54,7 @@ class WatchScreen(RunDeeds, RoomScreen):
         Binding("u", "pause", "Pause", id="watch.pause", show=False),
         Binding("u", "resume", "Go on", id="watch.resume"),
         Binding("u", "finish", "Finish in shadow", id="watch.finish"),
+        Binding("K", "restart", "Start its agent anew", id="watch.restart", show=False),
         Binding("g", "follow", "Go to what is most urgent", id="watch.go", show=False),
         Binding("k,up", "move(-1)", "Run above", id="watch.up", show=False),
         Binding("j,down", "move(1)", "Run below", id="watch.down", show=False),
