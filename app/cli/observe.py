@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import click
 
 from app.cli.options import chosen_store, json_option, store_option
@@ -9,13 +11,14 @@ from app.cli.output import emit, say, table
 from app.cli.prefix import find_run
 from app.cli.reach import AnyClient, ask
 from app.domain.base import RunId
+from app.domain.day_budget import DayBudget
 from app.domain.errors import NotFound, Refused
 from app.domain.metrics import MEANINGS, prometheus
 from app.domain.reducer import reduce
 from app.domain.run import Run, RunState
 from app.domain.session import Usage
 from app.domain.trace import TraceEntry, entry_of
-from app.domain.usage import MAX_DAYS, money, total
+from app.domain.usage import MAX_DAYS, UsageOfDay, money, total
 
 _PAGE = 1000
 _TRACE_KIND = "tr-"
@@ -136,16 +139,32 @@ def metrics_command(as_prometheus: bool, as_json: bool) -> None:
 @json_option
 @store_option
 def usage_command(days: int, as_json: bool) -> None:
-    """Print tokens and known costs of the last days, by day and agent, over all runs."""
-    found = ask(chosen_store(), lambda c: c.usage(days))
+    """Print tokens and known costs of the last days, by day and agent, over all runs; before them
+    what is left of today's budgets."""
+
+    async def work(client: AnyClient) -> tuple[Sequence[UsageOfDay], Sequence[DayBudget]]:
+        return await client.usage(days), (await client.status()).budgets
+
+    found, budgets = ask(chosen_store(), work)
     if as_json:
         return emit(found)
+    _print_budgets(budgets)
     if not found:
         when = "today" if days == 1 else f"in the last {days} days"
         return say(f"no agent has told what it used {when}")
     rows = [(str(one.day), one.agent, str(one.runs), *_spent(one.usage)) for one in found]
     rows.append(("in all", "", "", *_spent(total(one.usage for one in found))))
     return table(("day", "agent", "runs", "tokens", "input", "output", "cached", "cost"), rows)
+
+
+def _print_budgets(budgets: Sequence[DayBudget]) -> None:
+    """What is left today, before the table of what was used."""
+    for budget in budgets:
+        where = f" {budget.project}" if budget.project else ""
+        granted = ", with what was granted" if budget.granted else ""
+        say(f"budget {budget.account}{where}: {budget.words()}{granted}")
+    if budgets:
+        say()
 
 
 def _spent(used: Usage) -> tuple[str, ...]:

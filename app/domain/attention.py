@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Sequence
 from datetime import datetime
 from enum import StrEnum
 
@@ -35,6 +37,7 @@ class AttentionItem(Model):
     risk: Risk | None = None
     since: datetime
     snoozed: bool = False
+    group: str = ""  # items of several runs with the same one are one thing for a person
 
 
 def waits_for_operator(state: RunState, review_id: str) -> bool:
@@ -142,7 +145,24 @@ def _blocked(run: Run, title: str) -> AttentionItem:
         item_id=run.run_id,
         title=title,
         since=run.updated_at,
+        group=run.blocked.budget if run.blocked else "",
     )
+
+
+def one_of_each_group(items: Sequence[AttentionItem]) -> list[AttentionItem]:
+    """Of items with one cause, such as a budget of the day, the first, which says how many."""
+    counts = Counter(item.group for item in items if item.group)
+    found, seen = list[AttentionItem](), set[str]()
+    for item in items:
+        if item.group and item.group in seen:
+            continue
+        seen.add(item.group)
+        others = counts[item.group] - 1
+        if item.group and others:
+            more = f"{others + 1} runs stand still: {item.title}"
+            item = item.model_copy(update={"title": more})
+        found.append(item)
+    return found
 
 
 def rollout_attention(rollout: Rollout) -> list[AttentionItem]:

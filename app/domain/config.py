@@ -10,6 +10,7 @@ from pydantic import BeforeValidator, Field
 
 from app.domain.approval import Action, ApprovalRule, RuleMatch
 from app.domain.base import Model
+from app.domain.day_budget import Budget
 from app.domain.gate import Name, Seconds, Text
 from app.domain.mcp import McpServer, server_of, server_problems
 from app.domain.named import address_problem, inside_problem, variable_problem
@@ -117,6 +118,7 @@ class Config(Model):
     route: tuple[RouteRule, ...] = ()
     rollout: tuple[RolloutEntry, ...] = ()
     approval: ApprovalSection = ApprovalSection()
+    budget: Budget = Budget()
 
     @property
     def agent_names(self) -> tuple[str, ...]:

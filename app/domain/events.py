@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from datetime import datetime
+from datetime import date, datetime
 from typing import Annotated, Literal, get_args
 
 from pydantic import ConfigDict, Field, TypeAdapter
@@ -102,6 +102,18 @@ class RuleAdded(Model):
 class RuleRemoved(Model):
     type: Literal["rule_removed"] = "rule_removed"
     rule_id: RuleId
+    by: Actor
+
+
+class BudgetGranted(Model):
+    """A person lets an account use `total` in this day instead of what is configured."""
+
+    type: Literal["budget_granted"] = "budget_granted"
+    day: date
+    project: str = ""
+    agent: str = ""
+    unit: Literal["tokens", "usd"]
+    total: float
     by: Actor
 
 
@@ -506,6 +518,7 @@ Payload = Annotated[
     | RecipeRecorded
     | RuleAdded
     | RuleRemoved
+    | BudgetGranted
     | ProcessStarted
     | ProcessEnded
     | RunCreated

@@ -9,6 +9,7 @@ from pydantic import Field
 
 from app.domain.approval import StoredRule
 from app.domain.base import Model
+from app.domain.day_budget import DayBudget
 from app.domain.events import Event
 from app.domain.rollout import Rollout
 from app.domain.run import RunState
@@ -27,6 +28,7 @@ class Status(Model):
     started_at: datetime
     seq: int
     problem: str = ""
+    budgets: tuple[DayBudget, ...] = ()  # per day, as they stand
 
 
 class Snapshot(Model):

@@ -27,7 +27,7 @@ from app.domain.run import Run, RunState
 from app.domain.task_state import TaskState
 
 # A run that stands still for one of these has not failed: a person made it wait.
-_WAITS = ("paused", "frozen", "input", "budget")
+_WAITS = ("paused", "frozen", "input", "budget", "day_budget")
 
 
 def rollout_after(

@@ -96,6 +96,7 @@ class Blocked(Model):
         "interrupted",
         "timeout",
         "budget",
+        "day_budget",
         "input",
         "merge",
         "child",
@@ -105,6 +106,8 @@ class Blocked(Model):
     message: str
     step: str = ""
     branch: str = ""
+    until: datetime | None = None  # when it goes on by itself
+    budget: str = ""  # which budget of the day it is about
 
 
 class Cause(StrEnum):

@@ -62,6 +62,7 @@ NOT_TRACED = (
     ev.RecipeRecorded,
     ev.RuleAdded,
     ev.RuleRemoved,
+    ev.BudgetGranted,
     ev.ProcessStarted,
     ev.ProcessEnded,
     ev.ItemFinished,

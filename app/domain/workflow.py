@@ -10,6 +10,7 @@ from pydantic import AliasChoices, Field
 
 from app.domain.approval import ApprovalRule, RuleMatch
 from app.domain.base import Model
+from app.domain.day_budget import Budget
 from app.domain.gate import Name, Seconds, Text
 from app.domain.mcp import McpServer
 from app.domain.providers import Api
@@ -89,6 +90,8 @@ class AgentConfig(Model):
     max_parallel: int = Field(default=0, ge=0, le=1000)  # sessions at work; 0: no limit
     quiet_seconds: Seconds = 900  # without a word from it at work, a person is told
     repeat_limit: int = Field(default=10, ge=2, le=10_000)  # the same for equal calls in a row
+    max_tokens_per_day: int | None = Field(default=None, ge=1)  # of its sessions together
+    max_cost_usd_per_day: float | None = Field(default=None, gt=0, allow_inf_nan=False)
     instructions: str = ""  # standing instructions, put before each session's first prompt
     # Text files of the project whose content is put after `instructions` when it is loaded.
     instructions_files: tuple[Text, ...] = ()
@@ -104,6 +107,7 @@ class Recipe(Model):
     never: tuple[RuleMatch, ...] = ()  # calls that nobody can allow
     deadline_seconds: float | None = None  # after which an unanswered approval times out
     mcp: tuple[McpServer, ...] = ()  # those that its agents have
+    budget: Budget = Budget()  # per day, of all agents of the project together
     parts: tuple[Workflow, ...] = ()  # the workflows that its steps start, and theirs
     env_file: str = ""  # absolute; the private file with variables that agents and calls name
 

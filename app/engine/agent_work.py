@@ -11,7 +11,6 @@ from app.domain import directives as do
 from app.domain import events as ev
 from app.domain.approval import ApprovalState
 from app.domain.base import RunId
-from app.domain.decide import decide
 from app.domain.errors import LongwatchError, StoreError
 from app.domain.flow import owner
 from app.domain.overtaken import Overtaken
@@ -92,7 +91,7 @@ class AgentWork:
             restarted = live.restart.is_set()
             if restarted and self._keeper.find(self._run_id, live.session_id) is live:
                 await self._keeper.lose(live, RESTARTED)
-        return restarted and directive in decide(self._recipe, self._state())
+        return restarted and directive in self._core.next_steps(self._run_id)
 
     async def _base(self, unit: Unit) -> str | None:
         """What the unit's work starts from; a judge looks at what it judges."""

@@ -9,7 +9,6 @@ from app.domain import directives as do
 from app.domain import events as ev
 from app.domain.approval import Actor, ActorKind
 from app.domain.base import RunId
-from app.domain.decide import decide
 from app.domain.errors import LongwatchError, StoreError
 from app.domain.overtaken import Overtaken
 from app.domain.run import Attempt, Blocked, Failure, FailureKind, StepState, Unit
@@ -214,7 +213,7 @@ class Carrier:
     def _check_wanted(self, directive: do.OfUnit, seq: int) -> None:
         """Raises Overtaken when the run has moved since event `seq` and wants something else."""
         state = self.core.state(self._run_id)
-        if state.seq != seq and directive not in decide(self.core.recipe(self._run_id), state):
+        if state.seq != seq and directive not in self.core.next_steps(self._run_id):
             raise Overtaken(f"run {self._run_id}: {directive.unit} is decided otherwise by now")
 
     async def abandon(self, unit: Unit) -> None:

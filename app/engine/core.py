@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from app.agents.protocol import Driver
 from app.domain import events as ev
 from app.domain.base import Clock, IdSource, RunId
+from app.domain.decide import decide
+from app.domain.directives import Directive
 from app.domain.errors import NotFound
 from app.domain.events import Payload
 from app.domain.overtaken import check_current
@@ -20,6 +22,8 @@ from app.engine.processes import ProcessRegistry
 from app.engine.workspaces import Workspaces
 from app.store.journal import Draft, Journal
 from app.store.paths import StorePaths
+
+Directives = tuple[Directive, ...]
 
 # What happens while a directive is carried out: it changes nothing of what is to be done next.
 _IN_A_TURN = (
@@ -48,6 +52,8 @@ class Core:
     workspaces: Workspaces
     http: HttpCaller = field(default_factory=HttpCaller)
     variables: Variables = field(default_factory=Variables)
+    on_usage: Callable[[RunState, ev.UsageUpdated], None] = lambda state, told: None
+    limit: Callable[[RunState, Directives], Directives] = lambda state, found: found
     _changed: dict[RunId, Changed] = field(default_factory=dict)
 
     def state(self, run_id: RunId) -> RunState:
@@ -59,6 +65,11 @@ class Core:
 
     def recipe(self, run_id: RunId) -> Recipe:
         return self.journal.projection.recipes[self.state(run_id).run.recipe]
+
+    def next_steps(self, run_id: RunId) -> Directives:
+        """What the run does next, within the budgets of the day. Raises ConfigError."""
+        state = self.state(run_id)
+        return self.limit(state, decide(self.recipe(run_id), state))
 
     def note(self, run_id: RunId, *payloads: Payload) -> None:
         """Apply facts to a run at once. No effect may follow from them but by a `commit`, with
@@ -84,6 +95,9 @@ class Core:
     def _drafts(self, run_id: RunId, payloads: tuple[Payload, ...]) -> list[Draft]:
         state = self.state(run_id)
         check_current(state, payloads)
+        for payload in payloads:
+            if isinstance(payload, ev.UsageUpdated):
+                self.on_usage(state, payload)
         return [Draft(payload, run=state) for payload in payloads]
 
     def _moved(self, run_id: RunId, payloads: tuple[Payload, ...]) -> None:

@@ -22,6 +22,7 @@ from app.domain.task_state import TaskState
 from app.domain.text import one_line, printable
 from app.domain.workflow import Recipe
 from app.engine.core import Core
+from app.engine.day_budgets import DayBudgets
 from app.engine.deciding import Decider
 from app.engine.editing import CallEditor
 from app.engine.past_sessions import PastSessions
@@ -42,6 +43,7 @@ class Operator:
         editor: CallEditor,
         runs: Runs,
         rollouts: Rollouts,
+        budgets: DayBudgets,
         learn: Callable[[Recipe], None],
         past: PastSessions,
     ) -> None:
@@ -50,7 +52,7 @@ class Operator:
         self._decider, self._editor = decider, editor
         self._wake = runs.wake
         self._rollouts = rollouts
-        self._control = RunControl(core, runs, rollouts, learn, past)
+        self._control = RunControl(core, runs, rollouts, budgets, learn, past)
 
     async def execute(self, command: cmd.Command) -> cmd.Done:
         """Raises Refused or NotFound with one sentence; then nothing has changed."""

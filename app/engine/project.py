@@ -54,6 +54,7 @@ class Project:
             never=tuple(entry.match for entry in self.config.approval.never),
             deadline_seconds=self.config.approval.deadline_seconds,
             mcp=tuple(s for s in self.config.mcp if any(s.name in a.mcp for a in agents)),
+            budget=self.config.budget,
             parts=parts,
             env_file=self.config.env_file,
         )

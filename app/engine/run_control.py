@@ -18,6 +18,7 @@ from app.domain.text import printable
 from app.domain.workflow import Recipe
 from app.engine.admission import admit, admit_fork, admit_request
 from app.engine.core import Core
+from app.engine.day_budgets import DayBudgets, held_for_today
 from app.engine.past_sessions import PastSessions
 from app.engine.project import Project, load_project
 from app.engine.rollouts import Rollouts
@@ -33,6 +34,7 @@ class RunControl:
         core: Core,
         runs: Runs,
         rollouts: Rollouts,
+        budgets: DayBudgets,
         learn: Callable[[Recipe], None],
         past: PastSessions,
     ) -> None:
@@ -40,6 +42,7 @@ class RunControl:
         self._past = past
         self._runs = runs
         self._rollouts = rollouts
+        self._budgets = budgets
         self._learn = learn
 
     async def execute(self, command: cmd.Command) -> cmd.Done:
@@ -144,6 +147,8 @@ class RunControl:
 
     async def _retry(self, command: cmd.RetryRun) -> cmd.Done:
         state = self._core.state(command.run_id)
+        if held_for_today(state):
+            return await self._lift(state, command.by)
         run, held = state.run, _held(state, command.step, command.branch)
         soon = any(a.retry_in is not None for a in state.attempts.values())
         at_limit = [r for r in state.reviews.values() if r.at_limit and _is_open(state, r.state)]
@@ -167,6 +172,12 @@ class RunControl:
         await self._core.commit(run.run_id, again, *payloads)
         self._runs.wake(run.run_id)
         return self._done(f"run {run.run_id} goes on", run.run_id)
+
+    async def _lift(self, state: RunState, by: Actor) -> cmd.Done:
+        count = await self._budgets.lift(state, by)
+        others = f", and {count - 1} more that stood still for it" if count > 1 else ""
+        run_id = state.run.run_id
+        return self._done(f"today's budget was granted anew: run {run_id} goes on{others}", run_id)
 
     async def _skip(self, command: cmd.SkipStep) -> cmd.Done:
         state = self._core.state(command.run_id)

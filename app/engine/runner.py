@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 from app.domain import directives as do
 from app.domain.base import RunId
-from app.domain.decide import decide
 from app.domain.errors import LongwatchError, StoreError
 from app.domain.overtaken import Overtaken
 from app.domain.run import AttemptState, Blocked, RunState, Unit
@@ -117,7 +116,7 @@ class Runner:
 
     def _decide(self, state: RunState) -> tuple[do.Directive, ...]:
         try:
-            return decide(self._core.recipe(self._run_id), state)
+            return self._core.next_steps(self._run_id)
         except LongwatchError as error:
             blocked = Blocked(kind="input", message=str(error), step=state.run.current_step)
             return (do.Stop(TaskState.BLOCKED, blocked),)

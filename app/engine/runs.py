@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Awaitable, Callable
 
 from app.domain import events as ev
 from app.domain.base import RunId
@@ -42,6 +43,7 @@ class Runs:
         self._shadow_slots = Slots(max(1, slots.limit // 4))
         self.children = Children(core)
         self.children.wake = self.wake
+        self.before: Callable[[RunId], Awaitable[None]] | None = None  # a loop's first step
         self._tasks: dict[RunId, asyncio.Task[None]] = {}
         self.active = active
         core.journal.projection.in_use = self._in_use
@@ -64,6 +66,8 @@ class Runs:
         if before is not None:
             await asyncio.wait([before])
         try:
+            if self.before is not None:
+                await self.before(run_id)
             await Runner(self._carrier(run_id), run_id).run()
             await self._leave(run_id)
         except StoreError as error:

@@ -293,7 +293,8 @@ def _side(state: RunState) -> _Side | None:
         return None
     if why := waits_for_a_person(state):
         return _Side(None, why=f"it would have asked a person: {why}", asked=True)
-    if run.state is TaskState.BLOCKED and not (run.blocked and run.blocked.kind == "paused"):
+    waits = run.blocked is not None and run.blocked.kind in ("paused", "day_budget")
+    if run.state is TaskState.BLOCKED and not waits:
         return _Side(None, why=run.reason)
     return None
 

@@ -15,6 +15,7 @@ from app.domain.approval import Actor, Approval, StoredRule
 from app.domain.attention import waits_for_operator
 from app.domain.base import Clock, IdSource, RolloutId, RunId, SessionId
 from app.domain.commands import Command, Done
+from app.domain.day_budget import Limit
 from app.domain.errors import NotFound, OwnershipError, Refused
 from app.domain.events import Event
 from app.domain.feed import FeedItem, Snapshot, Status, VerifyReport
@@ -29,6 +30,7 @@ from app.domain.workflow import Recipe
 from app.engine.approvals import ApprovalDesk
 from app.engine.broadcast import Broadcast
 from app.engine.core import Core
+from app.engine.day_budgets import DayBudgets, limits_of_the_store
 from app.engine.deadlines import Deadlines
 from app.engine.deciding import Decider
 from app.engine.drivers import Drivers
@@ -64,7 +66,15 @@ _FINISHED_SHOWN = 50  # runs that are over, when they have to be read from the d
 class Supervisor(ReadsPast):
     """The one process that writes to a store. Same methods as `app.link.client.Client`."""
 
-    def __init__(self, core: Core, lock: StoreLock, *, run: bool, max_parallel: int) -> None:
+    def __init__(
+        self,
+        core: Core,
+        lock: StoreLock,
+        *,
+        run: bool,
+        max_parallel: int,
+        day_limits: Sequence[Limit] = (),
+    ) -> None:
         self._core = core
         self._lock = lock
         self._journal = core.journal
@@ -81,6 +91,9 @@ class Supervisor(ReadsPast):
         decider = Decider(core, self._keeper, self._desk, self._runs.wake)
         self._deadlines = Deadlines(core, decider)
         editor = CallEditor(core, decider, self._desk)
+        self._budgets = DayBudgets(core, day_limits)
+        self._budgets.wake = self._runs.wake
+        self._runs.before = self._budgets.ready
         self._operator = Operator(
             core,
             self._keeper,
@@ -88,6 +101,7 @@ class Supervisor(ReadsPast):
             editor,
             self._runs,
             self._rollouts,
+            self._budgets,
             redaction.learn,
             self._past,
         )
@@ -115,6 +129,7 @@ class Supervisor(ReadsPast):
         which can be a ConfigError).
         """
         limit = limit_of_the_store() if max_parallel is None else max_parallel
+        day_limits = limits_of_the_store()
         paths = StorePaths(store)
         lock = StoreLock(paths.lock)
         await asyncio.to_thread(lock.acquire)
@@ -126,7 +141,7 @@ class Supervisor(ReadsPast):
             raise
         drivers = Drivers() if drivers is None else drivers
         core = _core(journal, paths, clock, ids, drivers, machine)
-        supervisor = cls(core, lock, run=run, max_parallel=limit)
+        supervisor = cls(core, lock, run=run, max_parallel=limit, day_limits=day_limits)
         try:
             if run:
                 await supervisor._begin()
@@ -138,7 +153,8 @@ class Supervisor(ReadsPast):
     async def _begin(self) -> None:
         core, journal = self._core, self._journal
         journal.listen(self._broadcast.publish)
-        journal.on_problem(lambda _text: self._broadcast.status(self._status()))
+        journal.on_problem(lambda _text: self._tell_status())
+        self._budgets.changed = self._tell_status
         left_over = list(journal.projection.processes.values())
         await core.record(
             ev.SupervisorStarted(
@@ -159,6 +175,10 @@ class Supervisor(ReadsPast):
         await self._rollouts.recover()
         self._watch.start()
         self._deadlines.start()
+        await self._budgets.start()
+
+    def _tell_status(self) -> None:
+        self._broadcast.status(self._status())
 
     def _status(self) -> Status:
         return Status(
@@ -171,6 +191,7 @@ class Supervisor(ReadsPast):
             started_at=self._started_at,
             seq=self._journal.committed_seq,
             problem=self._journal.problem,
+            budgets=self._budgets.standing(),
         )
 
     async def execute(self, command: Command) -> Done:
@@ -218,6 +239,7 @@ class Supervisor(ReadsPast):
                 return seq, states, rules, list(found.rollouts.values())
 
     async def status(self) -> Status:
+        await self._budgets.ready()
         return self._status()
 
     async def runs(self, limit: int = 200, trace: str = "") -> Sequence[Run]:
@@ -358,6 +380,7 @@ class Supervisor(ReadsPast):
         try:
             await self._deadlines.close()
             await self._watch.close()
+            await self._budgets.close()
             await self._rollouts.close()
             await self._runs.close()
             await self._keeper.close()

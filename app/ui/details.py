@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 
 from app.domain.attention import attention
+from app.domain.day_budget import DayBudget
 from app.domain.run import Attempt, AttemptState, GateResult, QuestionState, RunState
 from app.domain.text import one_line
 from app.ui.artefacts import round_rows, text_rows
@@ -152,6 +153,13 @@ def _whole(state: RunState, now: datetime) -> list[Row]:
         where = f"{session.step}/{session.branch}" if session.branch else session.step
         found += fact(where[:11], f"{words}{branch}")
     return found
+
+
+def budget_rows(budgets: Sequence[DayBudget]) -> list[Row]:
+    """What is left of budgets per day."""
+    return [
+        line for budget in budgets for line in fact("budget", f"{budget.words()}, {budget.account}")
+    ]
 
 
 def gate_rows(state: RunState, item_id: str) -> list[Row]:

@@ -6,7 +6,13 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from app.domain.approval import StoredRule
-from app.domain.attention import AttentionItem, AttentionKind, attention, rollout_attention
+from app.domain.attention import (
+    AttentionItem,
+    AttentionKind,
+    attention,
+    one_of_each_group,
+    rollout_attention,
+)
 from app.domain.base import RolloutId, RuleId, RunId, SessionId
 from app.domain.events import Event, RuleAdded, RuleRemoved
 from app.domain.feed import Committed, Ended, FeedItem, Snapshot, Status, StatusChanged, Streamed
@@ -126,7 +132,7 @@ class View:
         """What waits for a person over all runs, most urgent first, snoozed last."""
         found = [item for state in self.runs.values() for item in self.needs(state, now)]
         found += [item for r in self.rollouts.values() for item in rollout_attention(r)]
-        return sorted(found, key=_urgency)
+        return one_of_each_group(sorted(found, key=_urgency))
 
     def needs(self, state: RunState, now: datetime) -> list[AttentionItem]:
         """What of one run waits for a person; thought about again only when it has changed."""

@@ -14,13 +14,14 @@ from textual.widgets import Footer, Static
 
 from app.domain.attention import attention
 from app.domain.base import RunId, SessionId
+from app.domain.day_budget import of_project
 from app.domain.errors import LongwatchError
 from app.domain.events import Event
 from app.domain.run import RunState
 from app.domain.session import Chunk, Session
 from app.domain.text import one_line
 from app.ui.chronicle import event_rows, history
-from app.ui.details import gate_rows, output_rows
+from app.ui.details import budget_rows, gate_rows, output_rows
 from app.ui.diffrows import diff_rows
 from app.ui.page import Memo, Row, row
 from app.ui.part_deeds import PartDeeds
@@ -195,7 +196,9 @@ class RunScreen(WalksHistory, PartDeeds, RoomScreen):
             changing = (changing, self.past.at if self.past else None)
         online, session = self.client is not None, self._session()
         stuck = session.stuck if session is not None else None
-        return (tab, item, attempt, review_of(state, item), changing, online, stuck)
+        status = self.view.status if item == WHOLE else None
+        budgets = status.budgets if status is not None else ()
+        return (tab, item, attempt, review_of(state, item), changing, online, stuck, budgets)
 
     def _rows(self, state: RunState, item: str) -> list[Row]:
         match self._tab:
@@ -209,7 +212,14 @@ class RunScreen(WalksHistory, PartDeeds, RoomScreen):
                 rows = event_rows(self.until_now(self._reading.events), *about)
                 nothing = "reading…" if self._reading.busy else "nothing yet"
                 return rows or [row((nothing, "quiet"))]
-        return output_rows(state, item, self.now())
+        return [*output_rows(state, item, self.now()), *self._budgets(state, item)]
+
+    def _budgets(self, state: RunState, item: str) -> list[Row]:
+        """Under the whole run: what is left of the day's budgets that it counts to."""
+        status = self.view.status
+        if item != WHOLE or status is None:
+            return []
+        return budget_rows(of_project(status.budgets, state.run.project))
 
     def _diff_rows(self, state: RunState, item: str) -> list[Row]:
         attempt = attempt_of(state, item)

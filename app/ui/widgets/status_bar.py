@@ -58,7 +58,8 @@ def summary(view: View, need: int) -> str:
     """Counts in words, what needs a person first; nothing that is zero."""
     if view.status is None:
         return "connecting…"
-    from app.ui.rows import is_paused  # the first frame is drawn without the domain's models
+    from app.domain.day_budget import tightest  # the first frame is drawn without these models
+    from app.ui.rows import is_paused
 
     paused = sum(is_paused(state) for state in view.runs.values())
     states = Counter(state.run.state for state in view.runs.values())
@@ -72,7 +73,9 @@ def summary(view: View, need: int) -> str:
         (states[TaskState.FAILED], "failed"),
         (states[TaskState.DONE], "done"),
     ]
-    return " · ".join(f"{number} {word}" for number, word in parts if number) or "no runs"
+    counts = " · ".join(f"{number} {word}" for number, word in parts if number) or "no runs"
+    left = tightest(view.status.budgets)
+    return f"{counts} · {left}" if left else counts
 
 
 def place_of(view: View) -> str:

@@ -1,0 +1,107 @@
+"""What was used and granted since a moment: read from the journal's end, history is not touched."""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+
+from app.domain.day_budget import growth
+from app.domain.errors import StoreError
+from app.domain.events import PAYLOAD, BudgetGranted, UsageUpdated
+from app.domain.session import Usage
+from app.domain.usage import total
+from app.store.paths import StorePaths
+from app.store.schema import open_for_reading
+
+_TOLD = """
+SELECT run_id, body FROM journal
+WHERE seq >= ? AND seq <= ? AND type = 'usage_updated' ORDER BY seq
+"""
+_GRANTED = """
+SELECT body FROM journal WHERE seq >= ? AND seq <= ? AND type = 'budget_granted' ORDER BY seq
+"""
+_BEFORE = """
+SELECT body FROM journal
+WHERE run_id = ? AND seq < ? AND type = 'usage_updated'
+  AND json_extract(body, '$.session_id') = ? ORDER BY seq DESC LIMIT 1
+"""
+_AGENT = """
+SELECT json_extract(body, '$.session.agent') FROM journal
+WHERE run_id = ? AND type = 'session_opened'
+  AND json_extract(body, '$.session.session_id') = ?
+"""
+_PROJECT = "SELECT json_extract(doc, '$.project') FROM runs WHERE id = ?"
+
+
+@dataclass(frozen=True, slots=True)
+class Spent:
+    """What one session's use has grown by."""
+
+    project: str
+    agent: str
+    usage: Usage
+
+
+async def day_so_far(
+    paths: StorePaths, since: datetime, until_seq: int
+) -> tuple[list[Spent], list[BudgetGranted]]:
+    """From `since` to the event `until_seq`; one snapshot, off the loop. Raises StoreError."""
+    return await asyncio.to_thread(_day_so_far, paths, since, until_seq)
+
+
+def _day_so_far(
+    paths: StorePaths, since: datetime, until_seq: int
+) -> tuple[list[Spent], list[BudgetGranted]]:
+    connection = open_for_reading(paths.database)
+    try:
+        connection.execute("BEGIN")
+        first = _first_since(connection, since)
+        found = connection.execute(_GRANTED, (first, until_seq)).fetchall()
+        grants = [PAYLOAD.validate_json(body) for (body,) in found]
+        spent = list(_spent(connection, first, until_seq))
+    except sqlite3.Error as error:
+        raise StoreError(f"{paths.database}: today's use cannot be read ({error})") from error
+    finally:
+        connection.close()
+    return spent, [grant for grant in grants if isinstance(grant, BudgetGranted)]
+
+
+def _first_since(connection: sqlite3.Connection, since: datetime) -> int:
+    """The first event at or after a moment: events are in the order of their times, so that no
+    index is needed."""
+    low, high = 1, (connection.execute("SELECT max(seq) FROM journal").fetchone()[0] or 0) + 1
+    while low < high:
+        middle = (low + high) // 2
+        row = connection.execute("SELECT at FROM journal WHERE seq = ?", (middle,)).fetchone()
+        if row is not None and datetime.fromisoformat(row[0]) < since:
+            low = middle + 1
+        else:
+            high = middle
+    return low
+
+
+def _spent(connection: sqlite3.Connection, first: int, until_seq: int) -> Iterator[Spent]:
+    newest: dict[tuple[str, str], Usage] = {}
+    grown: dict[tuple[str, str], Usage] = {}
+    for run_id, body in connection.execute(_TOLD, (first, until_seq)):
+        told = PAYLOAD.validate_json(body)
+        assert isinstance(told, UsageUpdated)
+        key = (run_id, str(told.session_id))
+        before = newest[key] if key in newest else _before(connection, key, first)
+        grown[key] = total([grown.get(key, Usage()), growth(before, told.usage)])
+        newest[key] = told.usage
+    for key, usage in grown.items():
+        project = connection.execute(_PROJECT, key[:1]).fetchone()
+        agent = connection.execute(_AGENT, key).fetchone()
+        yield Spent(project[0] if project else "", agent[0] if agent else "", usage)
+
+
+def _before(connection: sqlite3.Connection, key: tuple[str, str], first: int) -> Usage:
+    """What a session had used before the event `first`."""
+    run_id, session_id = key
+    row = connection.execute(_BEFORE, (run_id, first, session_id)).fetchone()
+    told = PAYLOAD.validate_json(row[0]) if row is not None else None
+    return told.usage if isinstance(told, UsageUpdated) else Usage()
