@@ -52,9 +52,17 @@ def up_command(detach: bool, max_parallel: int | None, as_json: bool) -> None:
     if detach:
         asyncio.run(_up_in_background(store, as_json))
         return
-    logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(name)s: %(message)s")
+    _log_to_stderr()
     with contextlib.suppress(Stopped):  # being told to stop is how this command ends
         asyncio.run(_serve(store, as_json))
+
+
+def _log_to_stderr() -> None:
+    from app.engine.redaction import CleanFormatter
+
+    handler = logging.StreamHandler()
+    handler.setFormatter(CleanFormatter("%(asctime)s %(name)s: %(message)s"))
+    logging.basicConfig(level=logging.WARNING, handlers=[handler])
 
 
 async def _serve(store: Path, as_json: bool) -> None:

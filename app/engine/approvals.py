@@ -175,7 +175,7 @@ class ApprovalDesk:
             risk=assessment.risk,
             risk_reasons=tuple(self.clean(reason) for reason in reasons),
             rule=answer.rule,
-            offered=tuple(printable(name) for name in asked.offered),
+            offered=tuple(self.clean(name) for name in asked.offered),
             epoch=self._core.epoch,
             requested_at=(now := self._core.clock.now()),
             deadline=now + timedelta(seconds=seconds) if seconds else None,

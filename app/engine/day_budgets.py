@@ -216,7 +216,7 @@ class DayBudgets:
         goes_on = ev.RunStateChanged(state=TaskState.IN_PROGRESS, reason=again, by=by)
         drafts = [Draft(grant) for grant in grants]
         drafts += [Draft(goes_on, run=one) for one in free]
-        await asyncio.shield(self._core.journal.append(drafts))
+        await self._core.journal.append(drafts)
         self._wake(free)
         self.changed()
         return len(free)

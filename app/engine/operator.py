@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from app.domain import commands as cmd
 from app.domain import events as ev
 from app.domain.attention import waits_for_operator
@@ -20,20 +18,22 @@ from app.domain.run import (
 from app.domain.session import ChunkKind, Session
 from app.domain.task_state import TaskState
 from app.domain.text import one_line, printable
-from app.domain.workflow import Recipe
 from app.engine.core import Core
 from app.engine.day_budgets import DayBudgets
 from app.engine.deciding import Decider
 from app.engine.editing import CallEditor
 from app.engine.past_sessions import PastSessions
+from app.engine.redaction import Redaction
 from app.engine.rollouts import Rollouts
 from app.engine.run_control import RunControl
 from app.engine.runs import Runs
 from app.engine.sessions import LiveSession, SessionKeeper
 
+_TAKEN = "; what looked like a secret in it was taken out: agents get secrets by their `env` only"
+
 
 class Operator:
-    """Carries commands out. `learn` is told of every recipe that a run is started with."""
+    """Carries commands out; what persons write loses its secrets first, as agents' words do."""
 
     def __init__(
         self,
@@ -44,18 +44,27 @@ class Operator:
         runs: Runs,
         rollouts: Rollouts,
         budgets: DayBudgets,
-        learn: Callable[[Recipe], None],
+        redaction: Redaction,
         past: PastSessions,
     ) -> None:
+        """`redaction` learns from every recipe that a run is started with."""
         self._core = core
         self._keeper = keeper
         self._decider, self._editor = decider, editor
         self._wake = runs.wake
         self._rollouts = rollouts
-        self._control = RunControl(core, runs, rollouts, budgets, learn, past)
+        self._control = RunControl(core, runs, rollouts, budgets, redaction, past)
+        self._redaction = redaction
 
     async def execute(self, command: cmd.Command) -> cmd.Done:
         """Raises Refused or NotFound with one sentence; then nothing has changed."""
+        safe = self._redaction.safe(command)
+        done = await self._execute(safe)
+        return (
+            done if safe is command else done.model_copy(update={"message": done.message + _TAKEN})
+        )
+
+    async def _execute(self, command: cmd.Command) -> cmd.Done:
         match command:
             case cmd.DecideApproval():
                 return await self._decider.decide(command)

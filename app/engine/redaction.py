@@ -5,17 +5,37 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Iterable
+from typing import TypeVar
+from weakref import WeakSet
 
+from app.domain.base import Model
 from app.domain.errors import ConfigError
 from app.domain.redact import Redactor
+from app.domain.request import Request
 from app.domain.step import CallStep
+from app.domain.text import printable
 from app.domain.workflow import Recipe
 from app.engine.environment import Variables
 
 _log = logging.getLogger(__name__)
+M = TypeVar("M", bound=Model)
+# What persons write, of all commands; everything else is a name, a number or an id.
+_TEXTS = frozenset(
+    ["text", "reason", "answer", "prompt", "value", "why", "note", "override", "replace_stable"],
+)
 _TELLING = ("KEY", "TOKEN", "SECRET", "PASSWORD", "PASSPHRASE", "CREDENTIAL")
 # Places, not secrets: an agent that is given them would only see its own paths blotted out.
 _PLACES = ("HOME", "PATH", "DIR", "URL", "HOST", "PORT")
+
+
+class CleanFormatter(logging.Formatter):
+    """Of a log: what any supervisor of this process knows as a secret is taken out."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        text = printable(super().format(record))
+        for redaction in [*_known] or [Redaction((), Variables())]:
+            text = redaction.clean(text)
+        return text
 
 
 class Redaction:
@@ -23,6 +43,7 @@ class Redaction:
     that agents' configuration names."""
 
     def __init__(self, recipes: Iterable[Recipe], variables: Variables) -> None:
+        _known.add(self)
         self._variables = variables
         self._names: set[str] = set()
         self._made = self._count = 0
@@ -53,6 +74,21 @@ class Redaction:
     def _make(self) -> Redactor:
         self._made, self._count = len(self._names), self._variables.count
         return Redactor([*_secrets(self._names), *self._variables.secrets])
+
+    def safe(self, model: M) -> M:
+        """A command or request, what a person wrote in it cleaned; the same one where there is
+        nothing to clean."""
+        found: dict[str, object] = {}
+        for name, value in model:
+            if isinstance(value, Request):
+                if (safe := self.safe(value)) is not value:
+                    found[name] = safe
+            elif name in _TEXTS and isinstance(value, str) and (text := self.clean(value)) != value:
+                found[name] = text
+        return model.model_copy(update=found) if found else model
+
+
+_known: WeakSet[Redaction] = WeakSet()  # of this process, for its log
 
 
 def _secrets(named: set[str]) -> list[str]:

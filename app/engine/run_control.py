@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
 from pathlib import Path
 
 from app.domain import commands as cmd
@@ -15,12 +14,12 @@ from app.domain.fork import prefix
 from app.domain.run import Attempt, Blocked, ReviewState, RunState
 from app.domain.task_state import TaskState
 from app.domain.text import printable
-from app.domain.workflow import Recipe
 from app.engine.admission import admit, admit_fork, admit_request
 from app.engine.core import Core
 from app.engine.day_budgets import DayBudgets, held_for_today
 from app.engine.past_sessions import PastSessions
 from app.engine.project import Project, load_project
+from app.engine.redaction import Redaction
 from app.engine.rollouts import Rollouts
 from app.engine.runs import Runs
 from app.engine.taking_up import pinned
@@ -35,7 +34,7 @@ class RunControl:
         runs: Runs,
         rollouts: Rollouts,
         budgets: DayBudgets,
-        learn: Callable[[Recipe], None],
+        redaction: Redaction,
         past: PastSessions,
     ) -> None:
         self._core = core
@@ -43,7 +42,8 @@ class RunControl:
         self._runs = runs
         self._rollouts = rollouts
         self._budgets = budgets
-        self._learn = learn
+        self._redaction = redaction
+        self._learn = redaction.learn
 
     async def execute(self, command: cmd.Command) -> cmd.Done:
         """Raises Refused or NotFound with one sentence; then nothing has changed."""
@@ -79,7 +79,7 @@ class RunControl:
         _check_no_candidate(project, workflow)
         recipe = project.recipe(workflow)
         self._learn(recipe)
-        run, drafts = admit(self._core, recipe, request, str(root))
+        run, drafts = admit(self._core, recipe, self._redaction.safe(request), str(root))
         await self._core.journal.append(drafts)
         self._runs.wake(run.run_id)
         return self._done(f"run {run.run_id} started with workflow {workflow}", run.run_id)
@@ -92,7 +92,8 @@ class RunControl:
             opened = await self._rollouts.setup.opened(project, name, by)
         base = await self._core.workspaces.head(project.root)
         rollout = self._core.journal.projection.rollouts[opened.rollout_id]
-        admitted = admit_request(self._core, rollout, command.request, base)
+        request = self._redaction.safe(command.request)
+        admitted = admit_request(self._core, rollout, request, base)
         await self._core.journal.append(admitted.drafts)
         for run in (admitted.run, admitted.shadow):
             if run is not None:

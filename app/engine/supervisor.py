@@ -28,6 +28,7 @@ from app.domain.task_state import TaskState
 from app.domain.usage import UsageOfDay
 from app.domain.workflow import Recipe
 from app.engine.approvals import ApprovalDesk
+from app.engine.assembly import make_core
 from app.engine.broadcast import Broadcast
 from app.engine.core import Core
 from app.engine.day_budgets import DayBudgets, limits_of_the_store
@@ -51,7 +52,6 @@ from app.engine.shadowing import Shadowing
 from app.engine.slots import Slots, limit_of_the_store
 from app.engine.system import RandomIds, SystemClock
 from app.store.counts import count
-from app.store.journal import Draft, Journal
 from app.store.lock import StoreLock
 from app.store.paths import StorePaths
 from app.store.spending import spending
@@ -80,7 +80,7 @@ class Supervisor(ReadsPast):
         self._journal = core.journal
         self._broadcast = Broadcast()
         redaction = Redaction(core.journal.projection.recipes.values(), core.variables)
-        clean = redaction.clean
+        clean = self._clean = redaction.clean
         self._past = PastSessions(core.workspaces.repository, clean)
         self._keeper = SessionKeeper(core, clean, self._past)
         self._desk = ApprovalDesk(core, clean)
@@ -102,7 +102,7 @@ class Supervisor(ReadsPast):
             self._runs,
             self._rollouts,
             self._budgets,
-            redaction.learn,
+            redaction,
             self._past,
         )
         self._started_at = core.clock.now()
@@ -140,7 +140,7 @@ class Supervisor(ReadsPast):
             lock.release()
             raise
         drivers = Drivers() if drivers is None else drivers
-        core = _core(journal, paths, clock, ids, drivers, machine)
+        core = make_core(journal, paths, clock, ids, drivers, machine)
         supervisor = cls(core, lock, run=run, max_parallel=limit, day_limits=day_limits)
         try:
             if run:
@@ -354,7 +354,8 @@ class Supervisor(ReadsPast):
 
     async def diff(self, run_id: RunId, step: str = "", attempt: int = 0, branch: str = "") -> str:
         """Unified diff of the run's work, or of what one attempt changed."""
-        return await run_diff(self._core, await self.run(run_id), step, attempt, branch)
+        found = await run_diff(self._core, await self.run(run_id), step, attempt, branch)
+        return await asyncio.to_thread(self._clean, found)
 
     async def metrics(self) -> Metrics:
         """Counted at this moment from the journal. Raises StoreError."""
@@ -393,21 +394,3 @@ class Supervisor(ReadsPast):
             await self._journal.close()
             self._lock.release()
             self.stopped.set()
-
-
-def _core(
-    journal: Journal,
-    paths: StorePaths,
-    clock: Clock,
-    ids: IdSource,
-    drivers: Mapping[str, Driver],
-    machine: Machine,
-) -> Core:
-    epoch = journal.projection.epoch + 1
-
-    async def record(payload: ev.Payload) -> None:
-        await journal.append([Draft(payload)])
-
-    processes = machine.processes(record, clock, ids, epoch, store_id=paths.store_id)
-    workspaces = machine.workspaces(paths.workspaces, processes)
-    return Core(journal, paths, clock, ids, epoch, drivers, processes, workspaces)

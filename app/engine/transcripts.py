@@ -8,27 +8,23 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from app.domain.base import Clock, SessionId
+from app.domain.redact_stream import StreamCleaner
 from app.domain.session import Chunk, ChunkKind
 from app.domain.text import printable
 
 _GATHER_SECONDS = 0.15
+_IDLE_SECONDS = 1.0  # without more, only the last word is still held back
 _MAX_CHUNK = 64 * 1024  # characters: a flood becomes several chunks, not one huge row
 
 
 @dataclass(slots=True)
-class _Open:
-    """Text that has come in but is not in a chunk yet."""
+class _Item:
+    """One item: what of it is not in a chunk yet, and the hash of all that is."""
 
     kind: ChunkKind
     item_id: str
-    parts: list[str] = field(default_factory=list)
-    size: int = 0
-
-
-@dataclass(slots=True)
-class _Item:
-    """The whole item so far, for its hash."""
-
+    cleaner: StreamCleaner
+    gathered: int = 0  # characters since the last chunk
     digest: hashlib._Hash = field(default_factory=hashlib.sha256)
     size: int = 0
 
@@ -49,60 +45,107 @@ class Transcript:
         self._clock = clock
         self._clean = clean
         self._write = write
-        self._open: _Open | None = None
         self._items: dict[str, _Item] = {}
+        self._open: _Item | None = None  # the one that speaks now
         self._timer: asyncio.TimerHandle | None = None
+        self._gathering = False  # the timer is the one that writes a chunk
 
     def add(self, kind: ChunkKind, text: str, item_id: str = "", *, more: bool = True) -> None:
-        """A piece of streamed text; `more`: it may wait for what follows."""
+        """A piece of streamed text; `more`: it may wait for what follows. What may be the start of
+        a secret is held back."""
         if not text:
             return
-        text = self._clean(printable(text))
-        if item_id:
-            item = self._items.setdefault(item_id, _Item())
-            item.digest.update(text.encode())
-            item.size += len(text.encode())
         current = self._open
         if current is not None and (current.kind, current.item_id) != (kind, item_id):
             self.flush()
-            current = None
-        if current is None:
-            current = self._open = _Open(kind, item_id)
-        current.parts.append(text)
-        current.size += len(text)
-        if current.size >= _MAX_CHUNK:
+        item = self._items.get(item_id)
+        if item is None:
+            item = self._items[item_id] = _Item(kind, item_id, StreamCleaner(self._clean))
+        elif item.kind is not kind:
+            self._chunk(item, item.cleaner.end())
+            item.kind = kind
+        self._open = item
+        item.cleaner.add(printable(text))
+        item.gathered += len(text)
+        if item.gathered >= _MAX_CHUNK:
             self.flush()
-        elif more and self._timer is None:
-            self._timer = asyncio.get_running_loop().call_later(_GATHER_SECONDS, self.flush)
+        elif more and not self._gathering:
+            self._wait(_GATHER_SECONDS, self.flush)
+            self._gathering = True
+
+    def _wait(self, seconds: float, then: Callable[[], None]) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer = asyncio.get_running_loop().call_later(seconds, then)
 
     def finish(self, kind: ChunkKind, item_id: str, text: str) -> tuple[str, int]:
         """An item is complete; if nothing of it was streamed, all of it is added now.
         Returns hash and size in bytes of what the transcript holds of it."""
         if item_id not in self._items:
             self.add(kind, text, item_id)
-        self.flush(end=True)
-        item = self._items.pop(item_id, _Item())
+        item = self._items.get(item_id)
+        if item is None:
+            self.flush()
+            return hashlib.sha256().hexdigest(), 0
+        if self._open is not item:
+            self.flush()
+        self._end(item)
         return item.digest.hexdigest(), item.size
 
     def say(self, kind: ChunkKind, text: str) -> None:
         """One complete line or paragraph."""
         self.add(kind, text, more=False)
-        self.flush(end=True)
+        if (item := self._items.get("")) is not None:
+            self._end(item)
 
-    def flush(self, end: bool = False) -> None:
+    def flush(self) -> None:
+        """Write what has come of the item that speaks now and can be shown."""
+        self._stop()
+        item = self._open
+        if item is None:
+            return
+        item.gathered = 0
+        self._chunk(item, item.cleaner.take())
+        if item.cleaner.holds:
+            self._wait(_IDLE_SECONDS, self._idle)
+
+    def _idle(self) -> None:
+        self._stop()
+        if self._open is not None:
+            self._chunk(self._open, self._open.cleaner.take(words=1))
+
+    def close(self) -> None:
+        """Nothing more comes of any item: the turn is over."""
+        for item in list(self._items.values()):
+            self._end(item)
+        self._stop()
+
+    def _stop(self) -> None:
+        self._gathering = False
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        current, self._open = self._open, None
-        if current is None:
+
+    def _end(self, item: _Item) -> None:
+        self._chunk(item, item.cleaner.end(), end=True)
+        self._items.pop(item.item_id, None)
+        if self._open is item:
+            self._open = None
+            self._stop()
+
+    def _chunk(self, item: _Item, text: str, *, end: bool = False) -> None:
+        if not text:
             return
+        data = text.encode()
+        item.digest.update(data)
+        item.size += len(data)
         self._ordinal += 1
         chunk = Chunk(
             session_id=self._session_id,
             ordinal=self._ordinal,
-            kind=current.kind,
-            item_id=current.item_id,
-            text="".join(current.parts),
+            kind=item.kind,
+            item_id=item.item_id,
+            text=text,
             end=end,
             at=self._clock.now(),
         )

@@ -106,7 +106,7 @@ class Turn:
             output_schema=spec.output_schema,
         )
         done = await self._follow(live.agent.prompt(prompt))
-        live.transcript.flush(end=True)
+        live.transcript.close()
         worked = self._core.clock.monotonic() - begun - self._waited
         return TurnResult(done, self._ending(done), max(0.0, worked))
 
@@ -282,7 +282,7 @@ class Turn:
         if approval is not None:
             self._live.waiting.discard(approval.approval_id)
             withdrawn = ev.ApprovalWithdrawn(
-                approval_id=approval.approval_id, why=one_line(printable(why), 300)
+                approval_id=approval.approval_id, why=one_line(self._desk.clean(why), 300)
             )
             await self._core.commit(self._live.run_id, withdrawn)
 

@@ -10,7 +10,7 @@ from datetime import datetime
 
 from app.domain.day_budget import growth
 from app.domain.errors import StoreError
-from app.domain.events import PAYLOAD, BudgetGranted, UsageUpdated
+from app.domain.events import BudgetGranted, UsageUpdated, from_json
 from app.domain.session import Usage
 from app.domain.usage import total
 from app.store.paths import StorePaths
@@ -60,7 +60,7 @@ def _day_so_far(
         connection.execute("BEGIN")
         first = _first_since(connection, since)
         found = connection.execute(_GRANTED, (first, until_seq)).fetchall()
-        grants = [PAYLOAD.validate_json(body) for (body,) in found]
+        grants = [from_json(body) for (body,) in found]
         spent = list(_spent(connection, first, until_seq))
     except sqlite3.Error as error:
         raise StoreError(f"{paths.database}: today's use cannot be read ({error})") from error
@@ -87,7 +87,7 @@ def _spent(connection: sqlite3.Connection, first: int, until_seq: int) -> Iterat
     newest: dict[tuple[str, str], Usage] = {}
     grown: dict[tuple[str, str], Usage] = {}
     for run_id, body in connection.execute(_TOLD, (first, until_seq)):
-        told = PAYLOAD.validate_json(body)
+        told = from_json(body)
         assert isinstance(told, UsageUpdated)
         key = (run_id, str(told.session_id))
         before = newest[key] if key in newest else _before(connection, key, first)
@@ -103,5 +103,5 @@ def _before(connection: sqlite3.Connection, key: tuple[str, str], first: int) ->
     """What a session had used before the event `first`."""
     run_id, session_id = key
     row = connection.execute(_BEFORE, (run_id, first, session_id)).fetchone()
-    told = PAYLOAD.validate_json(row[0]) if row is not None else None
+    told = from_json(row[0]) if row is not None else None
     return told.usage if isinstance(told, UsageUpdated) else Usage()

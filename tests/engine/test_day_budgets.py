@@ -11,7 +11,7 @@ import pytest
 from app.agents.protocol import UsageReported
 from app.domain import commands as cmd
 from app.domain.attention import attention, one_of_each_group
-from app.domain.base import RunId
+from app.domain.base import RunId, SessionId
 from app.domain.day_budget import next_midnight, tightest
 from app.domain.errors import ConfigError
 from app.domain.request import Request
@@ -84,7 +84,9 @@ async def test_a_spent_budget_holds_every_run_of_the_project_as_one_thing_to_ans
     runs = [await start(supervisor, project), await start(supervisor, project)]
     other = await start(supervisor, elsewhere)
     puppets = [await driver.session(n) for n in (1, 2, 3)]
-    (far,) = [p for p in puppets if (await supervisor.run(other)).sessions.get(p.spec.session_id)]
+    (far,) = [
+        p for p in puppets if SessionId(p.spec.session_id) in (await supervisor.run(other)).sessions
+    ]
     near = [p for p in puppets if p is not far]
     use(near[0], 600)
     use(near[1], 300)

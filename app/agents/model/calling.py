@@ -26,6 +26,7 @@ from app.agents.protocol import (
 )
 from app.domain.approval import Action
 from app.domain.errors import DriverError
+from app.domain.redact import REDACTED
 from app.domain.run import Failure, FailureKind
 from app.domain.session import ChunkKind
 from app.domain.text import one_line
@@ -38,6 +39,10 @@ _CHOICES = ("allow", "deny")
 _MISTAKES = 10  # unusable calls in a row, after which the turn fails
 _STREAMED = 1024 * 1024  # characters of one call's output that are shown as they come
 _GLIMPSE = 8  # lines of what a read gave that are shown
+_NOT_KEPT = (
+    "There was a secret in this call, which is not kept over a restart: it was not made. Make the "
+    "call again, with the secret in a variable of the environment if you can."
+)
 _EDITED = "The operator changed this call before allowing it. What was done instead:"
 
 
@@ -63,6 +68,9 @@ class Calls:
             await self._conversation.add_result(call, text, outcome)
             return
         part = call.part
+        if REDACTED in part.args_as_json_str() and not self._conversation.said_here(call):
+            await self._conversation.add_result(call, _NOT_KEPT, "retried")
+            return
         try:
             prepared = await self._kit.prepare(
                 part.tool_name, part.args_as_json_str(), call.call_id

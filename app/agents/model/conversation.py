@@ -8,11 +8,12 @@ whole was not yet said. A summary names the messages it stands for and leaves th
 from __future__ import annotations
 
 import asyncio
+import json
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, TypeAdapter, ValidationError
 from pydantic_ai.messages import (
@@ -55,6 +56,9 @@ class SummaryLine(Model):
     text: str
 
 
+# Signatures and ids: opaque, made by the provider, and void once a letter of them is another.
+_SEALED = frozenset({"signature", "id", "tool_call_id", "provider_response_id", "provider_details"})
+
 Line = Annotated[SaidLine | ResultLine | SummaryLine, Field(discriminator="line")]
 _LINE: TypeAdapter[SaidLine | ResultLine | SummaryLine] = TypeAdapter(Line)
 
@@ -78,18 +82,20 @@ class Conversation:
 
     path: Path
     instructions: str
+    clean: Callable[[str], str] = str  # takes secrets out of what is kept
     messages: list[ModelMessage] = field(default_factory=list)
     turn: int = 0  # of the latest prompt
     summary: str = ""
     covers: int = 0  # messages that the summary stands for
     _results: dict[int, ToolReturnPart] = field(default_factory=dict)
+    _read: int = 0  # messages that were read from the file
 
     # ---- reading
 
     @classmethod
-    def load(cls, path: Path, instructions: str) -> Conversation:
+    def load(cls, path: Path, instructions: str, clean: Callable[[str], str] = str) -> Conversation:
         """Read what is there (blocking); empty when there is no file. Raises BrokenConversation."""
-        made = cls(path, instructions)
+        made = cls(path, instructions, clean)
         try:
             data = path.read_bytes()
         except FileNotFoundError:
@@ -106,6 +112,7 @@ class Conversation:
             except (ValidationError, ValueError) as error:
                 first = str(error).splitlines()[0]
                 raise BrokenConversation(f"{path}:{number}: not a conversation: {first}") from error
+        made._read = len(made.messages)
         return made
 
     def _take(self, line: SaidLine | ResultLine | SummaryLine) -> None:
@@ -148,6 +155,10 @@ class Conversation:
             if index not in self._results
         ]
 
+    def said_here(self, call: OpenCall) -> bool:
+        """Whether the model made this call since the file was read: then it is whole."""
+        return int(call.call_id.partition(".")[0]) > self._read
+
     def to_send(self) -> list[ModelMessage]:
         """The messages for the next request: the summary, then what it does not cover."""
         rest = self.messages[self.covers :]
@@ -164,7 +175,7 @@ class Conversation:
         if self.messages:
             raise BrokenConversation(f"{self.path} has been begun already")
         lines = [SaidLine(turn=0, message=message) for message in messages]
-        data = b"".join(_bytes(line) for line in lines)
+        data = b"".join(self._bytes(line) for line in lines)
         await to_the_end(asyncio.to_thread(_create, self.path, data))
         for line in lines:
             self._take(line)
@@ -197,12 +208,33 @@ class Conversation:
         await to_the_end(self._write(line))
 
     async def _write(self, line: SaidLine | ResultLine | SummaryLine) -> None:
-        await asyncio.to_thread(_append, self.path, _bytes(line))
+        await asyncio.to_thread(_append, self.path, self._bytes(line))
         self._take(line)
 
+    def _bytes(self, line: SaidLine | ResultLine | SummaryLine) -> bytes:
+        kept = without_secrets(line.model_dump(mode="json"), self.clean)
+        return json.dumps(kept, ensure_ascii=False).encode(errors="surrogatepass") + b"\n"
 
-def _bytes(line: SaidLine | ResultLine | SummaryLine) -> bytes:
-    return line.model_dump_json().encode(errors="surrogatepass") + b"\n"
+
+def without_secrets(
+    value: Any, clean: Callable[[str], str], sealed: frozenset[str] = _SEALED
+) -> Any:
+    """JSON with every text in it cleaned, but for what a provider must get back as it gave it."""
+    if isinstance(value, str):
+        return clean(value)
+    if isinstance(value, list):
+        return [without_secrets(one, clean, sealed) for one in value]
+    if isinstance(value, dict):
+        return {
+            key: one if key in sealed else without_secrets(one, clean, _of(key, sealed))
+            for key, one in value.items()
+        }
+    return value
+
+
+def _of(key: str, sealed: frozenset[str]) -> frozenset[str]:
+    """A call's arguments are the model's own words, whatever they are named."""
+    return frozenset() if key == "args" else sealed
 
 
 def _create(path: Path, data: bytes) -> None:

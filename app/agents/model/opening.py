@@ -33,11 +33,11 @@ async def open_session(spec: SessionSpec, *, resume: bool) -> ModelSession:
     notes = lineup.notes
     continuity = Continuity.RESUMED if resume else Continuity.FRESH
     try:
-        conversation = await asyncio.to_thread(Conversation.load, path, instructions)
+        conversation = await asyncio.to_thread(Conversation.load, path, instructions, spec.clean)
     except BrokenConversation as error:
         aside = await asyncio.to_thread(_put_aside, path)
         notes.append(f"its conversation cannot be taken up: {error}; it is kept as {aside.name}")
-        conversation = Conversation(path, instructions)
+        conversation = Conversation(path, instructions, spec.clean)
     if resume and not conversation.messages:
         continuity = Continuity.RESTARTED
         if not notes:
