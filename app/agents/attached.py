@@ -52,6 +52,8 @@ class Attached:
         except TimeoutError:
             how = f"was stopped because {why}"
         await self._process.kill()
+        if self._process.why:
+            how = f"was ended: {self._process.why}"
         message = f"{self._name} {how}{self._last_words()}"
         return Failure(kind=FailureKind.BROKEN_PIPE, message=message)
 

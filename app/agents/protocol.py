@@ -154,6 +154,7 @@ class Process(Protocol):
     """A child process in its own process group, recorded in the journal before first use."""
 
     pid: int
+    why: str  # for what the engine has ended it; "" if it has not
     stdin: asyncio.StreamWriter
     stdout: asyncio.StreamReader
     stderr: asyncio.StreamReader

@@ -50,6 +50,7 @@ class Captured:
     stderr: Output
     started_at: datetime
     ended_at: datetime
+    why: str = ""  # it was ended before its end, by whom it is a child of
 
 
 class _Collector:

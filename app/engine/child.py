@@ -48,6 +48,7 @@ class Child:
         self.stdout, self.stderr = streams.stdout, streams.stderr
         self.process_id, self.launch, self.pid = process_id, launch, streams.pid
         self.started = tree.start_time(self.pid)
+        self.why = ""  # for what it was ended, where that is not by whom it was started
         self._announced: asyncio.Future[bool] = loop.create_future()
         self._transport, self._exited, self._own = transport, protocol.exited, own
         self._marks = marks

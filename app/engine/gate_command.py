@@ -123,6 +123,8 @@ def _log(gate: Gate, captured: Captured) -> str:
 
 
 def _ending(gate: Gate, captured: Captured) -> str:
+    if captured.why:
+        return f"[ended by Longwatch: {captured.why}]"
     if captured.timed_out:
         return f"[ended by Longwatch: it took more than {gate.timeout_seconds:g} s]"
     if captured.returncode < 0:

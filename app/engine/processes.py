@@ -20,6 +20,7 @@ from app.domain.session import Process
 from app.engine import process_tree as tree
 from app.engine.capture import Captured, Keep, follow
 from app.engine.child import Child
+from app.engine.crowd import LOOK_SECONDS, bound, crowds, everybody, limit_of_a_child
 from app.engine.launch import Launch, start
 from app.engine.leftovers import end_leftovers
 
@@ -63,6 +64,8 @@ class ProcessRegistry:
         self._children: dict[ProcessId, Child] = {}
         self._tasks: set[asyncio.Task[Any]] = set()
         self._closing = self._used = False
+        self._most = limit_of_a_child()
+        self._counting: asyncio.Task[None] | None = None
 
     def host(self, run_id: RunId | None, session_id: SessionId | None = None) -> ProcessHost:
         """The way for a driver to start children that belong to a run's session."""
@@ -102,7 +105,29 @@ class ProcessRegistry:
         child = Child(process_id, launch, transport, protocol, self._own, marks)
         self._children[process_id] = child
         self._own(self._watch(child))
+        if launch.recorded:
+            bound(child.pid, self._most)
+            if self._counting is None or self._counting.done():
+                self._counting = asyncio.create_task(self._count(), name="count processes")
         return child
+
+    async def _count(self) -> None:
+        """As long as there are children: end one that has become too many."""
+        before = everybody()
+        while self._children:
+            await asyncio.sleep(LOOK_SECONDS)
+            now = everybody()
+            if now - before < self._most // 4:
+                before = min(before, now)
+                continue
+            before = now
+            roots = {child.pid: str(name) for name, child in self._children.items()}
+            found = await asyncio.to_thread(crowds, roots)
+            for child in list(self._children.values()):
+                if (count := found[str(child.process_id)]) > self._most:
+                    child.why = f"it was {count} processes at once (at most {self._most})"
+                    _log.error("%s: ended, %s", child.launch.purpose, child.why)
+                    child.begin_end(0)
 
     async def _enter(self, child: Child) -> None:
         """Put the child into the journal; one that cannot be is ended."""
@@ -194,6 +219,7 @@ class ProcessRegistry:
             stderr,
             started_at,
             self._clock.now(),
+            child.why,
         )
 
     async def kill_run(self, run_id: RunId) -> None:
@@ -215,6 +241,8 @@ class ProcessRegistry:
         self._closing = True
         loop = asyncio.get_running_loop()
         deadline = loop.time() + _CLOSE_SECONDS
+        if self._counting is not None:
+            self._counting.cancel()
         while self._tasks and (left := deadline - loop.time()) > 0:
             killing = [self._own(child.kill()) for child in self._children.values()]
             await asyncio.wait(killing or self._tasks, timeout=left)

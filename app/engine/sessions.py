@@ -41,7 +41,7 @@ _CONTINUITY = {
 
 RESTARTED = "its agent was ended, to be started anew where it stood"
 _NO_OUTCOME = "its agent was ended before it reported an outcome"
-_RESTART_GRACE = 0.3  # seconds between SIGTERM and SIGKILL when a person wants it anew
+_RESTART_GRACE = 0.2  # seconds between SIGTERM and SIGKILL when a person wants it anew
 
 
 @dataclass(slots=True)

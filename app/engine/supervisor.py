@@ -31,6 +31,7 @@ from app.engine.approvals import ApprovalDesk
 from app.engine.assembly import make_core
 from app.engine.broadcast import Broadcast
 from app.engine.core import Core
+from app.engine.crowd import limit_of_a_child
 from app.engine.day_budgets import DayBudgets, limits_of_the_store
 from app.engine.deadlines import Deadlines
 from app.engine.deciding import Decider
@@ -130,6 +131,7 @@ class Supervisor(ReadsPast):
         """
         limit = limit_of_the_store() if max_parallel is None else max_parallel
         day_limits = limits_of_the_store()
+        limit_of_a_child()  # what the environment says is refused before the store is taken
         paths = StorePaths(store)
         lock = StoreLock(paths.lock)
         await asyncio.to_thread(lock.acquire)

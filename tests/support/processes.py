@@ -20,7 +20,7 @@ class PlainProcess:
     def __init__(self, child: asyncio.subprocess.Process) -> None:
         assert child.stdin and child.stdout and child.stderr
         self._child = child
-        self.pid = child.pid
+        self.pid, self.why = child.pid, ""
         self.stdin, self.stdout, self.stderr = child.stdin, child.stdout, child.stderr
 
     async def wait(self) -> int:

@@ -223,6 +223,8 @@ class Toolbox:
         how = f"exit code {code}"
         if code is None:
             how = f"ended after {read.timeout_seconds} s: timeout_seconds"
+        if terminal.process.why:
+            how = f"ended: {terminal.process.why}"
         if text:
             heard(f"\n[{how}]")
         return Result(f"{text}\n[{how}]".lstrip(), "failed", code)

@@ -1,0 +1,73 @@
+"""How many processes one child may become: a fork bomb is ended before it is everybody's trouble.
+
+Two bounds. A child cannot make the user's processes more than they were at its start by some
+thousands (RLIMIT_NPROC; the kernel does not hold root to it). And what one child and its
+descendants are together is looked at twice a second; too many, and all of them are ended.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections import Counter
+from contextlib import suppress
+from pathlib import Path
+
+import psutil
+
+from app.domain.errors import ConfigError
+from app.engine import process_tree as tree
+
+LIMIT_VARIABLE = "LONGWATCH_MAX_PROCESSES"
+LOOK_SECONDS = 0.5
+_DEFAULT_LIMIT = 512
+_TASKS = 8  # tasks per process: threads count for the kernel
+
+
+def limit_of_a_child() -> int:
+    """How many processes one child and its descendants may be at once. Raises ConfigError."""
+    named = os.environ.get(LIMIT_VARIABLE, "").strip()
+    if not named:
+        return _DEFAULT_LIMIT
+    if not named.isdecimal() or not 8 <= int(named) <= 1_000_000:
+        raise ConfigError(
+            f"{LIMIT_VARIABLE} = {named!r}: how many processes an agent may be at once is a whole "
+            "number from 8 to 1000000"
+        )
+    return int(named)
+
+
+def bound(pid: int, limit: int) -> None:
+    """Hold a child that has just started to so many processes more than there are now, where the
+    kernel can do that (Linux). It is a second line: a child that has ended meanwhile is no error.
+    """
+    if sys.platform != "linux":
+        return
+    import resource
+
+    with suppress(OSError, ValueError, IndexError):
+        tasks = int(Path("/proc/loadavg").read_text().split()[3].partition("/")[2])
+        soft, hard = resource.prlimit(pid, resource.RLIMIT_NPROC)
+        wanted = tasks + limit * _TASKS
+        if soft == resource.RLIM_INFINITY or wanted < soft:
+            resource.prlimit(pid, resource.RLIMIT_NPROC, (wanted, hard))
+
+
+def everybody() -> int:
+    """How many processes the machine has: a quick look."""
+    return len(psutil.pids())
+
+
+def crowds(roots: dict[int, str]) -> Counter[str]:
+    """How many processes belong to each child (blocking). `roots`: their pids and process ids."""
+    found = Counter[str]()
+    for pid in psutil.pids():
+        name = ""
+        with suppress(OSError):
+            name = roots.get(os.getsid(pid), "")
+        if not name:
+            with suppress(psutil.Error, OSError):
+                name = psutil.Process(pid).environ().get(tree.PROCESS, "")
+        if name:
+            found[name] += 1
+    return found
