@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Sequence
 from app.domain.approval import Actor, Approval, StoredRule
 from app.domain.base import RolloutId, RunId, SessionId
 from app.domain.commands import Command, Done
+from app.domain.day_budget import DayBudget
 from app.domain.errors import LongwatchError, NotFound
 from app.domain.events import Event
 from app.domain.feed import FeedItem, Snapshot, Status, VerifyReport
@@ -32,6 +33,7 @@ class FakeClient:
         self.states = {state.run.run_id: state for state in runs}
         self.tails = list(tails)
         self.problem = problem
+        self.budgets: tuple[DayBudget, ...] = ()
         self.commands: list[Command] = []
         self.refuse: LongwatchError | None = None  # raised by every command while set
         self.known_rules: list[StoredRule] = []
@@ -56,7 +58,7 @@ class FakeClient:
     def snapshot(self) -> Snapshot:
         return Snapshot(
             seq=120,
-            status=make_status(self.problem),
+            status=make_status(self.problem, self.budgets),
             runs=tuple(self.states.values()),
             rules=tuple(self.known_rules),
             rollouts=tuple(self.known_rollouts),
@@ -91,7 +93,7 @@ class FakeClient:
         return A_DRILL
 
     async def status(self) -> Status:
-        return make_status(self.problem)
+        return make_status(self.problem, self.budgets)
 
     async def runs(self, limit: int = 200, trace: str = "") -> Sequence[Run]:
         found = [state.run for state in self.states.values()]

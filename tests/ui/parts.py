@@ -12,6 +12,7 @@ from app.domain.approval import (
     ApprovalState,
 )
 from app.domain.base import ApprovalId, RunId, SessionId
+from app.domain.day_budget import DayBudget
 from app.domain.feed import Status
 from app.domain.request import Request, Risk
 from app.domain.run import (
@@ -250,7 +251,7 @@ def make_chunks(session: Session, texts: Iterable[tuple[ChunkKind, str]]) -> lis
     ]
 
 
-def make_status(problem: str = "") -> Status:
+def make_status(problem: str = "", budgets: tuple[DayBudget, ...] = ()) -> Status:
     return Status(
         epoch=1,
         pid=4242,
@@ -261,6 +262,7 @@ def make_status(problem: str = "") -> Status:
         started_at=ago(90),
         seq=120,
         problem=problem,
+        budgets=budgets,
     )
 
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from datetime import date
+
 import pytest
 
 from app.domain import events as ev
+from app.domain.day_budget import DayBudget
 from app.domain.run import RunState
 from app.domain.task_state import TaskState
 from tests.ui import canned
@@ -20,6 +23,8 @@ Size = tuple[int, int]
 
 STATES: dict[str, tuple[RunState, tuple[str, ...]]] = {
     "stuck": (canned.stuck_run(), ("o",)),
+    "restart": (canned.stuck_run(), ("K",)),
+    "budgets": (canned.blocked_run(), (*"kkkkkkkk", "o")),
     "queued": (canned.pending_run(), ()),
     "working": (canned.running_run(), ()),
     "approval": (canned.waiting_run(), ()),
@@ -36,6 +41,11 @@ STATES: dict[str, tuple[RunState, tuple[str, ...]]] = {
     "larger": (canned.blocked_run(), ("enter",)),
     "cancel": (canned.running_run(), ("x", *"superseded")),
 }
+TODAY = {"day": date(2026, 3, 14), "project": canned.blocked_run().run.project}
+BUDGETS = (
+    DayBudget(**TODAY, unit="tokens", limit=2_000_000, total=4_000_000, used=2_400_000),
+    DayBudget(**TODAY, agent="codex", unit="usd", limit=5, total=5, used=1.25),
+)
 
 
 @SIZES
@@ -44,6 +54,8 @@ def test_run(snap_compare: Compare, name: str, size: Size) -> None:
     state, keys = STATES[name]
     client = Journal(state)
     client.tails = canned.story(state)
+    if name == "budgets":
+        client.budgets = BUDGETS
     feed, run_id = Feed(client), state.run.run_id
     client.journal = [feed.event(run_id, state_changed(TaskState.IN_PROGRESS, "started"))]
     if name == "events":
