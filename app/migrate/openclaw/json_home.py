@@ -62,7 +62,9 @@ class AgentReader:
         own = entry.node.get("tools") if entry.node is not None else None
         base = self._defaults.get("tools") if self._defaults is not None else None
         layers = [*self._layers(own, base)]
-        raw = [ref.raw for ref in choice.all] + [ref.name for ref in choice.all]
+        runs = entry.node is not None and entry.node.dig("runtime", "acp") is not None
+        used = () if runs else choice.all  # a program has models of its own
+        raw = [ref.raw for ref in used] + [ref.name for ref in used]
         for section in (self._tools, base, own):
             if section is not None and section.fields is not None:
                 layers += self._policies.by_provider(section.get("byProvider"), raw)

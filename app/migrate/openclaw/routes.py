@@ -65,7 +65,7 @@ class Routes:
             first = taken.setdefault(key, wanted)
             if first is wanted:
                 self._mapped(wanted, wanted)
-            elif first.entry is not wanted.entry and first.node is not wanted.node:
+            elif first.entry is not wanted.entry and first.tier == wanted.tier:
                 who = f"{wanted.user} on {wanted.channel}" if wanted.user else wanted.channel
                 self._ledger.refused(wanted.node, "a binding before it is for the same")
                 self._ledger.warn(

@@ -15,10 +15,11 @@ from app.migrate.openclaw.tables import CHANNEL_SECRETS, channel_key
 from app.migrate.openclaw.vault import looks_secret, ordinary, variable_name
 
 _SECRET_KEY = re.compile(
-    r"(?i)(?:token|secret|password|passwd|passphrase|passcode|api[_-]?key|private[_-]?key"
-    r"|access[_-]?key|signing[_-]?key|encrypt(?:ion)?[_-]?key|aes[_-]?key|auth[_-]?key"
-    r"|service[_-]?account|credentials?|authorization|cookies?|jwt|bearer|mnemonic|seed[_-]?phrase"
-    r"|client[_-]?key|storage[_-]?key|recovery[_-]?key|session[_-]?key|pin)$"
+    r"(?i)(?:token|secret|password|api[_-]?key)s?$"
+    r"|(?:passwd|passphrase|passcode|private[_-]?key|access[_-]?key|signing[_-]?key"
+    r"|encrypt(?:ion)?[_-]?key|aes[_-]?key|auth[_-]?key|service[_-]?account(?:[_-]?key)?"
+    r"|credentials?|authorization|cookies?|jwt|bearer|mnemonic|seed[_-]?phrase|client[_-]?key"
+    r"|storage[_-]?key|recovery[_-]?key|session[_-]?key|(?<![a-z])pin)$"
 )
 # Where these stand as keys, all texts below are secret: values of variables and of headers.
 _SECRET_PARENTS = frozenset({"env", "headers", "header", "vars"})
@@ -43,6 +44,7 @@ class Secrets:
     ledger: Ledger
     variables: Variables
     _open: set[str] = field(default_factory=set)  # variables whose value must stand in the open
+    _told: set[int] = field(default_factory=set)  # leaves that only tell where a secret is
 
     def declare(self, env: Node | None) -> None:
         """The variables that the configuration sets itself: `env` and `env.vars`."""
@@ -55,15 +57,15 @@ class Secrets:
     def collect(self, root: Node, at: Path = ()) -> None:
         """Mark every secret below `root`, which stands at a path of the configuration; open
         references to variables are filled in."""
+        for path, node in _objects(root, at):
+            if is_reference(node) and not node.hidden:
+                self._reference(path, node)
         leaves = list(_walk(root, at))
         for path, leaf in leaves:
             self._note_open(path, leaf)
         # Variables first: they keep their own names.
         for path, leaf in sorted(leaves, key=lambda pair: not _sets_variable(pair[0])):
             self._leaf(path, leaf)
-        for path, node in _objects(root, at):
-            if is_reference(node) and not node.hidden:
-                self._reference(path, node)
 
     def _note_open(self, path: Path, leaf: Node) -> None:
         """Variables that a model, an address or a path is made of."""
@@ -77,7 +79,7 @@ class Secrets:
 
     def _leaf(self, path: Path, leaf: Node) -> None:
         value = leaf.value
-        if value is None or isinstance(value, bool) or leaf.hidden:
+        if value is None or isinstance(value, bool) or leaf.hidden or id(leaf) in self._told:
             return
         text = str(value)
         secret = is_secret(path, text)
@@ -148,13 +150,13 @@ class Secrets:
             what = f"its value is kept elsewhere: put it into the file of secrets as {variable}"
             self.ledger.warn(node, what)
         for leaf in node.leaves():
-            if not leaf.hidden:
-                leaf.fate, leaf.to = Fate.MAPPED, variable
+            leaf.fate, leaf.to = Fate.MAPPED, variable
+            self._told.add(id(leaf))
         node.hidden, node.variable = True, variable
 
 
 def named_secret(name: str) -> bool:
-    """Whether the name of a key or variable says that its value is a secret."""
+    """Whether the name of a key or variable says that its value, or all below, is a secret."""
     return _SECRET_KEY.search(name) is not None and not _FILES.search(name)
 
 
@@ -180,8 +182,10 @@ def is_secret(path: Path, text: str) -> bool:
         return _token(text)
     if _SECRET_PARENTS & {name.lower() for name in names[:-1]}:
         return True
-    last = names[-1]
-    if named_secret(last) and not (text.isdigit() and len(text) < 4):
+    # The section `secrets` says where secrets are; it has none.
+    if any(map(named_secret, names[names[0] == "secrets" :])) and not (
+        text.isdigit() and len(text) < 4
+    ):
         return True
     return _token(text) or (_FLAG.match(text) is not None and "=" in text)
 

@@ -154,3 +154,25 @@ def test_a_secret_that_is_a_word_of_ours_stops_nothing(tmp_path: Path, word: str
     config = {"agents": {"list": [{"id": "a"}]}, "gateway": {"auth": {"token": word}}}
     plan = plan_of(tmp_path, config)
     assert secrets_of(plan) == {"OPENCLAW_GATEWAY_AUTH_TOKEN": word}
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        {"token": {"value": secret("x")}},
+        {"apiKeys": [secret("x")]},
+        {"tokens": {"T1": secret("x")}},
+        {"serviceAccount": {"private_key": secret("x"), "client_email": secret("y")}},
+        {"webhookSecret": secret("x"), "pushToken": secret("y"), "encryptKey": secret("z")},
+        {"headers": {"X-Anything": secret("x")}},
+        {"env": {"ANYTHING": secret("x")}},
+        {"args": ["--token", secret("x"), f"--api-key={secret('y')}"]},
+        {"url": f"https://user:{secret('x')}@host/"},
+    ],
+)
+def test_secrets_are_found_in_any_shape(tmp_path: Path, odd: Any) -> None:
+    config = {"agents": {"list": [{"id": "a"}]}, "plugins": {"entries": {"p": {"config": odd}}}}
+    plan = plan_of(tmp_path, config)
+    assert MARK not in said(plan)
+    kept = " ".join(secrets_of(plan).values())
+    assert all(value.split("=")[-1] in kept for value in _texts(odd) if MARK in value)
