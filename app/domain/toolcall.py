@@ -17,6 +17,7 @@ class ToolKind(StrEnum):
     FETCH = "fetch"
     PROCESS = "process"  # looks after a process that its session has started
     MCP = "mcp"  # a tool of an MCP server, `mcp:<server>/<tool>`
+    QUESTION = "question"  # the agent wants to know something of a person
     OTHER = "other"
 
 

@@ -84,7 +84,7 @@ def _why(approval: Approval) -> Iterator[Row]:
         yield from fact("changed", f"by {approval.edited_by}; the agent asked for: {asked}")
     yield from fact("asked by", approval.rule or "no rule matches, so a person is asked")
     for number, note in enumerate(approval.call.notes):
-        yield from fact("the tool" if number == 0 else "", note)
+        yield from fact("known" if number == 0 else "", note)
     said = approval.call.reason
     yield from fact("agent says", said or NO_REASON, tone="" if said else "quiet")
 
@@ -105,7 +105,7 @@ def _where(state: RunState, approval: Approval) -> Iterator[Row]:
     if workspace:
         same = " (and runs there)" if cwd == workspace else ""
         yield from fact("workspace", workspace + same)
-    if session is not None and session.driver in _YES_OR_NO:
+    if session is not None and approval.editable is None and session.driver in _YES_OR_NO:
         yield from fact("to change it", _YES_OR_NO[session.driver], tone="quiet")
     if session is not None and session.driver == "acp" and approval.offered:
         # In its own words: an agent's answers differ, and two can have one kind (Vibe's "always").

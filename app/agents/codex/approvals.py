@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from app.agents.codex import calls, models
+from app.agents.codex.extras import Extra, read
 from app.agents.codex.tools import ToolTable
 from app.agents.codex.wire import ServerRequest
 from app.agents.protocol import AgentEvent, Answer, ApprovalAsked
@@ -33,7 +34,7 @@ class Questions:
     """The pending approvals of a session, by our call id."""
 
     def __init__(self) -> None:
-        self._pending: dict[str, Question] = {}
+        self._pending: dict[str, Question | Extra] = {}
 
     def ask(self, request: ServerRequest, tools: ToolTable) -> list[AgentEvent]:
         """Note an approval request. Raises pydantic.ValidationError when it cannot be read."""
@@ -45,6 +46,13 @@ class Questions:
         change = models.FileChangeApproval.model_validate(request.params)
         call = calls.edit_asked(change, tools.known(change.item_id))
         return self._note(request, change, call, None, None, tools)
+
+    def ask_more(self, request: ServerRequest) -> list[AgentEvent]:
+        """Note a request of another kind. Raises pydantic.ValidationError, or DriverError for one
+        that cannot be put to anybody."""
+        extra = read(request)
+        self._pending[extra.call.call_id] = extra
+        return [ApprovalAsked(extra.call, ("allow", "deny"), editable=extra.editable)]
 
     def _note(
         self,
@@ -66,11 +74,11 @@ class Questions:
         )
         return [*before, ApprovalAsked(call, offered or ())]
 
-    def take(self, call_id: str) -> Question | None:
+    def take(self, call_id: str) -> Question | Extra | None:
         """The question, which is then no longer pending."""
         return self._pending.pop(call_id, None)
 
-    def peek(self, call_id: str) -> Question:
+    def peek(self, call_id: str) -> Question | Extra:
         """The pending question. Raises DriverError when codex does not wait for it."""
         question = self._pending.get(call_id)
         if question is None:

@@ -6,9 +6,9 @@ the protocol grows; the fields named here are checked.
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
 
@@ -270,3 +270,61 @@ class FileChangeApproval(Wire):
     item_id: str
     reason: str | None = None
     grant_root: str | None = None
+
+
+class PermissionsApproval(Wire):
+    """Rights in its sandbox beyond those that it has; `permissions` is answered in its own form."""
+
+    thread_id: str
+    turn_id: str
+    item_id: str
+    cwd: str
+    permissions: dict[str, object]
+    reason: str | None = None
+
+
+class InputOption(Wire):
+    label: str
+    description: str
+
+
+class InputQuestion(Wire):
+    id: str
+    question: str
+    is_secret: bool = False
+    options: Annotated[tuple[InputOption, ...], BeforeValidator(lambda given: given or ())] = ()
+
+
+class UserInputRequest(Wire):
+    thread_id: str
+    turn_id: str
+    questions: tuple[InputQuestion, ...]
+
+
+class ElicitationRequest(Wire):
+    """A form (`requested_schema`) or a page (`url`)."""
+
+    thread_id: str
+    server_name: str
+    turn_id: str | None = None
+    message: str = ""
+    requested_schema: dict[str, object] | None = None
+    url: str | None = None
+
+
+class PermissionsReply(Wire):
+    permissions: dict[str, object]
+    scope: Literal["turn"] = "turn"
+
+
+class Answers(Wire):
+    answers: tuple[str, ...]
+
+
+class UserInputReply(Wire):
+    answers: dict[str, Answers]
+
+
+class ElicitationReply(Wire):
+    action: Literal["accept", "decline", "cancel"]
+    content: dict[str, object] | None = None

@@ -8,7 +8,7 @@ from contextlib import suppress
 
 from pydantic import ValidationError
 
-from app.agents.codex import approvals, models
+from app.agents.codex import approvals, extras, models
 from app.agents.codex.connection import Connection
 from app.agents.codex.peer import ConnectionLost, Incoming
 from app.agents.codex.translation import Translator
@@ -27,6 +27,7 @@ from app.agents.protocol import (
     ItemDone,
     Process,
     Prompt,
+    ToolFinished,
     TurnDone,
 )
 from app.agents.stream import EventStream
@@ -35,6 +36,7 @@ from app.domain.approval import Action
 from app.domain.errors import DriverError
 from app.domain.run import Failure, FailureKind
 from app.domain.session import ChunkKind, Continuity
+from app.domain.toolcall import ToolCall, ToolOutcome
 
 _REQUEST_SECONDS = 30.0
 _HOLD_SECONDS = 0.25  # how long codex may take from an item's start to its question
@@ -186,15 +188,24 @@ class CodexSession:
 
     def _asked(self, request: ServerRequest) -> list[AgentEvent]:
         """A request of the server: it is always answered, now or by `answer`."""
-        if request.method not in (approvals.COMMAND, approvals.FILE_CHANGE):
+        more = request.method in (extras.PERMISSIONS, extras.USER_INPUT, extras.ELICITATION)
+        if not more and request.method not in (approvals.COMMAND, approvals.FILE_CHANGE):
             why = f"Longwatch does not answer {request.method}"
             self._peer.refuse(request.request_id, METHOD_NOT_FOUND, why)
             return [ItemDone("", ChunkKind.NOTICE, f"codex was refused: {why}")]
         if self._stream is None:  # no turn is open: nobody could be asked
-            self._peer.reply(request.request_id, models.DecisionReply(decision="cancel"))
+            if more:
+                self._peer.refuse(request.request_id, INVALID_PARAMS, "no turn is running")
+            else:
+                self._peer.reply(request.request_id, models.DecisionReply(decision="cancel"))
             return []
         try:
+            if more:
+                return self._questions.ask_more(request)
             return self._questions.ask(request, self._translator.tools)
+        except DriverError as error:
+            self._peer.refuse(request.request_id, INVALID_PARAMS, str(error))
+            return [ItemDone("", ChunkKind.NOTICE, f"codex was refused: {error}")]
         except ValidationError as error:
             why = unreadable(request.method, error)
             self._peer.refuse(request.request_id, INVALID_PARAMS, why)
@@ -211,6 +222,9 @@ class CodexSession:
     async def answer(self, call_id: str, answer: Answer) -> None:
         """Answer a pending approval; see `AgentSession.answer`."""
         question = self._questions.peek(call_id)
+        if not isinstance(question, approvals.Question):
+            await self._answer_more(question, answer)
+            return
         decision = approvals.decide(answer, question)
         self._questions.take(call_id)
         denied = answer.action is Action.DENY
@@ -222,14 +236,36 @@ class CodexSession:
             self._stream.push(tools.permit(question.call, question.item_id))
         await self._peer.flush(within=_REQUEST_SECONDS)
 
-    def _tell_reason(self, question: approvals.Question, reason: str) -> None:
+    async def _answer_more(self, question: extras.Extra, answer: Answer) -> None:
+        """What is not about a command or an edit: it is over with the answer."""
+        reply, became = question.reply(answer)
+        self._questions.take(question.call.call_id)
+        denied = answer.action is Action.DENY
+        if denied and answer.reason and not answer.interrupt and question.turn_id:
+            self._tell_reason(question, answer.reason)
+        self._peer.reply(question.request_id, reply)
+        if self._stream is not None:
+            outcome = ToolOutcome(ok=not denied, summary=became)
+            self._stream.push([ToolFinished(question.call.call_id, outcome)])
+        await self._peer.flush(within=_REQUEST_SECONDS)
+        if denied and answer.interrupt:
+            await self.interrupt()
+
+    async def preview(self, call_id: str, text: str) -> ToolCall:
+        """See `app.agents.protocol.EditsCalls`: of commands and edits codex takes a yes or a no."""
+        question = self._questions.peek(call_id)
+        if isinstance(question, approvals.Question):
+            raise DriverError("codex takes a yes or a no")
+        return question.preview(text)
+
+    def _tell_reason(self, question: approvals.Question | extras.Extra, reason: str) -> None:
         """Codex's answers carry no reason: it goes as a message into the running turn.
 
         It is queued before the denial, so that the model reads both in one request.
         """
         text = f"The operator denied `{question.call.title}`: {reason}"
         told = self._peer.call(
-            "turn/steer", self._steering(text, question.thread_id, question.turn_id)
+            "turn/steer", self._steering(text, question.thread_id, question.turn_id or "")
         )
         told.add_done_callback(lambda done: self._reason_told(done, text))
 

@@ -47,6 +47,10 @@ def _of_kind(call: ToolCall, scene: Scene) -> list[Finding]:
         if any(key == "text" for key, _ in _strings(call.arguments)):
             return [high("writes to the input of a running process")]
         return [low("looks after a process of its own")]
+    if call.kind is ToolKind.QUESTION:
+        return [medium("what you answer goes to the agent and to its model")]
+    if call.kind is ToolKind.OTHER and call.tool == "permissions":
+        return [high("widens what the agent may do in its sandbox")]
     if call.kind is ToolKind.MCP:
         where = shown(server_of(call.tool))
         return [high(f"what this tool of the MCP server {where} does is not known here")]

@@ -142,6 +142,40 @@ def unknown_request() -> None:
     done()
 
 
+def wants_rights() -> None:
+    rights = {"network": {"enabled": True}, "fileSystem": {"write": ["/a", "/b"]}}
+    asked = {"itemId": "p1", "cwd": "/ws", "permissions": rights, "reason": "to install it"}
+    answer = ask(5, "item/permissions/requestApproval", **asked)
+    say(json.dumps(answer["result"]))
+    done()
+
+
+def wants_answers() -> None:
+    options = [{"label": "blue", "description": "like the sky"}]
+    one = {"id": "q1", "header": "Colour", "question": "Which colour?", "options": options}
+    two = {"id": "q2", "header": "Why", "question": "Why?", "options": None}
+    asked = {"itemId": "u1", "isBlocking": True, "questions": [one, two]}
+    answer = ask(5, "item/tool/requestUserInput", **asked)
+    say(json.dumps(answer["result"]))
+    done()
+
+
+def wants_a_secret() -> None:
+    one = {"id": "q1", "header": "Key", "question": "Your key?", "isSecret": True}
+    asked = {"itemId": "u1", "isBlocking": True, "questions": [one]}
+    say(ask(5, "item/tool/requestUserInput", **asked)["error"]["message"])
+    done()
+
+
+def server_asks() -> None:
+    fields = {"name": {"type": "string"}, "loud": {"type": "boolean", "default": False}}
+    schema = {"type": "object", "properties": fields, "required": ["name"]}
+    asked = {"serverName": "notes", "mode": "form", "message": "Who are you?"}
+    answer = ask(5, "mcpServer/elicitation/request", requestedSchema=schema, **asked)
+    say(json.dumps(answer["result"]))
+    done()
+
+
 def bad_approval() -> None:
     answer = ask(5, APPROVAL, command="rm x")  # no itemId
     say(f"error {answer['error']['code']}")

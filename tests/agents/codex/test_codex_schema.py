@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from app.agents.codex import approvals, items, models
+from app.agents.codex import approvals, extras, items, models
 from app.agents.codex.binary import find_codex
 from app.agents.codex.translation import _DELTAS, Translator
 
@@ -44,6 +44,14 @@ SAME = {
     models.NetworkContext: "NetworkApprovalContext",
     models.CommandApproval: "CommandExecutionRequestApprovalParams",
     models.FileChangeApproval: "FileChangeRequestApprovalParams",
+    models.PermissionsApproval: "PermissionsRequestApprovalParams",
+    models.InputOption: "ToolRequestUserInputOption",
+    models.InputQuestion: "ToolRequestUserInputQuestion",
+    models.UserInputRequest: "ToolRequestUserInputParams",
+    models.PermissionsReply: "PermissionsRequestApprovalResponse",
+    models.Answers: "ToolRequestUserInputAnswer",
+    models.UserInputReply: "ToolRequestUserInputResponse",
+    models.ElicitationReply: "McpServerElicitationRequestResponse",
 }
 SENT_MODELS = (
     models.ClientInfo,
@@ -53,6 +61,10 @@ SENT_MODELS = (
     models.TurnStartParams,
     models.TurnSteerParams,
     models.TurnInterruptParams,
+    models.PermissionsReply,
+    models.Answers,
+    models.UserInputReply,
+    models.ElicitationReply,
 )
 DELTAS = (
     "AgentMessageDeltaNotification",
@@ -62,6 +74,7 @@ DELTAS = (
     "CommandExecutionOutputDeltaNotification",
 )
 SENT = {"initialize", "thread/start", "thread/resume", "turn/start", "turn/steer", "turn/interrupt"}
+_INPUT = ("ToolRequestUserInputParams", "ToolRequestUserInputResponse")
 NOT_IN_SCHEMA = {"availableDecisions"}  # behind `experimentalApi` there, on the wire all the same
 
 
@@ -89,7 +102,9 @@ def definition(schema: Path, name: str) -> Any:
     own = schema / f"{name}.json"
     if own.exists():
         return read(own)
-    return read(schema / "CommandExecutionRequestApprovalParams.json")["definitions"][name]
+    files = ("CommandExecutionRequestApprovalParams", *_INPUT)
+    parts = (read(schema / f"{file}.json")["definitions"] for file in files)
+    return next(found[name] for found in parts if name in found)
 
 
 def methods(schema: Path, name: str) -> set[str]:
@@ -132,7 +147,8 @@ def test_the_methods_that_we_use_are_there(schema: Path) -> None:
     heard = {*Translator("")._handlers, *_DELTAS, "serverRequest/resolved"}
     assert heard <= methods(schema, "ServerNotification.json")
     assert methods(schema, "ClientRequest.json") >= SENT
-    asked = {approvals.COMMAND, approvals.FILE_CHANGE}
+    more = {extras.PERMISSIONS, extras.USER_INPUT, extras.ELICITATION}
+    asked = {approvals.COMMAND, approvals.FILE_CHANGE, *more}
     assert asked <= methods(schema, "ServerRequest.json")
 
 
@@ -141,6 +157,13 @@ def test_our_answers_are_among_the_decisions(schema: Path) -> None:
         known = json.dumps(definition(schema, name))
         for decision in ("accept", "acceptForSession", "decline", "cancel"):
             assert f'["{decision}"]' in known
+
+
+def test_what_an_mcp_server_asks_has_the_fields_that_we_use(schema: Path) -> None:
+    found = read(schema / "McpServerElicitationRequestParams.json")
+    fields = [{*found["properties"], *one["properties"]} for one in found["oneOf"]]
+    assert aliases(models.ElicitationRequest) <= set().union(*fields)
+    assert {"serverName", "threadId"} <= set(found["required"])
 
 
 def test_policies_and_sandboxes_are_known(schema: Path) -> None:
