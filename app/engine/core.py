@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
@@ -84,9 +85,13 @@ class Core:
 
         A cancelled caller does not undo them: the write goes on.
         """
+        await self.committing(run_id, *payloads)
+
+    def committing(self, run_id: RunId, *payloads: Payload) -> asyncio.Future[None]:
+        """As `commit`, for who has something else to do until it is on disk."""
         future = self.journal.append(self._drafts(run_id, payloads))
         self._moved(run_id, payloads)
-        await future
+        return future
 
     async def settle(self) -> None:
         """Wait until all that has been noted is on disk."""

@@ -95,9 +95,7 @@ class Turn:
             prompt=spec.text,
             again=spec.again,
         )
-        await self._core.commit(live.run_id, started)
-        live.transcript.say(ChunkKind.PROMPT, spec.text)
-        begun = self._core.clock.monotonic()
+        committed = self._core.committing(live.run_id, started)
         prompt = Prompt(
             spec.text,
             spec.turn,
@@ -105,6 +103,9 @@ class Turn:
             settled=spec.settled,
             output_schema=spec.output_schema,
         )
+        live.transcript.say(ChunkKind.PROMPT, spec.text)
+        await committed
+        begun = self._core.clock.monotonic()
         done = await self._follow(live.agent.prompt(prompt))
         live.transcript.close()
         worked = self._core.clock.monotonic() - begun - self._waited

@@ -153,9 +153,10 @@ class Journal:
         self._gather(drafts, chunks)
         future: asyncio.Future[None] = self._loop.create_future()
         self._gathering.waiting.append(future)
-        if not self._soon:
-            if self._handing_over is not None:
-                self._handing_over.cancel()
+        if not self._pending:
+            self._hand_over()  # the writer has nothing to do
+        elif not self._soon:
+            self._put_off()
             # Whatever else this turn of the loop brings is written with it.
             self._handing_over = self._loop.call_soon(self._hand_over)
             self._soon = True
@@ -193,9 +194,14 @@ class Journal:
         batch.events.extend(events)
         batch.chunks.extend(chunks)
 
+    def _put_off(self) -> None:
+        if self._handing_over is not None:
+            self._handing_over.cancel()
+        self._handing_over, self._soon = None, False
+
     def _hand_over(self) -> None:
         """Give the writer what has gathered."""
-        self._handing_over, self._soon = None, False
+        self._put_off()
         batch, self._gathering = self._gathering, _Batch()
         self._token += 1
         self._pending[self._token] = batch

@@ -96,7 +96,8 @@ class Projection:
                 after = reduce(before, event)
                 if after is None:
                     continue
-                rows.extend(_run_rows(before, after))
+                if before is None or _tells_more(before, after):
+                    rows.extend(_run_rows(before, after))
                 moved[event.run_id] = after
             if after is None or after.run.rollout:
                 rollout = rollout_after(known, event, before, after)
@@ -176,6 +177,16 @@ def _changed(
     compared place by place, without a step of Python for each of a thousand that stayed."""
     yield from compress(new.items(), map(is_not, new.values(), old.values()))
     yield from islice(new.items(), len(old), None)
+
+
+def _tells_more(before: RunState, after: RunState) -> bool:
+    """Whether any row follows from a change: most events are in no table but the journal."""
+    return (
+        before.approvals is not after.approvals
+        or before.reviews is not after.reviews
+        or before.questions is not after.questions
+        or _moved(before.run, after.run)
+    )
 
 
 def _moved(before: Run, after: Run) -> bool:

@@ -25,6 +25,7 @@ from pathlib import Path
 from app.agents.protocol import AgentEvent, Prompt, SessionSpec, TextDelta
 from app.domain.base import Clock
 from app.domain.session import ChunkKind, Continuity
+from app.garbage import collect_seldom
 from app.store.journal import Journal
 from app.store.paths import StorePaths
 from app.store.writer import Entry, Write, Writer
@@ -275,6 +276,7 @@ def main(words: list[str]) -> None:
     async def run() -> None:
         await jobs[a.what]()
 
+    collect_seldom()  # as the program does
     asyncio.run(run())
 
 
