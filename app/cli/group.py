@@ -13,6 +13,7 @@ from app.version import VERSION
 _COMMANDS = {
     "demo": "demo",
     "init": "init",
+    "migrate": "migrate",
     "run": "run",
     "up": "host",
     "down": "host",

@@ -21,6 +21,9 @@ class Standing(StrEnum):
     IN_THE_WAY = "in the way"  # something else is there: nothing can be applied
 
 
+TOUCHED = (Standing.NEW, Standing.CHANGED, Standing.REMOVED)
+
+
 class FileState(Model):
     """One file of a target. `diff` is empty where its content is secret, or is no text."""
 
@@ -47,8 +50,7 @@ class Compared(Model):
     @property
     def changes(self) -> tuple[FileState, ...]:
         """What an apply would touch."""
-        touched = (Standing.NEW, Standing.CHANGED, Standing.REMOVED)
-        return tuple(file for file in self.files if file.standing in touched)
+        return tuple(file for file in self.files if file.standing in TOUCHED)
 
     @property
     def in_the_way(self) -> tuple[FileState, ...]:
@@ -83,6 +85,11 @@ class MoveReport(Model):
     secrets: tuple[str, ...]  # names, never values
     keys: KeyCounts
     report_file: str = ""  # where this lies as Markdown, relative to the target
+
+    @property
+    def touched(self) -> int:
+        """How many files were, or would be, made, changed or taken away."""
+        return sum(file.standing in TOUCHED for file in self.changed)
 
 
 class Undone(Model):

@@ -96,7 +96,7 @@ def _diff(wanted: Wanted, there: bytes) -> str:
         old, new = there.decode(), wanted.data.decode()
     except UnicodeDecodeError:
         return ""
-    names = (f"{wanted.path} (now)", f"{wanted.path} (then)")
+    names = (f"a/{wanted.path}", f"b/{wanted.path}")
     lines = list(difflib.unified_diff(old.splitlines(), new.splitlines(), *names, lineterm=""))
     if len(lines) > _DIFF_LINES:
         lines = [*lines[:_DIFF_LINES], f"… {len(lines) - _DIFF_LINES} more lines"]

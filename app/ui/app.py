@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from app.domain.approval import Actor
     from app.domain.base import RunId
     from app.link.client import Client
+    from app.link.moving import Mover
     from app.ui.bridge import Bridge, Connect
     from app.ui.view import Changes, View
 
@@ -80,6 +81,12 @@ def _past() -> Screen[None]:
     return PastScreen()
 
 
+def _moving() -> Screen[None]:
+    from app.ui.screens.moving import MovingScreen
+
+    return MovingScreen()
+
+
 def operator() -> Actor:
     """The person at the keyboard, by the name the machine knows them by."""
     from app.domain.approval import Actor, ActorKind
@@ -106,6 +113,7 @@ class ControlRoom(SafeApp):
         "workflows": _workflows,
         "rollouts": _rollouts,
         "past": _past,
+        "moving": _moving,
     }
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (WIDE, "-wide")]  # noqa: RUF012
     NOTIFICATION_TIMEOUT = 6
@@ -122,6 +130,7 @@ class ControlRoom(SafeApp):
         me: Actor | None = None,
         project: Path | None = None,
         picture: bool = False,
+        mover: Mover | None = None,
     ) -> None:
         super().__init__()
         self.now = now
@@ -129,6 +138,7 @@ class ControlRoom(SafeApp):
         self.drafts: dict[str, str] = {}  # typed and not sent, by dialog
         self.failure = ""  # why the room closed, when it could not open
         self._me = me
+        self._mover = mover
         self._connects = (connect, reconnect)
         self._first = (screen, run_id)
         self._notice = notice
@@ -157,6 +167,13 @@ class ControlRoom(SafeApp):
     def me(self) -> Actor:
         """The person at the keyboard, as the journal will name them."""
         return self._me or operator()
+
+    @cached_property
+    def mover(self) -> Mover:
+        """Moves in from other systems on this machine."""
+        from app.link.moving import LocalMover
+
+        return self._mover or LocalMover()
 
     @property
     def client(self) -> Client | None:

@@ -24,6 +24,7 @@ SCREENS = (
     ("rollouts", "Rollouts", "stable and candidate paths, and the evidence between them"),
     ("past", "Past sessions", "what agents said before they moved in"),
     ("workflows", "Workflows", "what the project declares, and why a request gets a workflow"),
+    ("moving", "Moving in", "agents and history of OpenClaw or OpenFang, and the way back"),
 )
 
 

@@ -185,7 +185,7 @@ def channels_text(tables: Mapping[str, Mapping[str, Any]]) -> str:
 
     document = tomlkit.document()
     for line in (
-        "The channels that OpenClaw answered on, for whoever brings their messages here with",
+        "The channels that these agents answered on, for whoever brings their messages here with",
         "`longwatch run --user … --channel …`. Longwatch does not read this file; variables are in",
         "the file of secrets.",
     ):

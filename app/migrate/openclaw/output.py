@@ -41,9 +41,9 @@ JOB_COMMENTS = (
     "from one (cron, systemd) with `longwatch run` and the name of this workflow.",
 )
 _HEAD = """\
-Made by `longwatch migrate openclaw`: agents, approval rules and routes of an OpenClaw
-installation. Nobody may do more here than there; what was not taken over, and why, is in the
-report of the migration.
+Made by `longwatch migrate {system}`: agents, approval rules and routes of an installation of it.
+Nobody may do more here than there; what was not taken over, and why, is in the report of the
+migration.
 """
 
 
@@ -74,12 +74,12 @@ class Configuration:
     has_secrets: bool = False
 
 
-def config_text(config: Configuration) -> str:
+def config_text(config: Configuration, system: str) -> str:
     """The text of `longwatch.toml`. Raises ConfigError if it would not load."""
     import tomlkit
 
     document = tomlkit.document()
-    for line in _HEAD.strip().split("\n"):
+    for line in _HEAD.format(system=system).strip().split("\n"):
         document.add(tomlkit.comment(line))
     document.add(tomlkit.nl())
     if config.has_secrets:

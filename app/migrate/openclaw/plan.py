@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from typing import Any
+from typing import Any, Protocol
 
 from app.domain.env_text import write_env
 from app.domain.errors import ConfigError
@@ -20,6 +20,7 @@ from app.domain.openfang_names import Names
 from app.migrate.openclaw.agents import Agent
 from app.migrate.openclaw.channels import CHANNELS_FILE, channels_text
 from app.migrate.openclaw.cron import Job
+from app.migrate.openclaw.files import Files
 from app.migrate.openclaw.home import Home
 from app.migrate.openclaw.nodes import Node
 from app.migrate.openclaw.output import (
@@ -33,14 +34,23 @@ from app.migrate.openclaw.output import (
     our_words,
     workflow_text,
 )
-from app.migrate.openclaw.rest import Rest
 from app.migrate.openclaw.source import Source
 
 
-class PlanMaker:
-    """Writes the plan of a home that has been read."""
+class Gathered(Protocol):
+    """What was found beside the configuration."""
 
-    def __init__(self, home: Home, source: Source, rest: Rest) -> None:
+    texts: list[PlannedText]
+    files: Files
+
+
+class PlanMaker:
+    """Writes the plan of a home that has been read; also of other systems' homes."""
+
+    def __init__(
+        self, home: Home, source: Source, rest: Gathered, *, system: str = "openclaw"
+    ) -> None:
+        self._system = system
         self._home = home
         self._ledger = home.ledger
         self._source = source
@@ -55,7 +65,7 @@ class PlanMaker:
         self._archive()
         vault, ledger = self._ledger.vault, self._ledger
         return MigrationPlan(
-            system="openclaw",
+            system=self._system,
             generation=generation,
             source=str(self._source.root),
             texts=tuple(sorted(map(self._checked, self._texts), key=lambda text: text.path)),
@@ -88,7 +98,7 @@ class PlanMaker:
             self._workflow(agent)
         for job in self._home.jobs:
             self._job(job)
-        self._texts.append(PlannedText(path=CONFIG_FILE, text=config_text(config)))
+        self._texts.append(PlannedText(path=CONFIG_FILE, text=config_text(config, self._system)))
         self._ledger.took(ItemKind.CONFIG, CONFIG_FILE, CONFIG_FILE)
 
     def _workflow(self, agent: Agent) -> None:

@@ -47,6 +47,7 @@ class WatchScreen(RunDeeds, RoomScreen):
         Binding("w", "app.show('workflows')", "Workflows", id="watch.workflows", show=False),
         Binding("o", "app.show('rollouts')", "Rollouts", id="watch.rollouts", show=False),
         Binding("p", "app.show('past')", "Past sessions", id="watch.past", show=False),
+        Binding("m", "app.show('moving')", "Moving in", id="watch.moving", show=False),
         Binding("n", "new_run", "New run", id="watch.new"),
         Binding("s", "say", "Say", id="watch.say"),
         Binding("t", "retry", "Retry", id="watch.retry"),

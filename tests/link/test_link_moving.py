@@ -1,0 +1,56 @@
+"""Moving in through the link: off the loop, and never under a run that is at work."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from app.domain.errors import Refused
+from app.domain.migration import Installation
+from app.domain.moving import Progress
+from app.domain.task_state import TaskState
+from app.link.moving import LocalMover
+from app.migrate import openclaw
+from app.migrate.disk import Disk
+from tests.support.moving import a_plan, a_source
+from tests.ui import canned
+from tests.ui.fakes import FakeClient
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Installation:
+    source = a_source(tmp_path)
+    monkeypatch.setattr(Disk, "sync_all", lambda self, path: None)
+    monkeypatch.setattr(openclaw, "read_openclaw", lambda path, environment: a_plan(path))
+    return Installation(system="openclaw", path=str(source))
+
+
+async def test_it_looks_applies_and_takes_back(home: Installation, tmp_path: Path) -> None:
+    mover = LocalMover({}, tmp_path)
+    target = mover.default_target
+    assert target == str(tmp_path / "longwatch")
+    compared, report = await mover.look(home, target)
+    assert compared.fresh and report.dry_run
+    said = list[Progress]()
+    done = await mover.apply(home, target, client=None, tell=said.append)
+    assert done.touched == report.touched and said[-1].phase == "done"
+    assert (await mover.look_back(target)).whole_folder
+    await mover.undo(target, client=None)
+    assert [path.name for path in _entries(tmp_path)] == ["home"]
+    assert await mover.found() == ()
+
+
+def _entries(folder: Path) -> list[Path]:
+    return list(folder.iterdir())
+
+
+async def test_a_run_at_work_keeps_its_project_as_it_is(home: Installation, tmp_path: Path) -> None:
+    state = canned.running_run()
+    run = state.run.model_copy(update={"project": str(tmp_path / "p")})
+    assert run.state is TaskState.IN_PROGRESS
+    client = FakeClient(state.model_copy(update={"run": run}))
+    mover = LocalMover({}, tmp_path)
+    with pytest.raises(Refused, match=r"works in .*/p: let it end, cancel it, or stop its superv"):
+        await mover.apply(home, str(tmp_path / "p"), client=client)
+    await mover.apply(home, str(tmp_path / "other"), client=client)
