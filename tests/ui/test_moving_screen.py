@@ -363,6 +363,8 @@ def test_moving(snap_compare: Compare, name: str, size: tuple[int, int]) -> None
     mover, keys = states(name)
 
     async def before(pilot: Pilot[None]) -> None:
-        await shown(pilot, *keys)
+        screen = await shown(pilot, *keys)
+        while mover.stands is not None and "%" not in reading(screen):
+            await rest(pilot)  # its clock has not come round yet
 
     assert snap_compare(room_with(mover), terminal_size=size, run_before=before)
