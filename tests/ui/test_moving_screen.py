@@ -366,5 +366,6 @@ def test_moving(snap_compare: Compare, name: str, size: tuple[int, int]) -> None
         screen = await shown(pilot, *keys)
         while mover.stands is not None and "%" not in reading(screen):
             await rest(pilot)  # its clock has not come round yet
+        await rest(pilot)
 
     assert snap_compare(room_with(mover), terminal_size=size, run_before=before)
