@@ -29,6 +29,7 @@ _RESERVED = frozenset(
     {OPERATOR, "con", "prn", "aux", "nul", *(f"{d}{n}" for d in ("com", "lpt") for n in range(10))}
 )
 _LIMIT = 5000  # agents
+_PROMPT_LIMIT = 256 * 1024  # characters
 
 
 @dataclass(slots=True)
@@ -117,7 +118,10 @@ class Roster:
 
     def read(self, agents: Node | None) -> None:
         """The agents that a configuration's `agents` declares, in any of its forms."""
-        if agents is None:
+        if agents is None or agents.null:
+            return
+        if agents.fields is None:
+            self._ledger.odd(agents, "is no section of agents")
             return
         ownership = agents.get("ownership")
         entries, listed = agents.get("entries"), agents.get("list")
@@ -172,6 +176,9 @@ def prompt_of(node: Node | None, ledger: Ledger) -> str | None:
         return None
     if node.fields is None:
         text = ledger.text(node)
+        if text is not None and len(text) > _PROMPT_LIMIT:
+            ledger.odd(node, "is too long for a prompt")
+            return None
         if text is not None:
             ledger.mapped(node, "agent.instructions")
         return text

@@ -19,6 +19,7 @@ from app.migrate.openclaw.source import Found, Source, Tree
 # HEARTBEAT.md were for occasions that do not come here.
 PROMPT_FILES = ("AGENTS.md", "SOUL.md", "TOOLS.md", "IDENTITY.md", "USER.md", "MEMORY.md")
 _PROMPT_LIMIT = 128 * 1024  # bytes of one that is put into prompts
+_PROMPTS_LIMIT = 512 * 1024  # of all of an agent's together
 _IMAGES = (".png", ".jpg", ".jpeg", ".gif", ".webp", ".ico")
 _SOUNDS = (".mp3", ".mp4", ".ogg", ".wav")
 _PACKED = (".zip", ".gz", ".tar", ".7z", ".pdf", ".sqlite", ".db", ".woff2")
@@ -38,9 +39,11 @@ class Files:
     copies: list[PlannedCopy] = field(default_factory=list)
     texts: list[PlannedText] = field(default_factory=list)
     _taken: set[str] = field(default_factory=set)
+    _room: int = 0  # bytes that may still be put into the prompts of an agent
 
     def agent(self, agent: Agent, sections: list[Node], others: frozenset[Path]) -> None:
         """An agent's workspace and memory; `others` are the workspaces of other agents."""
+        self._room = _PROMPTS_LIMIT
         workspace = self._workspace(agent, sections)
         if workspace is not None:
             self._copy_workspace(agent, workspace, others - {workspace})
@@ -91,7 +94,7 @@ class Files:
         by_name = {file.relative: file for file in tree.files}
         for name in PROMPT_FILES:
             file = by_name.get(name)
-            if file is not None and self._readable(file):
+            if file is not None and self._prompts(file):
                 agent.files.append(at[name])
 
     def _memory(self, agent: Agent) -> None:
@@ -110,7 +113,7 @@ class Files:
             to = f"{AGENTS}/{agent.name}/MEMORY.md"
             copied = self._copy(to, file)
             self.ledger.took(ItemKind.MEMORY, ident, copied)
-            if self._readable(file):
+            if self._prompts(file):
                 agent.files.append(copied)
             break
         folder = self.source.folder(f"memory/{ident}")
@@ -205,14 +208,21 @@ class Files:
         self._taken.add(free.lower())
         return free
 
-    def _readable(self, file: Found) -> bool:
-        """Whether a file can be put into prompts: text, not too long, not blank."""
-        if file.size > _PROMPT_LIMIT or self._blank(file):
+    def _prompts(self, file: Found) -> bool:
+        """Whether a file is put into prompts: text, not too long, not blank."""
+        if self._blank(file):
             return False
+        why = "it is too long to stand in every prompt" if file.size > _PROMPT_LIMIT else ""
+        if not why and file.size > self._room:
+            why = "with the others it is too long to stand in every prompt"
         try:
-            file.path.read_bytes().decode("utf-8")
+            why = why or ("" if file.path.read_bytes().decode("utf-8") else "it is blank")
         except (OSError, UnicodeDecodeError):
+            why = "it is not UTF-8 text"
+        if why:
+            self.ledger.warn(self.source.relative(file.path), f"was copied, but {why}")
             return False
+        self._room -= file.size
         return True
 
     def _blank(self, file: Found) -> bool:

@@ -16,7 +16,6 @@ from app.migrate.openclaw.models import Choice, Endpoint, Reference, nowhere
 from app.migrate.openclaw.nodes import Node
 from app.migrate.openclaw.reading import Unreadable, read_yaml
 from app.migrate.openclaw.routes import Routes
-from app.migrate.openclaw.secrets import Secrets
 from app.migrate.openclaw.source import Source
 from app.migrate.openclaw.tables import KNOWN_CHANNELS, NO_CHANNEL, channel_key
 from app.migrate.openclaw.tool_names import LEGACY_PROFILES
@@ -52,18 +51,32 @@ class Legacy:
         self._source = source
         self._routes = routes
         self._policies = Policies(home.ledger, LEGACY_PROFILES)
+        self._config: Node | None = None
+        self._agents: list[tuple[str, Node]] = []
+        self._channels: list[tuple[str, Node]] = []
 
-    def read(self) -> None:
-        """All of it. Raises ConfigError for a `config.yaml` that is no YAML."""
-        config = self._config()
+    def load(self) -> None:
+        """Read the files. Raises ConfigError for a `config.yaml` that is no YAML."""
+        self._config = self._load_config()
         for name in self._source.named("agents"):
-            self._agent(name, config)
+            node = self._file(ItemKind.AGENT, name, f"agents/{name}/agent.yaml")
+            if node is not None:
+                self._agents.append((name, node))
         for name in self._source.named("messaging"):
             stem, dot, suffix = name.rpartition(".")
             if dot and suffix in ("yaml", "yml") and stem:
-                self._channel(stem, f"messaging/{name}")
+                node = self._file(ItemKind.CHANNEL, stem, f"messaging/{name}")
+                if node is not None:
+                    self._channels.append((stem, node))
 
-    def _config(self) -> Node | None:
+    def read(self) -> None:
+        """Make agents and channels of what was read."""
+        for name, node in self._agents:
+            self._agent(name, node)
+        for name, node in self._channels:
+            self._channel(name, node)
+
+    def _load_config(self) -> Node | None:
         path = self._source.file(CONFIG)
         if path is None:
             self._ledger.warn(CONFIG, "is not there: agents get the usual model")
@@ -72,14 +85,10 @@ class Legacy:
             root = self._ledger.add(read_yaml(self._source, path), CONFIG)
         except Unreadable as why:
             raise ConfigError(str(why), source=str(path)) from None
-        self._put_away(root)
         if root.fields is None and not root.null:
             self._ledger.odd(root, "is no configuration")
         self._ledger.archived(root.dig("memory", "decay_rate"), "memory does not decay here")
         return root
-
-    def _put_away(self, root: Node) -> None:
-        Secrets(self._ledger, self._home.variables).collect(root)
 
     def _file(self, kind: ItemKind, name: str, place: str) -> Node | None:
         """A YAML file with an object in it; None for any other, which is told."""
@@ -92,21 +101,17 @@ class Legacy:
             self._ledger.warn(place, f"{why}; nothing of it was taken")
             self._ledger.left(kind, name, str(why))
             return None
-        self._put_away(root)
         if root.fields is None:
             self._ledger.odd(root, "has no settings in it")
             self._ledger.left(kind, name, "its file has no settings in it")
             return None
         return root
 
-    def _agent(self, folder: str, config: Node | None) -> None:
-        node = self._file(ItemKind.AGENT, folder, f"agents/{folder}/agent.yaml")
-        if node is None:
-            return
+    def _agent(self, folder: str, node: Node) -> None:
         entry = self._home.roster.add(folder, node, where=node)
         if entry is None:
             return
-        agent = Agent(entry, self._choice(node, config), self._tools(node, entry))
+        agent = Agent(entry, self._choice(node), self._tools(node, entry))
         prompt = node.get("system_prompt")
         text = self._ledger.text(prompt)
         self._ledger.mapped(prompt if text else None, "agent.instructions")
@@ -132,11 +137,11 @@ class Legacy:
             self._ledger.warn(node, f"{entry.name} is left without any tool")
         return policy
 
-    def _choice(self, node: Node, config: Node | None) -> Choice:
+    def _choice(self, node: Node) -> Choice:
         """The agent's model and where it is; what it leaves out is the configuration's."""
 
         def said(key: str) -> str | None:
-            for section in (node, config):
+            for section in (node, self._config):
                 leaf = section.get(key) if section is not None and section.fields else None
                 text = self._ledger.text(leaf)
                 if text is not None:
@@ -146,6 +151,9 @@ class Legacy:
 
         usual_provider, _, usual_model = DEFAULT_MODEL.partition("/")
         provider = canonical(said("provider") or usual_provider)
+        if "/" in provider:
+            self._ledger.warn(node, f"{provider} is no provider, so {usual_provider} is taken")
+            provider = usual_provider
         ref = Reference(provider, f"{provider}/{said('model') or usual_model}")
         known = find_provider(provider)
         key = said("api_key_env") or ""
@@ -158,10 +166,7 @@ class Legacy:
             return Choice(ref, endpoint=nowhere(ref, why, key))
         return Choice(ref, endpoint=Endpoint("", None, key))
 
-    def _channel(self, stem: str, place: str) -> None:
-        node = self._file(ItemKind.CHANNEL, stem, place)
-        if node is None:
-            return
+    def _channel(self, stem: str, node: Node) -> None:
         kind = node.get("type")
         named = self._ledger.text(kind) if kind is not None else stem
         name = channel_key(named or stem)

@@ -41,23 +41,30 @@ def read(folder: Path, environment: Mapping[str, str]) -> MigrationPlan:
     name = config_in(source.root)
     path = source.file(name) if name else None
     env = read_env_file(source, ledger, home.variables)
-    if name.endswith(".json"):
-        if path is None:
-            ledger.warn(name, "is a link out of the source, so it was not read")
-        else:
-            _read_json(home, source, path, routes)
+    secrets, rest = Secrets(ledger, home.variables), Rest(home, source)
+    legacy = None if name.endswith(".json") else Legacy(home, source, routes)
+    if legacy is not None:
+        legacy.load()
+    elif path is not None:
+        _load_json(home, source, path, secrets)
     else:
-        Legacy(home, source, routes).read()
+        ledger.warn(name, "is a link out of the source, so it was not read")
+    # Every secret is known before anything is made of what was read.
     if env is not None:
-        Secrets(ledger, home.variables).collect(env, ("env",))
-    rest = Rest(home, source)
+        secrets.collect(env, ("env",))
+    rest.load()
+    secrets.collect_rest()
+    if legacy is not None:
+        legacy.read()
+    elif home.root is not None:
+        _read_json(home, source, home.root, routes)
     rest.read()
     home.config.default_workflow = _default_workflow(home)
     home.config.routes = routes.rules(home.config.default_workflow)
     return PlanMaker(home, source, rest).plan(_generation(home, name))
 
 
-def _read_json(home: Home, source: Source, path: Path, routes: Routes) -> None:
+def _load_json(home: Home, source: Source, path: Path, secrets: Secrets) -> None:
     loaded = Loader(source, home.ledger).load(path)
     if loaded is None:
         return
@@ -65,12 +72,14 @@ def _read_json(home: Home, source: Source, path: Path, routes: Routes) -> None:
         home.ledger.odd(loaded, "is no configuration")
         return
     home.oldest = is_oldest(loaded)
-    home.root = root = modern(loaded)
+    home.root = modern(loaded)
+    home.ledger.mapped(loaded.dig("routing", "defaultAgentId"), "default_workflow")
+    secrets.declare(home.root.get("env"))
+    secrets.collect(home.root)
+
+
+def _read_json(home: Home, source: Source, root: Node, routes: Routes) -> None:
     ledger = home.ledger
-    secrets = Secrets(ledger, home.variables)
-    secrets.declare(root.get("env"))
-    secrets.collect(root)
-    secrets.collect_rest()
     home.roster.read(root.get("agents"))
     if not home.roster.entries and _one_agent(root):
         home.roster.add("main", None, where="agents")
@@ -86,7 +95,11 @@ def _read_json(home: Home, source: Source, path: Path, routes: Routes) -> None:
 
 def _one_agent(root: Node) -> bool:
     """Whether a configuration without any agent in it was used with the one that is built in."""
-    return any(root.get(key) is not None for key in ("agents", "agent", "identity", "channels"))
+    agents = root.get("agents")
+    if agents is None:
+        return root.get("channels") is not None
+    declared = [agents.get(key) for key in ("list", "entries")]
+    return agents.fields is not None and not any(node is not None for node in declared)
 
 
 def _channels(home: Home, source: Source, channels: list[tuple[str, Node]], routes: Routes) -> None:

@@ -15,7 +15,6 @@ from app.migrate.openclaw.home import Home
 from app.migrate.openclaw.nodes import Node
 from app.migrate.openclaw.output import IMPORTED
 from app.migrate.openclaw.reading import Unreadable, read_json5
-from app.migrate.openclaw.secrets import Secrets
 from app.migrate.openclaw.source import Source
 
 _PLAIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,150}")  # what a session's file can be called
@@ -52,8 +51,26 @@ class Rest:
         self._source = source
         self.files = Files(source, home.ledger, home.roster)
         self.texts: list[PlannedText] = []
+        self._cron: list[Node] = []
+
+    def load(self) -> None:
+        """Read the files that have settings, and so secrets, in them."""
+        for place in _CRON_FILES:
+            path = self._source.file(place)
+            if path is None:
+                continue
+            try:
+                self._cron.append(self._ledger.add(read_json5(self._source, path), place))
+            except Unreadable as why:
+                self._ledger.warn(place, f"{why}; nothing of it was taken")
+                self._ledger.left(ItemKind.CRON, place, str(why))
+        state = self._source.file(_STATE)
+        found = Database(self._source, self._ledger, state).jobs() if state is not None else []
+        if found:
+            self._cron.append(self._ledger.add({"jobs": found}, f"{_STATE}#cron_jobs"))
 
     def read(self) -> None:
+        """Plan what becomes of everything here."""
         self._agents()
         self._sessions()
         self._jobs()
@@ -130,23 +147,8 @@ class Rest:
         for entry in self._home.roster.entries:
             names.new(entry.name, "agent")
         jobs = Jobs(self._ledger, self._home.roster, names)
-        for place in _CRON_FILES:
-            path = self._source.file(place)
-            if path is None:
-                continue
-            try:
-                self._take(jobs, self._ledger.add(read_json5(self._source, path), place))
-            except Unreadable as why:
-                self._ledger.warn(place, f"{why}; nothing of it was taken")
-                self._ledger.left(ItemKind.CRON, place, str(why))
-        state = self._source.file(_STATE)
-        found = Database(self._source, self._ledger, state).jobs() if state is not None else []
-        if found:
-            self._take(jobs, self._ledger.add({"jobs": found}, f"{_STATE}#cron_jobs"))
-
-    def _take(self, jobs: Jobs, root: Node) -> None:
-        Secrets(self._ledger, self._home.variables).collect(root)
-        self._home.jobs += jobs.read(root)
+        for root in self._cron:
+            self._home.jobs += jobs.read(root)
 
     def _config(self, key: str) -> Node | None:
         return self._home.root.get(key) if self._home.root is not None else None

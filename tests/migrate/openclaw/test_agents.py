@@ -123,3 +123,34 @@ def test_an_odd_runtime_costs_itself(tmp_path: Path, odd: Any) -> None:
 )
 def test_a_sandbox_is_a_sandbox(tmp_path: Path, sandbox: Any, ours: str) -> None:
     assert _one(tmp_path, {"sandbox": sandbox}).sandbox == ours
+
+
+@pytest.mark.parametrize(
+    ("agents", "names"),
+    [
+        (None, ["main"]),
+        ({"defaults": {"model": "groq/x"}}, ["main"]),
+        ({"list": 5}, []),
+        ({"list": [{}]}, []),
+        (5, []),
+    ],
+)
+def test_the_built_in_agent_counts_where_none_is_declared(
+    tmp_path: Path, agents: Any, names: list[str]
+) -> None:
+    config = {"channels": {"telegram": {}}, **({} if agents is None else {"agents": agents})}
+    plan = plan_of(tmp_path, config)
+    assert [n.name for n in workflows_of(plan)] == names if names else warned(plan, "No agents")
+
+
+def test_a_prompt_of_any_length_loads(tmp_path: Path) -> None:
+    files = {f"workspace/{n}": "x" * 100_000 for n in ("AGENTS.md", "SOUL.md", "USER.md")}
+    files["workspace/MEMORY.md"] = "x" * 200_000
+    config = {"agents": {"list": [{"id": "a", "identity": "y" * 300_000}]}}
+    plan = plan_of(tmp_path, config, files)
+    agent = agents_of(plan)["a"]
+    assert agent.instructions == "You are a."
+    assert [name.rpartition("/")[2] for name in agent.instructions_files] == [
+        "AGENTS.md", "SOUL.md", "USER.md"
+    ]  # fmt: skip
+    assert warned(plan, "workspace/MEMORY.md", "too long")

@@ -118,3 +118,22 @@ def test_feishus_allowed_users_get_the_default_agent_and_nobody_else(tmp_path: P
     plan = plan_of(tmp_path, None, files)
     assert routes_of(plan) == [("feishu", "ou_1", "x"), ("feishu", "ou_2", "x")]
     assert "default_agent" not in text_of(plan, ".longwatch/imported/channels.toml")
+
+
+def test_a_secret_of_one_file_does_not_show_through_another(tmp_path: Path) -> None:
+    files = {
+        "config.yaml": f"model: {secret('m')}\n",
+        "agents/x/agent.yaml": f"description: {secret('d')}\n",
+        "messaging/telegram.yaml": f"bot_token: {secret('m')}\n",
+        ".env": f"ANYTHING={secret('d')}\n",
+    }
+    plan = plan_of(tmp_path, None, files)
+    assert agents_of(plan)["x"].model == "anthropic/claude-sonnet-4-20250514"
+    assert secret("m") not in said(plan) and secret("d") not in said(plan)
+
+
+def test_a_provider_that_is_none_costs_itself(tmp_path: Path) -> None:
+    files = {"config.yaml": "provider: a/b\nmodel: m\n", "agents/x/agent.yaml": "name: x\n"}
+    plan = plan_of(tmp_path, None, files)
+    assert agents_of(plan)["x"].model == "anthropic/m"
+    assert warned(plan, "a/b is no provider")
