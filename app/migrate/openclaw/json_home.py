@@ -132,4 +132,4 @@ def without(agent: Agent, *tools: str) -> None:
     policy = agent.policy
     kept = tuple(tool for tool in policy.tools if tool not in tools)
     denied = tuple(dict.fromkeys([*policy.denied, *tools]))
-    agent.policy = type(policy)(kept, denied, True)
+    agent.policy = replace(policy, tools=kept, denied=denied)

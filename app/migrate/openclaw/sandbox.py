@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from app.migrate.openclaw.agents import Agent
 from app.migrate.openclaw.ledger import Ledger
@@ -40,7 +41,8 @@ def confine(agent: Agent, sections: Sequence[Node], ledger: Ledger) -> None:
     if access is not None and read_only:
         policy = agent.policy
         kept = tuple(tool for tool in policy.tools if tool not in _WRITING)
-        agent.policy = type(policy)(kept, (*policy.denied, *_WRITING), True)
+        denied = dict.fromkeys([*policy.denied, *_WRITING])
+        agent.policy = replace(policy, tools=kept, denied=tuple(denied))
 
 
 def _first(sections: Sequence[Node], key: str) -> Node | None:

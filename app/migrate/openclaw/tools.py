@@ -45,7 +45,6 @@ class ToolPolicy:
 
     tools: tuple[str, ...]
     denied: tuple[str, ...] = ()
-    limited: bool = True  # False: the source lets it call everything
 
 
 def decide(layers: Sequence[Layer], servers: Mapping[str, str]) -> ToolPolicy:
@@ -67,8 +66,7 @@ def decide(layers: Sequence[Layer], servers: Mapping[str, str]) -> ToolPolicy:
         if all(_server(layer, theirs) for layer in layers)
     ]
     denied = [ours for theirs, ours in OURS.items() if _denies(layers, theirs)]
-    limited = any(layer.allow not in (None, EVERYTHING) or layer.deny for layer in layers)
-    return ToolPolicy(tuple(tools), tuple(denied), limited)
+    return ToolPolicy(tuple(tools), tuple(denied))
 
 
 def _denies(layers: Sequence[Layer], tool: str) -> bool:
