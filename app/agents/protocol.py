@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol, runtime_checkable
 
 from app.domain.approval import Action, Scope
+from app.domain.attachment import Attachment
 from app.domain.mcp import McpServer
 from app.domain.past import PastHistory
 from app.domain.run import Failure
@@ -117,6 +118,22 @@ class SettledCall:
 
 
 @dataclass(frozen=True, slots=True)
+class AttachedFile:
+    """An attachment that lies in the session's workspace. The prompt's text names it there; a
+    driver shows `data` to the agent besides, where the agent can look at such content."""
+
+    attachment: Attachment
+    path: str  # in the workspace, relative
+    workspace: str  # absolute
+    data: bytes = field(default=b"", repr=False)  # its content, if that may be shown as it is
+
+    @property
+    def place(self) -> str:
+        """Its absolute path."""
+        return f"{self.workspace}/{self.path}"
+
+
+@dataclass(frozen=True, slots=True)
 class Prompt:
     """One turn. `turn` counts the session's turns from 1 and stays the same after a crash;
     `again` says that this turn was already begun once, `settled` what of it is known.
@@ -128,6 +145,7 @@ class Prompt:
     again: bool = False
     settled: tuple[SettledCall, ...] = ()
     output_schema: Mapping[str, Any] | None = None
+    attachments: tuple[AttachedFile, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,8 +241,8 @@ class AgentSession(Protocol):
         """Answer an ApprovalAsked; returns when it is written to the agent.
         Raises DriverError when the agent no longer waits for it."""
 
-    async def steer(self, text: str) -> None:
-        """Say something to the agent during a turn."""
+    async def steer(self, text: str, attachments: Sequence[AttachedFile] = ()) -> None:
+        """Say something to the agent during a turn. Raises DriverError when none runs."""
 
     async def interrupt(self) -> None:
         """End the running turn; its stream then ends with TurnDone(interrupted)."""

@@ -34,6 +34,7 @@ _COMMANDS = {
     "answer": "questions",
     "cancel": "control",
     "retry": "control",
+    "say": "running",
     "pause": "running",
     "resume": "running",
     "skip": "running",

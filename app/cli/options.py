@@ -51,6 +51,17 @@ def project_option(function: F) -> F:
     )
 
 
+def attach_option(function: F) -> F:
+    """`--attach FILE`, as often as wanted: whole paths."""
+    return click.option(
+        "--attach",
+        type=click.Path(exists=True, dir_okay=False, path_type=Path),
+        multiple=True,
+        callback=lambda _ctx, _param, given: tuple(str(path.absolute()) for path in given),
+        help="A file that comes with it; may be given several times.",
+    )(function)
+
+
 def named_store() -> Path | None:
     """The store given by option, if any."""
     found: Path | None = click.get_current_context().meta.get(_STORE)

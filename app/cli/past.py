@@ -11,7 +11,14 @@ from typing import TypeVar
 import click
 
 from app.cli.deciding import decide_options, read_answers
-from app.cli.options import chosen_store, json_option, project_option, store_option, user_name
+from app.cli.options import (
+    attach_option,
+    chosen_store,
+    json_option,
+    project_option,
+    store_option,
+    user_name,
+)
 from app.cli.output import ago, emit, note, say, table
 from app.cli.project import project_root
 from app.cli.reach import AnyClient, client_of
@@ -171,6 +178,7 @@ def show_command(
 )
 @project_option
 @click.option("--headless", is_flag=True, help="No screen: follow the run here until it is over.")
+@attach_option
 @decide_options
 @json_option
 @store_option
@@ -180,6 +188,7 @@ def resume_command(
     workflow: str | None,
     project: Path | None,
     headless: bool,
+    attach: tuple[str, ...],
     decide: str | None,
     decisions: Path | None,
     as_json: bool,
@@ -193,7 +202,7 @@ def resume_command(
     root = project_root(project)
     past = PastRef(past_id=PastId(past_id))
     request = Request(text=text, user=user_name(), channel="cli", past=past)
-    command = StartRun(request=request, project=str(root), workflow=workflow)
+    command = StartRun(request=request, project=str(root), workflow=workflow, attach=attach)
     answers = read_answers(decide, decisions)
     if headless or as_json or answers is not None:
         return run_headless(chosen_store(), command, answers, as_json)

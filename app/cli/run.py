@@ -9,7 +9,14 @@ import click
 
 from app.cli.deciding import decide_options, read_answers
 from app.cli.headless import Answers, Headless
-from app.cli.options import chosen_store, json_option, project_option, store_option, user_name
+from app.cli.options import (
+    attach_option,
+    chosen_store,
+    json_option,
+    project_option,
+    store_option,
+    user_name,
+)
 from app.cli.output import emit, note
 from app.cli.project import project_root, unseen_changes
 from app.cli.reach import AnyClient, client_of
@@ -35,6 +42,7 @@ from app.domain.task_state import TaskState
 )
 @project_option
 @click.option("--headless", is_flag=True, help="No screen: follow the run here until it is over.")
+@attach_option
 @decide_options
 @json_option
 @store_option
@@ -47,6 +55,7 @@ def run_command(
     risk: str,
     project: Path | None,
     headless: bool,
+    attach: tuple[str, ...],
     decide: str | None,
     decisions: Path | None,
     as_json: bool,
@@ -62,7 +71,7 @@ def run_command(
         text=text, user=user or user_name(), channel=channel, task_type=task_type, risk=Risk(risk)
     )
     root = project_root(project)
-    command = StartRun(request=request, project=str(root), workflow=workflow)
+    command = StartRun(request=request, project=str(root), workflow=workflow, attach=attach)
     answers = read_answers(decide, decisions)
     store = chosen_store()
     unseen = unseen_changes(root)

@@ -1,4 +1,4 @@
-"""`longwatch pause | resume | skip | restart | fork`: a run as a whole, and parts of it."""
+"""`longwatch say | pause | resume | skip | restart | fork`: what a run in progress is told."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from collections.abc import Callable
 import click
 
 from app.cli.control import report
-from app.cli.options import chosen_store, json_option, operator, store_option
+from app.cli.options import attach_option, chosen_store, json_option, operator, store_option
 from app.cli.prefix import find_run, find_session
 from app.cli.reach import AnyClient, ask
-from app.domain.base import RunId
+from app.domain.base import RunId, SessionId
 from app.domain.commands import (
     Command,
     Done,
@@ -20,7 +20,53 @@ from app.domain.commands import (
     RestartSession,
     ResumeRun,
     SkipStep,
+    SteerSession,
 )
+from app.domain.errors import NotFound, Refused
+from app.domain.run import RunState
+
+
+@click.command("say", short_help="Say something to an agent at work.")
+@click.argument("run_id", metavar="RUN")
+@click.argument("text")
+@click.option("--session", "wanted", default="", help="Which session, if several are at work.")
+@attach_option
+@json_option
+@store_option
+def say_command(
+    run_id: str, text: str, wanted: str, attach: tuple[str, ...], as_json: bool
+) -> None:
+    """Say TEXT to RUN's agent that is at work."""
+    if not text.strip():
+        raise click.BadParameter("there is nothing to say", param_hint="TEXT")
+
+    async def work(client: AnyClient) -> Done:
+        run = await find_run(client, run_id)
+        session_id = _listener(run, wanted)
+        command = SteerSession(
+            run_id=run.run.run_id,
+            session_id=session_id,
+            text=text,
+            attach=attach,
+            by=operator(),
+        )
+        return await client.execute(command)
+
+    report(ask(chosen_store(), work), as_json)
+
+
+def _listener(state: RunState, wanted: str) -> SessionId:
+    """The session that is meant. Raises Refused, NotFound."""
+    every = [s for s in state.sessions.values() if s.session_id.startswith(wanted)]
+    if wanted and not every:
+        raise NotFound(f"run {state.run.run_id} has no session {wanted}")
+    found = every if wanted else [s for s in every if s.turn_open]
+    if not found:
+        raise Refused("no agent of this run is at work: there is nobody to hear it")
+    if len(found) > 1:
+        names = ", ".join(f"{s.session_id} ({s.agent} on {s.step})" for s in found[:5])
+        raise Refused(f"several sessions could be meant: {names}; name one with --session")
+    return found[0].session_id
 
 
 @click.command("pause", short_help="Stop a run's agents for a while.")

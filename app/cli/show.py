@@ -61,6 +61,8 @@ def print_run(state: RunState) -> None:
     say(f"workflow  {run.workflow}, version {run.recipe[:12]}")
     say(f"project   {run.project}")
     say(f"created   {ago(run.created_at)} by {run.request.user}")
+    for attached in run.request.attachments:
+        say(f"attached  {attached}")
     if run.request.past:
         say(f"takes up  past session {run.request.past.past_id}")
     if run.parent:

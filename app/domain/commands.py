@@ -29,6 +29,7 @@ class StartRun(Model):
     request: Request
     project: str
     workflow: str | None = None
+    attach: tuple[str, ...] = ()  # files that come with the request, absolute
 
 
 class DecideApproval(Model):
@@ -169,6 +170,7 @@ class SteerSession(Model):
     run_id: RunId
     session_id: SessionId
     text: str = Field(min_length=1)
+    attach: tuple[str, ...] = ()  # files that come with it, absolute
     by: Actor
 
 

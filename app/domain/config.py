@@ -9,6 +9,7 @@ from typing import Annotated
 from pydantic import BeforeValidator, Field
 
 from app.domain.approval import Action, ApprovalRule, RuleMatch
+from app.domain.attachment import AttachmentLimits
 from app.domain.base import Model
 from app.domain.day_budget import Budget
 from app.domain.gate import Name, Seconds, Text
@@ -119,6 +120,7 @@ class Config(Model):
     rollout: tuple[RolloutEntry, ...] = ()
     approval: ApprovalSection = ApprovalSection()
     budget: Budget = Budget()
+    attachments: AttachmentLimits = AttachmentLimits()
 
     @property
     def agent_names(self) -> tuple[str, ...]:

@@ -9,6 +9,7 @@ from typing import Annotated, Literal, get_args
 from pydantic import ConfigDict, Field, TypeAdapter
 
 from app.domain.approval import Actor, Approval, Decision, Settlement, StoredRule
+from app.domain.attachment import Attachment
 from app.domain.base import (
     ApprovalId,
     Model,
@@ -192,6 +193,15 @@ class SessionMoving(Model):
 
     type: Literal["session_moving"] = "session_moving"
     session_id: SessionId
+
+
+class SessionAttached(Model):
+    """Files came with something that was said to the session; its driver is given them next."""
+
+    type: Literal["session_attached"] = "session_attached"
+    session_id: SessionId
+    attachments: tuple[Attachment, ...]
+    by: Actor
 
 
 class ModelSwitched(Model):
@@ -530,6 +540,7 @@ Payload = Annotated[
     | SessionStuck
     | RestartAsked
     | SessionMoving
+    | SessionAttached
     | ModelSwitched
     | SessionClosed
     | AttemptStarted

@@ -103,6 +103,13 @@ def _session_moving(s: RunState, p: ev.SessionMoving, e: Event) -> RunState:
     return with_session(s, p.session_id, stuck=None)
 
 
+def _session_attached(s: RunState, p: ev.SessionAttached, e: Event) -> RunState:
+    before = s.sessions[p.session_id].attachments
+    return with_session(
+        s, p.session_id, attachments=tuple(dict.fromkeys([*before, *p.attachments]))
+    )
+
+
 def _model_switched(s: RunState, p: ev.ModelSwitched, e: Event) -> RunState:
     return with_session(s, p.session_id, fallback=p.model)
 
@@ -127,6 +134,7 @@ _APPLY: dict[type, Any] = {
     ev.SessionLost: _session_lost,
     ev.SessionStuck: _session_stuck,
     ev.SessionMoving: _session_moving,
+    ev.SessionAttached: _session_attached,
     ev.ModelSwitched: _model_switched,
     ev.SessionClosed: _session_closed,
     ev.TurnEnded: _turn_ended,

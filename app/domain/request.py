@@ -6,6 +6,7 @@ from enum import StrEnum
 
 from pydantic import Field
 
+from app.domain.attachment import Attachment
 from app.domain.base import Model
 from app.domain.past import PastRef
 
@@ -34,6 +35,7 @@ class Request(Model):
     channel: str = "cli"
     task_type: str = "change"
     risk: Risk = Risk.MEDIUM
+    attachments: tuple[Attachment, ...] = ()
     past: PastRef | None = None  # a conversation that its first agent goes on with
 
     @property

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from enum import StrEnum
 
+from app.domain.attachment import Attachment
 from app.domain.base import Model, ProcessId, RunId, SessionId
 
 
@@ -75,6 +76,7 @@ class Session(Model):
     opened_at: datetime
     closed_reason: str = ""
     stuck: Stuck | None = None
+    attachments: tuple[Attachment, ...] = ()  # that were said to it; not those of the request
     fallback: str = ""  # the model in use in this turn, when it is not the agent's first
 
 

@@ -165,6 +165,8 @@ def _of_session(payload: Payload, before: RunState) -> _Said | None:
             return _session("restart_asked", key, before, _with(str(by), why))
         case ev.SessionMoving(session_id=key):
             return _session("session_moving", key, before)
+        case ev.SessionAttached(session_id=key, attachments=found):
+            return _session("session_attached", key, before, ", ".join(map(str, found)))
         case ev.ModelSwitched(session_id=key, model=model, why=why):
             return _session("model_switched", key, before, _with(model, why))
         case ev.SessionClosed(session_id=key, why=why):

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Sequence
 from pathlib import Path
 from typing import Any
 
+from app.agents.protocol import AttachedFile
 from app.domain import directives as do
 from app.domain import events as ev
 from app.domain.approval import ApprovalState
@@ -20,6 +21,7 @@ from app.domain.step import AgentStep, FanOutStep, OnError, Retry, ReviewStep
 from app.domain.verdict import VERDICT_SCHEMA
 from app.domain.workflow import Recipe
 from app.engine.approvals import ApprovalDesk
+from app.engine.attaching import with_files
 from app.engine.core import Core
 from app.engine.failing import attempt_failed
 from app.engine.fates import lost_call, settled_calls
@@ -77,6 +79,7 @@ class AgentWork:
         try:
             base = await self._base(directive.unit)
             live = await self._keeper.ensure(self._run_id, directive.unit, agent, base)
+            files = await self._files(directive.unit, live)
         except StoreError:
             raise
         except LongwatchError as error:
@@ -85,7 +88,7 @@ class AgentWork:
             return False
         live.slot = slot
         try:
-            await _unless(live.restart, self._prompt(directive, live, base))
+            await _unless(live.restart, self._prompt(directive, live, base, files))
         finally:
             live.slot = None
             restarted = live.restart.is_set()
@@ -101,7 +104,22 @@ class AgentWork:
                 return judged.commit
         return await self._merging.base_of(unit.step)
 
-    async def _prompt(self, directive: do.RunTurn, live: LiveSession, base: str | None) -> None:
+    async def _files(self, unit: Unit, live: LiveSession) -> Sequence[AttachedFile]:
+        """What came with the request: given to each session with its first turn."""
+        state = self._state()
+        wanted, attempt = state.run.request.attachments, state.newest(unit)
+        begun = attempt.turn if attempt is not None else None
+        if not wanted or (begun or state.sessions[live.session_id].turn + 1) != 1:
+            return ()
+        return await self._core.attaching.lay_down(self._run_id, live.session_id, wanted)
+
+    async def _prompt(
+        self,
+        directive: do.RunTurn,
+        live: LiveSession,
+        base: str | None,
+        files: Sequence[AttachedFile],
+    ) -> None:
         state = self._state()
         session, attempt = state.sessions[live.session_id], state.newest(directive.unit)
         begun = attempt.turn if attempt is not None else None
@@ -124,7 +142,8 @@ class AgentWork:
             unit=directive.unit,
             attempt=directive.attempt,
             turn=turn,
-            text=text,
+            text=with_files(text, files),
+            files=tuple(files),
             again=again,
             settled=settled,
             timeout_seconds=seconds,

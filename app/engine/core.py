@@ -16,11 +16,13 @@ from app.domain.events import Payload
 from app.domain.overtaken import check_current
 from app.domain.run import RunState
 from app.domain.workflow import Recipe
+from app.engine.attaching import Attaching
 from app.engine.call_http import HttpCaller
 from app.engine.changed import Changed
 from app.engine.environment import Variables
 from app.engine.processes import ProcessRegistry
 from app.engine.workspaces import Workspaces
+from app.store.attachments import AttachmentStore
 from app.store.journal import Draft, Journal
 from app.store.paths import StorePaths
 
@@ -34,6 +36,7 @@ _IN_A_TURN = (
     ev.ItemFinished,
     ev.SessionStuck,
     ev.SessionMoving,
+    ev.SessionAttached,
     ev.ModelSwitched,
     ev.RestartAsked,
 )
@@ -55,7 +58,11 @@ class Core:
     variables: Variables = field(default_factory=Variables)
     on_usage: Callable[[RunState, ev.UsageUpdated], None] = lambda state, told: None
     limit: Callable[[RunState, Directives], Directives] = lambda state, found: found
+    attaching: Attaching = field(init=False)
     _changed: dict[RunId, Changed] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.attaching = Attaching(AttachmentStore(self.paths.attachments), self.state)
 
     def state(self, run_id: RunId) -> RunState:
         """The run's newest state. Raises NotFound."""

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Sequence
+from pathlib import Path
+
+from app.agents.protocol import AttachedFile
 from app.domain import commands as cmd
 from app.domain import events as ev
 from app.domain.attention import waits_for_operator
@@ -18,11 +23,13 @@ from app.domain.run import (
 from app.domain.session import ChunkKind, Session
 from app.domain.task_state import TaskState
 from app.domain.text import one_line, printable
+from app.engine.attaching import with_files
 from app.engine.core import Core
 from app.engine.day_budgets import DayBudgets
 from app.engine.deciding import Decider
 from app.engine.editing import CallEditor
 from app.engine.past_sessions import PastSessions
+from app.engine.project import load_config
 from app.engine.redaction import Redaction
 from app.engine.rollouts import Rollouts
 from app.engine.run_control import RunControl
@@ -176,8 +183,10 @@ class Operator:
         session, live = self._session(command.run_id, command.session_id)
         if live is None or not session.turn_open:
             raise Refused("its agent is not at work: there is nobody to hear it")
-        live.transcript.say(ChunkKind.PROMPT, f"{command.by}: {command.text}")
-        await live.agent.steer(command.text)
+        files = await self._attached(command)
+        text = with_files(command.text, files)
+        live.transcript.say(ChunkKind.PROMPT, f"{command.by}: {text}")
+        await live.agent.steer(text, files)
         if session.stuck is not None:
             moving = ev.SessionMoving(session_id=command.session_id)
             await self._core.commit(command.run_id, moving)
@@ -206,3 +215,18 @@ class Operator:
         self._wake(command.run_id)
         who = f"{session.agent} on {session.step}"
         return self._done(f"{who}: ended, and started anew where it stood", command.run_id)
+
+    async def _attached(self, command: cmd.SteerSession) -> Sequence[AttachedFile]:
+        """The files that come with what is said, kept and laid down for the session."""
+        if not command.attach:
+            return ()
+        run_id, attaching = command.run_id, self._core.attaching
+        session = attaching.session(run_id, command.session_id)
+        project = Path(self._core.state(run_id).run.project)
+        limits = (await asyncio.to_thread(load_config, project)).attachments
+        async with attaching.taking_in(command.attach, limits) as found:
+            attached = ev.SessionAttached(
+                session_id=session.session_id, attachments=found, by=command.by
+            )
+            await self._core.commit(run_id, attached)
+        return await attaching.lay_down(run_id, session.session_id, found)

@@ -11,6 +11,7 @@ from app.domain.approval import Actor, ActorKind, ApprovalState
 from app.domain.base import RunId
 from app.domain.errors import Refused
 from app.domain.fork import prefix
+from app.domain.request import Request
 from app.domain.run import Attempt, Blocked, ReviewState, RunState
 from app.domain.task_state import TaskState
 from app.domain.text import printable
@@ -70,29 +71,41 @@ class RunControl:
     async def _start(self, command: cmd.StartRun) -> cmd.Done:
         root = await self._core.workspaces.repository(Path(command.project))
         project = await asyncio.to_thread(load_project, root)
-        request, workflow = command.request, command.workflow
+        # What a request has attached, only its run's journal says.
+        request = command.request.model_copy(update={"attachments": ()})
+        workflow = command.workflow
         if request.past is not None:
             request, workflow = await pinned(self._past, project, request, workflow)
         workflow = workflow or project.route(request).workflow
-        if project.config.rollout_of(workflow) is not None:
-            return await self._start_on_path(command, project, workflow)
-        _check_no_candidate(project, workflow)
+        rollout = project.config.rollout_of(workflow)
+        if rollout is None:
+            _check_no_candidate(project, workflow)
+            project.recipe(workflow)  # refused before anything is kept
+        attaching = self._core.attaching.taking_in(command.attach, project.config.attachments)
+        async with attaching as attached:
+            request = request.model_copy(update={"attachments": attached})
+            if rollout is not None:
+                return await self._start_on_path(request, project, workflow)
+            return await self._start_run(request, project, workflow)
+
+    async def _start_run(self, request: Request, project: Project, workflow: str) -> cmd.Done:
         recipe = project.recipe(workflow)
         self._learn(recipe)
-        run, drafts = admit(self._core, recipe, self._redaction.safe(request), str(root))
+        request = self._redaction.safe(request)
+        run, drafts = admit(self._core, recipe, request, str(project.root))
         await self._core.journal.append(drafts)
         self._runs.wake(run.run_id)
         return self._done(f"run {run.run_id} started with workflow {workflow}", run.run_id)
 
-    async def _start_on_path(self, command: cmd.StartRun, project: Project, name: str) -> cmd.Done:
+    async def _start_on_path(self, request: Request, project: Project, name: str) -> cmd.Done:
         """The rollout of that name says which path answers, in the very commit of the run."""
-        by = Actor(kind=ActorKind.PERSON, name=command.request.user)
+        by = Actor(kind=ActorKind.PERSON, name=request.user)
         opened = self._rollouts.setup.known(str(project.root), name)
         if opened is None:
             opened = await self._rollouts.setup.opened(project, name, by)
         base = await self._core.workspaces.head(project.root)
         rollout = self._core.journal.projection.rollouts[opened.rollout_id]
-        request = self._redaction.safe(command.request)
+        request = self._redaction.safe(request)
         admitted = admit_request(self._core, rollout, request, base)
         await self._core.journal.append(admitted.drafts)
         for run in (admitted.run, admitted.shadow):

@@ -82,6 +82,7 @@ class Supervisor(ReadsPast):
         self._broadcast = Broadcast()
         redaction = Redaction(core.journal.projection.recipes.values(), core.variables)
         clean = self._clean = redaction.clean
+        core.attaching.clean = clean
         self._past = PastSessions(core.workspaces.repository, clean)
         self._keeper = SessionKeeper(core, clean, self._past)
         self._desk = ApprovalDesk(core, clean)
@@ -165,6 +166,7 @@ class Supervisor(ReadsPast):
         )
         await core.processes.reap_leftovers(left_over)
         await asyncio.to_thread(sweep)
+        await core.attaching.sweep()
         for state in list(journal.projection.states.values()):
             events = recover(state)
             if events and not state.run.state.terminal:

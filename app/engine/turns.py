@@ -13,6 +13,7 @@ from app.agents.protocol import (
     Answer,
     ApprovalAsked,
     ApprovalGone,
+    AttachedFile,
     ItemDone,
     Prompt,
     SettledCall,
@@ -59,6 +60,7 @@ class TurnSpec:
     repeat_limit: int
     limit: str = "timeout_seconds"  # the key that says so
     output_schema: Mapping[str, Any] | None = None  # of the final message
+    files: tuple[AttachedFile, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +104,7 @@ class Turn:
             again=spec.again,
             settled=spec.settled,
             output_schema=spec.output_schema,
+            attachments=spec.files,
         )
         live.transcript.say(ChunkKind.PROMPT, spec.text)
         await committed

@@ -41,6 +41,11 @@ class StorePaths:
         return self.root / "sessions"
 
     @property
+    def attachments(self) -> Path:
+        """Copies of what was attached, each under the hash of its content."""
+        return self.root / "attachments"
+
+    @property
     def store_id(self) -> str:
         """Tells this store's child processes from those of other stores on the machine."""
         return hashlib.sha256(os.fsencode(self.root.resolve())).hexdigest()[:16]

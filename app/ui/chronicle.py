@@ -58,6 +58,8 @@ def describe(payload: ev.Payload) -> tuple[str, str]:
             return name, f"{payload.continuity} ({payload.native_id})"
         case ev.SessionLost(why=why) | ev.SessionClosed(why=why) | ev.SessionStuck(why=why):
             return name, why
+        case ev.SessionAttached(attachments=found, by=by):
+            return name, f"{', '.join(map(str, found))} ({by})"
         case ev.ModelSwitched(model=model, why=why):
             return name, _with(model, why)
         case ev.RestartAsked(by=by, reason=reason):

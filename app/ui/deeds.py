@@ -22,6 +22,7 @@ from app.domain.text import one_line
 from app.ui.page import lines
 from app.ui.rows import is_paused
 from app.ui.screens.base import RoomScreen
+from app.ui.typed import split_attached
 
 _RESTART = (
     "Its agent and all its processes are killed at once, and the agent is prompted again where "
@@ -35,6 +36,10 @@ if TYPE_CHECKING:
 else:
     _Base = object
 
+ATTACHES = (
+    "Enter sends · Ctrl+J new line · a last line `attach: FILE` adds a file · Esc back, the text "
+    "is kept"
+)
 KEEPS = "Enter sends · Ctrl+J new line · Esc back, the text is kept"
 
 
@@ -79,14 +84,14 @@ class RunDeeds(_Base):
         from app.ui.screens.dialogs import AskText
 
         async def start(text: str) -> bool:
+            project = self.room.project
+            text, files = split_attached(text, project)
             request = Request(text=text, user=self.me.name, channel="screen")
-            return (
-                await self.send(StartRun(request=request, project=str(self.room.project)))
-                is not None
-            )
+            command = StartRun(request=request, project=str(project), attach=files)
+            return await self.send(command) is not None
 
         title = f"New run in {self.room.project}: what is to be done?"
-        self.app.push_screen(AskText(title, KEEPS, start, draft="new-run"))
+        self.app.push_screen(AskText(title, ATTACHES, start, draft="new-run"))
 
     def action_say(self) -> None:
         from app.ui.screens.dialogs import AskText
@@ -97,11 +102,14 @@ class RunDeeds(_Base):
         run_id, session = state.run.run_id, state.sessions[session_id]
 
         async def say(text: str) -> bool:
-            command = SteerSession(run_id=run_id, session_id=session_id, text=text, by=self.me)
+            text, files = split_attached(text, self.room.project)
+            command = SteerSession(
+                run_id=run_id, session_id=session_id, text=text, attach=files, by=self.me
+            )
             return await self.send(command) is not None
 
         title = f"Say to {session.agent}, at work on {session.step}:"
-        self.app.push_screen(AskText(title, KEEPS, say, draft=f"say-{session_id}"))
+        self.app.push_screen(AskText(title, ATTACHES, say, draft=f"say-{session_id}"))
 
     def action_restart(self) -> None:
         from app.ui.widgets.confirm import AskSure

@@ -133,6 +133,8 @@ def _whole(state: RunState, now: datetime) -> list[Row]:
             found += fact("beside", f"run {run.shadow_of}, whose answer counts")
     asked = f"{run.request.user} by {run.request.channel}, {run.request.task_type}, "
     found += fact("asked by", f"{asked}{run.request.risk} risk")
+    for attached in run.request.attachments:
+        found += fact("attached", f"{attached}, {attached.sha256[:12]}")
     if run.request.past:
         past = run.request.past
         found += fact("takes up", f"past session {past.past_id}, as of {past.sha256[:12]}")
@@ -152,6 +154,8 @@ def _whole(state: RunState, now: datetime) -> list[Row]:
         branch = f" · branch {session.git_branch}" if session.git_branch else ""
         where = f"{session.step}/{session.branch}" if session.branch else session.step
         found += fact(where[:11], f"{words}{branch}")
+        for attached in session.attachments:
+            found += fact("", f"was given {attached}, {attached.sha256[:12]}")
     return found
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 
 def split_options(text: str, names: Sequence[str]) -> tuple[str, Mapping[str, tuple[str, ...]]]:
@@ -17,3 +18,16 @@ def split_options(text: str, names: Sequence[str]) -> tuple[str, Mapping[str, tu
         found[name].insert(0, value)
         lines.pop()
     return "\n".join(lines).strip(), {name: tuple(values) for name, values in found.items()}
+
+
+def split_attached(text: str, project: Path) -> tuple[str, tuple[str, ...]]:
+    """The text without its last lines `attach: FILE`, and the files; relative to the project.
+    Who only attaches something says at least that."""
+    rest, options = split_options(text, ("attach",))
+    files = whole_paths(options["attach"], project)
+    return rest or ("See the attached files." if files else text), files
+
+
+def whole_paths(names: Sequence[str], project: Path) -> tuple[str, ...]:
+    """Files as a person names them, absolute."""
+    return tuple(str(project / Path(name).expanduser()) for name in names)

@@ -8,11 +8,11 @@ production: supervisor, loops, decisions, sessions, transcripts, slots, journal.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from app.agents.protocol import AgentEvent, Answer, Prompt, SessionSpec, TurnDone
+from app.agents.protocol import AgentEvent, Answer, AttachedFile, Prompt, SessionSpec, TurnDone
 from app.domain.base import Clock, RunId
 from app.domain.request import Request
 from app.domain.session import Continuity
@@ -72,7 +72,7 @@ class NoopAgent:
     async def answer(self, call_id: str, answer: Answer) -> None:
         raise AssertionError("it asks nothing")
 
-    async def steer(self, text: str) -> None:
+    async def steer(self, text: str, attachments: Sequence[AttachedFile] = ()) -> None:
         raise AssertionError("it listens to nobody")
 
     async def interrupt(self) -> None:

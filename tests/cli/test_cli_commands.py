@@ -140,6 +140,15 @@ def test_an_unknown_id_is_one_sentence(
     assert ran.err == f"longwatch: {says}\n"
 
 
+def test_say_needs_an_agent_at_work(longwatch: CommandLine, hosted: FakeSupervisor) -> None:
+    ran = longwatch("say", "run-1", "well?")
+    assert ran.code == 1
+    assert "no agent of this run is at work" in ran.err
+    assert "has no session s-9" in longwatch("say", "run-1", "well?", "--session", "s-9").err
+    assert longwatch("say", "run-1", " ").code == 2
+    assert hosted.done == []
+
+
 def test_empty_lists_say_so(longwatch: CommandLine, hosted: FakeSupervisor) -> None:
     assert longwatch("reviews").out == "nothing waits for a verdict\n"
     assert "no rules" in longwatch("rules").out

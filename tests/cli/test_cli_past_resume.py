@@ -1,4 +1,4 @@
-"""A run takes a past session up: which workflow does, what is pinned, and what is refused."""
+"""What a run can be given besides its request: a past session to go on with, and files."""
 
 from __future__ import annotations
 
@@ -87,6 +87,29 @@ def test_its_first_agent_goes_on_with_what_was_said(
     shown = longwatch("show", state.run.run_id).out
     assert "takes up  past session main/abc" in shown
     assert "begins with past session main/abc" in longwatch("log", state.run.run_id).out
+
+
+def test_files_come_with_a_request(
+    longwatch: CommandLine, project: Path, model: ModelServer, tmp_path: Path
+) -> None:
+    notes = tmp_path / "notes.txt"
+    notes.write_text("the port is 8417")
+    words = ("run", "SAY: read", "-w", "main", "--json")
+    ran = longwatch(*words, "--attach", notes)
+    assert ran.code == 0, ran.err
+    state = RunState.model_validate_json(ran.out)
+    (found,) = state.run.request.attachments
+    assert (found.name, found.size) == ("notes.txt", 16)
+    assert "the port is 8417" in model.conversations()[0].text
+    shown = longwatch("show", state.run.run_id).out
+    assert "attached  notes.txt (text/plain, 16 bytes)" in shown
+    (project / "longwatch.toml").write_text(
+        (project / "longwatch.toml").read_text() + '[attachments]\ntypes = ["image/*"]\n'
+    )
+    refused = longwatch(*words, "--attach", notes)
+    assert (refused.code, refused.err.count("\n")) == (1, 1)
+    assert "is of type text/plain; allowed: image/*" in refused.err
+    assert longwatch(*words, "--attach", tmp_path / "none").code == 2
 
 
 def test_what_cannot_be_taken_up_is_refused_and_starts_nothing(

@@ -331,6 +331,7 @@ def test_every_kind_of_event_is_either_told_or_named_as_left_out() -> None:
         ev.ApprovalWithdrawn(approval_id=key, why="gone"),
         ev.SessionStuck(session_id=SESSION, kind=StuckKind.QUIET, why="no word"),
         ev.SessionMoving(session_id=SESSION),
+        ev.SessionAttached(session_id=SESSION, attachments=(), by=ADA),
         ev.ModelSwitched(session_id=SESSION, before="a/b", model="c/d", why="away"),
         ev.RestartAsked(session_id=SESSION, by=ADA),
         ev.ReviewEscalated(review_id=review, why="unreadable"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
 from random import Random
 from typing import Any
@@ -15,6 +15,7 @@ from app.agents.protocol import (
     Answer,
     ApprovalAsked,
     ApprovalGone,
+    AttachedFile,
     ItemDone,
     Prompt,
     SessionSpec,
@@ -251,7 +252,7 @@ class SimAgent:
         waiting.set_result(answer)
         world.boundary()
 
-    async def steer(self, text: str) -> None:
+    async def steer(self, text: str, attachments: Sequence[AttachedFile] = ()) -> None:
         self._world.boundary()
 
     async def interrupt(self) -> None:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from app.agents.protocol import AgentEvent, Answer, Prompt, SessionSpec, TurnDone
+from app.agents.protocol import AgentEvent, Answer, AttachedFile, Prompt, SessionSpec, TurnDone
 from app.domain.run import Failure, FailureKind
 from app.domain.session import Continuity
 
@@ -55,7 +55,7 @@ class Actor:
     async def answer(self, call_id: str, answer: Answer) -> None:
         raise AssertionError("nothing was asked")
 
-    async def steer(self, text: str) -> None:
+    async def steer(self, text: str, attachments: Sequence[AttachedFile] = ()) -> None:
         return None
 
     async def interrupt(self) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import subprocess
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -12,6 +12,7 @@ from app.agents.protocol import (
     AgentEvent,
     Answer,
     ApprovalAsked,
+    AttachedFile,
     Prompt,
     SessionSpec,
     ToolFinished,
@@ -81,6 +82,7 @@ class Puppet:
     prompts: list[Prompt] = field(default_factory=list)
     answers: list[tuple[str, Answer]] = field(default_factory=list)
     steered: list[str] = field(default_factory=list)
+    given: list[Sequence[AttachedFile]] = field(default_factory=list)  # with what was said
     events: asyncio.Queue[AgentEvent] = field(default_factory=asyncio.Queue)
     answered: asyncio.Event = field(default_factory=asyncio.Event)
     prompted: asyncio.Event = field(default_factory=asyncio.Event)
@@ -102,8 +104,9 @@ class Puppet:
         self.answers.append((call_id, answer))
         self.answered.set()
 
-    async def steer(self, text: str) -> None:
+    async def steer(self, text: str, attachments: Sequence[AttachedFile] = ()) -> None:
         self.steered.append(text)
+        self.given.append(attachments)
 
     async def interrupt(self) -> None:
         self.events.put_nowait(TurnDone("interrupted"))

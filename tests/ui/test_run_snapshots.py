@@ -7,7 +7,9 @@ from datetime import date
 import pytest
 
 from app.domain import events as ev
+from app.domain.attachment import Attachment
 from app.domain.day_budget import DayBudget
+from app.domain.past import PastId, PastRef
 from app.domain.run import RunState
 from app.domain.task_state import TaskState
 from tests.ui import canned
@@ -20,6 +22,22 @@ from tests.ui.test_run_screen import Journal
 __all__ = ["utc"]
 pytestmark = pytest.mark.usefixtures("utc")
 Size = tuple[int, int]
+
+
+def attached() -> RunState:
+    """A run with files of its request and of what was said to its session, and a past session."""
+    shot = Attachment(name="shot.png", media_type="image/png", size=48_200, sha256="ab" * 32)
+    notes = Attachment(name="notes.md", media_type="text/plain", size=900, sha256="cd" * 32)
+    state = canned.running_run()
+    past = PastRef(past_id=PastId("main/0191"), sha256="ef" * 32)
+    request = state.run.request.model_copy(update={"attachments": (shot,), "past": past})
+    sessions = {
+        key: session.model_copy(update={"attachments": (notes,)})
+        for key, session in state.sessions.items()
+    }
+    run = state.run.model_copy(update={"request": request})
+    return state.model_copy(update={"run": run, "sessions": sessions})
+
 
 STATES: dict[str, tuple[RunState, tuple[str, ...]]] = {
     "stuck": (canned.stuck_run(), ("o",)),
@@ -39,6 +57,7 @@ STATES: dict[str, tuple[RunState, tuple[str, ...]]] = {
     "log": (canned.waiting_run(), ("l",)),
     "events": (canned.running_run(), ("k", "k", "e")),
     "larger": (canned.blocked_run(), ("enter",)),
+    "attached": (attached(), ("k", "k", "k", "k")),
     "cancel": (canned.running_run(), ("x", *"superseded")),
 }
 TODAY = {"day": date(2026, 3, 14), "project": canned.blocked_run().run.project}

@@ -114,9 +114,22 @@ async def test_saying_something_to_the_agent_at_work() -> None:
         await settle(pilot)
         await press(pilot, "s", *"use jitter", "enter")
         session_id = next(iter(state.sessions))
-        assert client.commands == [
-            SteerSession(run_id=state.run.run_id, session_id=session_id, text="use jitter", by=ME)
-        ]
+        said = SteerSession(
+            run_id=state.run.run_id, session_id=session_id, text="use jitter", by=ME
+        )
+        assert client.commands == [said]
+        await press(pilot, "s", *"look", "ctrl+j", *"attach: a b.png", "enter")
+        await press(pilot, "n", *"attach: /tmp/c.txt", "enter")
+        attached = said.model_copy(
+            update={"text": "look", "attach": ("/home/mara/uploader/a b.png",)}
+        )
+        assert client.commands[1] == attached
+        started = client.commands[2]
+        assert isinstance(started, StartRun)
+        assert (started.request.text, started.attach) == (
+            "See the attached files.",
+            ("/tmp/c.txt",),
+        )
 
 
 @pytest.mark.parametrize("answer", ["n", "escape"])

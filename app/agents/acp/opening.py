@@ -48,6 +48,8 @@ async def shake_hands(session: AcpSession, spec: SessionSpec, native_id: str | N
             f"it speaks version {hello.protocol_version} of the protocol, Longwatch "
             f"{PROTOCOL_VERSION}; update the older of the two"
         )
+    can = hello.agent_capabilities
+    session.takes = can.prompt_capabilities if can is not None else None
     try:
         if spec.agent.auth:
             signing = agent.authenticate(method_id=spec.agent.auth)

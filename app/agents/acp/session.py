@@ -8,10 +8,11 @@ from collections.abc import AsyncGenerator, Sequence
 from dataclasses import replace
 from typing import Literal
 
-from acp import RequestError, schema, text_block
+from acp import RequestError, schema
 from acp.client import ClientSideConnection
 from pydantic import ValidationError
 
+from app.agents.acp.blocks import blocks
 from app.agents.acp.failures import STOPPED, failure_of
 from app.agents.acp.options import names
 from app.agents.acp.questions import OWN_CHOICES, Asked, Questions
@@ -24,6 +25,7 @@ from app.agents.protocol import (
     Answer,
     ApprovalAsked,
     ApprovalGone,
+    AttachedFile,
     ItemDone,
     Process,
     Prompt,
@@ -67,6 +69,8 @@ class AcpSession:
         self._gone: Failure | None = None
         self._notes: list[str] = []  # for the operator, at the start of the next turn
         self._untold: list[str] = []  # for the agent, in the next prompt
+        self._files: list[AttachedFile] = []  # for the agent, in the next prompt
+        self.takes: schema.PromptCapabilities | None = None  # besides text and links, as it says
         self._denied: list[str] = []  # in this prompt, without a reason
         self._sending: set[asyncio.Task[None]] = set()
         self._unreadable: set[str] = set()  # told once
@@ -120,6 +124,7 @@ class AcpSession:
         if self._turn is not None:
             await asyncio.wait({self._turn})
         stream = self._open_turn()
+        self._files += prompt.attachments
         self._turn = asyncio.create_task(self._converse(prompt.text))
         try:
             async for event in stream:
@@ -168,11 +173,13 @@ class AcpSession:
     async def _one_prompt(self, text: str) -> TurnDone:
         if self._gone is not None:
             return TurnDone("failed", failure=self._gone)
+        content = blocks(text, self._files, self.takes)
         self._untold.clear()
+        self._files.clear()
         self._denied.clear()
         self._translator.message = ""
         try:
-            reply = await self.agent.prompt(self.native_id, [text_block(text)])
+            reply = await self.agent.prompt(self.native_id, content)
         except RequestError as error:
             failure = failure_of(self._name, error)
         except ConnectionError:
@@ -322,7 +329,7 @@ class AcpSession:
         else:
             self._denied.append(call.title)
 
-    async def steer(self, text: str) -> None:
+    async def steer(self, text: str, attachments: Sequence[AttachedFile] = ()) -> None:
         """Say something to the agent: it reads it when its present answer ends.
 
         Raises DriverError when no turn runs.
@@ -330,6 +337,7 @@ class AcpSession:
         if self._stream is None:
             raise DriverError(f"{self._name} has no turn to steer: it is not working")
         self._untold.append(text)
+        self._files += attachments
         note = "it will read this when its present answer ends (the protocol has no other way)"
         self._push([ItemDone("", ChunkKind.NOTICE, note)])
 

@@ -55,15 +55,25 @@ class TextInput(Wire):
     text: str
 
 
+class LocalImageInput(Wire):
+    """An image that codex reads for itself."""
+
+    type: Literal["localImage"] = "localImage"
+    path: str
+
+
+UserInput = TextInput | LocalImageInput
+
+
 class TurnStartParams(Wire):
     thread_id: str
-    input: tuple[TextInput, ...]
+    input: tuple[UserInput, ...]
     output_schema: dict[str, Any] | None = None  # of the final message
 
 
 class TurnSteerParams(Wire):
     thread_id: str
-    input: tuple[TextInput, ...]
+    input: tuple[UserInput, ...]
     expected_turn_id: str
 
 

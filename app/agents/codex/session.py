@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import suppress
 
 from pydantic import ValidationError
 
 from app.agents.codex import approvals, extras, models
 from app.agents.codex.connection import Connection
+from app.agents.codex.inputs import inputs
 from app.agents.codex.peer import ConnectionLost, Incoming
 from app.agents.codex.translation import Translator
 from app.agents.codex.wire import (
@@ -24,6 +25,7 @@ from app.agents.protocol import (
     AgentEvent,
     Answer,
     ApprovalGone,
+    AttachedFile,
     ItemDone,
     Process,
     Prompt,
@@ -107,7 +109,7 @@ class CodexSession:
         text = "\n\n".join([*self._untold, prompt.text])
         params = models.TurnStartParams(
             thread_id=self.native_id,
-            input=(models.TextInput(text=text),),
+            input=inputs(text, prompt.attachments),
             output_schema=dict(prompt.output_schema) if prompt.output_schema else None,
         )
         try:
@@ -274,17 +276,19 @@ class CodexSession:
             self._untold.append(text)
 
     @staticmethod
-    def _steering(text: str, thread_id: str, turn_id: str) -> models.TurnSteerParams:
+    def _steering(
+        text: str, thread_id: str, turn_id: str, files: Sequence[AttachedFile] = ()
+    ) -> models.TurnSteerParams:
         return models.TurnSteerParams(
-            thread_id=thread_id, expected_turn_id=turn_id, input=(models.TextInput(text=text),)
+            thread_id=thread_id, expected_turn_id=turn_id, input=inputs(text, files)
         )
 
-    async def steer(self, text: str) -> None:
+    async def steer(self, text: str, attachments: Sequence[AttachedFile] = ()) -> None:
         """Say something during a turn. Raises DriverError when no turn runs."""
         turn_id = await self._running_turn()
         if turn_id is None:
             raise DriverError("codex has no turn to steer: it is not working")
-        params = self._steering(text, self.native_id, turn_id)
+        params = self._steering(text, self.native_id, turn_id, attachments)
         try:
             await self._peer.request("turn/steer", params, within=_REQUEST_SECONDS)
         except RpcError as error:

@@ -15,6 +15,7 @@ from pydantic_ai.messages import (
     ToolReturnPart,
 )
 
+from app.agents.model.attached import excess
 from app.agents.model.conversation import Conversation
 from app.agents.model.lineup import Lineup
 from app.agents.model.requests import Requests
@@ -57,7 +58,7 @@ class Compaction:
     def _reckoned(self) -> int:
         """Tokens of the next request, as long as no answer has told any: of a conversation that
         was taken up from elsewhere, or one that was just compacted."""
-        return int(len(_MESSAGES.dump_json(self._conversation.to_send())) * self._density)
+        return int(_size(self._conversation.to_send()) * self._density)
 
     async def now(self) -> str | None:
         """Compact; None when too few messages stand before the latest ones."""
@@ -86,7 +87,7 @@ class Compaction:
         conversation, window = self._conversation, self._lineup.current.window
         if 0 < tokens < window:
             return target
-        sizes = [len(_MESSAGES.dump_json([m])) for m in conversation.messages]
+        sizes = [_size([m]) for m in conversation.messages]
         if tokens:
             self._density = tokens / max(1, sum(sizes[conversation.covers :]))
         room = window * self._percent / 100 / self._density - len(conversation.summary)
@@ -98,6 +99,11 @@ class Compaction:
             if _may_begin(conversation.messages[at]):
                 reach = at
         return reach
+
+
+def _size(messages: Sequence[ModelMessage]) -> int:
+    """Characters, as a measure of tokens."""
+    return len(_MESSAGES.dump_json(list(messages))) - excess(messages)
 
 
 def _boundary(messages: Sequence[ModelMessage], covered: int) -> int | None:

@@ -22,6 +22,7 @@ from pydantic_ai.messages import (
     ModelResponse,
     ToolCallPart,
     ToolReturnPart,
+    UserContent,
     UserPromptPart,
 )
 
@@ -180,9 +181,9 @@ class Conversation:
         for line in lines:
             self._take(line)
 
-    async def add_prompt(self, turn: int, text: str) -> None:
+    async def add_prompt(self, turn: int, content: str | Sequence[UserContent]) -> None:
         """The operator, or the workflow, says something."""
-        request = ModelRequest(parts=[UserPromptPart(text)], instructions=self.instructions)
+        request = ModelRequest(parts=[UserPromptPart(content)], instructions=self.instructions)
         await self._append(SaidLine(turn=turn, message=request))
 
     async def add_response(self, response: ModelResponse) -> None:

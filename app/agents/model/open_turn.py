@@ -13,6 +13,8 @@ from app.agents.stream import EventStream
 from app.domain.run import Failure
 
 if TYPE_CHECKING:
+    from pydantic_ai.messages import UserContent
+
     from app.agents.model.served import Calling
 
 
@@ -44,7 +46,7 @@ class OpenTurn:
     prompt: Prompt
     stream: EventStream
     waiting: dict[str, Question] = field(default_factory=dict)  # by the name it is asked under
-    steering: list[str] = field(default_factory=list)
+    steering: list[str | list[UserContent]] = field(default_factory=list)
     asked: int = 0
     mistakes: int = 0
     tries: int = 0  # to get an answer of a model

@@ -8,6 +8,7 @@ from collections.abc import AsyncGenerator, Sequence
 from pydantic_ai.exceptions import AgentRunError, ModelContextWindowExceededError, UserError
 from pydantic_ai.messages import ModelResponse, TextPart
 
+from app.agents.model.attached import contents
 from app.agents.model.calling import Calls
 from app.agents.model.compaction import Compaction
 from app.agents.model.conversation import Conversation
@@ -18,6 +19,7 @@ from app.agents.model.requests import Requests
 from app.agents.protocol import (
     AgentEvent,
     Answer,
+    AttachedFile,
     ItemDone,
     Prompt,
     SessionSpec,
@@ -53,6 +55,7 @@ class ModelSession:
         self._calls = Calls(kit, conversation, spec.clean, lambda: lineup.current.name)
         self._requests = Requests(lineup, conversation, kit)
         self._compaction = Compaction(self._requests, lineup, spec.agent, conversation)
+        self._clean = spec.clean
         self._notes = list(notes)
         self._turn: OpenTurn | None = None
         self._working: asyncio.Task[str] | None = None
@@ -90,11 +93,11 @@ class ModelSession:
             raise DriverError(f"the agent no longer waits for an answer about call {call_id}")
         return await self._calls.preview(self._turn, call_id, text)
 
-    async def steer(self, text: str) -> None:
+    async def steer(self, text: str, attachments: Sequence[AttachedFile] = ()) -> None:
         """The model reads it with its next request."""
         if self._turn is None or self._working is None or self._working.done():
             raise DriverError("no turn is running")
-        self._turn.steering.append(text)
+        self._turn.steering.append(contents(text, attachments, self._clean))
 
     async def interrupt(self) -> None:
         """See `app.agents.protocol.AgentSession`."""
@@ -139,7 +142,8 @@ class ModelSession:
             turn.push(switched)
         if not (prompt.again and conversation.turn == prompt.turn):
             await self._give_up_calls()
-            await conversation.add_prompt(prompt.turn, prompt.text)
+            content = contents(prompt.text, prompt.attachments, self._clean)
+            await conversation.add_prompt(prompt.turn, content)
         while True:
             calls = conversation.open_calls()
             for call in calls:

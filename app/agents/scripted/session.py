@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import aclosing
 
-from app.agents.protocol import AgentEvent, Answer, Prompt, SessionSpec
+from app.agents.protocol import AgentEvent, Answer, AttachedFile, Prompt, SessionSpec
 from app.agents.scripted.pace import Pace, Sleep
 from app.agents.scripted.script import Script
 from app.agents.scripted.turn import TurnPlayer
@@ -54,7 +54,7 @@ class ScriptedSession:
             raise DriverError(f"the agent no longer waits for an answer to {call_id}: no turn runs")
         self._turn.answer(call_id, answer)
 
-    async def steer(self, text: str) -> None:
+    async def steer(self, text: str, attachments: Sequence[AttachedFile] = ()) -> None:
         """Say something to the agent; it repeats it. Raises DriverError outside a turn."""
         if self._turn is None:
             raise DriverError("the agent is not at work: there is no turn to steer")

@@ -30,7 +30,7 @@ from app.ui.past_rows import (
 from app.ui.screens.base import RoomScreen
 from app.ui.screens.dialogs import AskText
 from app.ui.theme import style
-from app.ui.typed import split_options
+from app.ui.typed import split_options, whole_paths
 from app.ui.view import Changes
 from app.ui.widgets.page import Page
 from app.ui.widgets.queue import Pick, PickList
@@ -266,12 +266,14 @@ class PastScreen(RoomScreen):
         past = PastRef(past_id=reading.past_id)
 
         async def start(text: str) -> bool:
-            text, options = split_options(text, ("workflow",))
+            text, options = split_options(text, ("workflow", "attach"))
             text = text or "Go on where we left off."
             request = Request(text=text, user=self.me.name, channel="screen", past=past)
             named = options["workflow"][-1] if options["workflow"] else None
             project = str(self.room.project)
-            done = await self.send(StartRun(request=request, project=project, workflow=named))
+            files = whole_paths(options["attach"], self.room.project)
+            command = StartRun(request=request, project=project, workflow=named, attach=files)
+            done = await self.send(command)
             if done is not None and done.run_id is not None:
                 await self.room.open_run(done.run_id)
             return done is not None

@@ -24,11 +24,12 @@ from app.ui.declared import (
     request_text,
     route_rows,
 )
-from app.ui.deeds import KEEPS
+from app.ui.deeds import ATTACHES
 from app.ui.page import Row, row
 from app.ui.screens.base import RoomScreen
 from app.ui.screens.dialogs import AskText
 from app.ui.theme import style
+from app.ui.typed import split_attached
 from app.ui.view import Changes
 from app.ui.widgets.page import Page
 from app.ui.widgets.queue import PickList
@@ -179,15 +180,19 @@ class WorkflowsScreen(RoomScreen):
         workflow = file.workflow.name
 
         async def start(text: str) -> bool:
+            project = self.room.project
+            text, files = split_attached(text, project)
             request = Request(text=text, user=self.me.name, channel="screen")
-            command = StartRun(request=request, project=str(self.room.project), workflow=workflow)
+            command = StartRun(
+                request=request, project=str(project), workflow=workflow, attach=files
+            )
             done = await self.send(command)
             if done is not None and done.run_id is not None:
                 await self.room.open_run(done.run_id)
             return done is not None
 
         title = f"New run of workflow {workflow}: what is to be done?"
-        self.app.push_screen(AskText(title, KEEPS, start, draft=f"new-run-{workflow}"))
+        self.app.push_screen(AskText(title, ATTACHES, start, draft=f"new-run-{workflow}"))
 
     def action_full(self) -> None:
         """Give the whole screen to the text, or back."""
