@@ -71,7 +71,9 @@ class Bindings:
                     self._routes.want(replace(wanted, marks=used))
             except Refusal as why:
                 self._ledger.refused(binding, str(why))
-                self._ledger.warn(binding, f"was not taken over: {why}")
+                self._ledger.warn(
+                    binding, f"was not taken over: {why}; a broader one may answer in its place"
+                )
                 self._ledger.left(ItemKind.BINDING, f"number {i + 1}", str(why))
 
     def _wanted(self, binding: Node) -> Iterator[Wanted]:

@@ -131,17 +131,17 @@ class Files:
             if one.source.is_dir():
                 tree = self.source.walk(one.source)
                 for file in tree.files:
-                    self._copy(f"{one.destination}/{file.relative}", file, private=True)
+                    self._copy(f"{one.destination}/{file.relative}", file, secret=True)
                 self._told(ItemKind.CREDENTIAL, one.what, one.destination, tree)
             else:
                 file = Found(one.source, one.source.name, one.source.stat().st_size)
-                self._copy(one.destination, file, private=True)
+                self._copy(one.destination, file, secret=True)
                 self.ledger.took(ItemKind.CREDENTIAL, one.what, one.destination)
         folder = self.source.folder("credentials")
         if folder is not None:
             tree = self.source.walk(folder)
             for file in tree.files:
-                self._copy(f"{CREDENTIALS}/{file.relative}", file, private=True)
+                self._copy(f"{CREDENTIALS}/{file.relative}", file, secret=True)
             self._told(ItemKind.CREDENTIAL, "credentials", CREDENTIALS, tree)
 
     def folder(self, kind: ItemKind, place: str, name: str, to: str) -> int:
@@ -164,10 +164,10 @@ class Files:
         to = f"{IMPORTED}/{agent}/sessions"
         lines = tuple(file for file in tree.files if _SESSION.search(file.relative))
         for file in lines:
-            self._copy(f"{to}/{_flat(file.relative)}", file)
+            self._copy(f"{to}/{_flat(file.relative)}", file, private=True)
         for file in tree.files:
             if file.relative == "sessions.json":
-                self._copy(f"{to}/{file.relative}", file)
+                self._copy(f"{to}/{file.relative}", file, private=True)
         count = f"{len(lines):,} session file" + ("" if len(lines) == 1 else "s")
         self._told(ItemKind.SESSION, ident, to, Tree(lines, tree.left), count)
 
@@ -180,16 +180,16 @@ class Files:
         if len(tree.left) > 20:
             self.ledger.left(kind, f"{name}: {len(tree.left) - 20} more", "links or folders")
 
-    def _copy(self, to: str, file: Found, *, private: bool = False) -> str:
-        """Plan the copy of a file; where it will be."""
+    def _copy(self, to: str, file: Found, *, private: bool = False, secret: bool = False) -> str:
+        """Plan the copy of a file; where it will be. A secret one is copied as it is."""
         path = self.free(to)
         self.copies.append(
             PlannedCopy(
                 path=path,
                 source=str(file.path),
                 size=file.size,
-                private=private,
-                redact=not private and file.path.suffix.lower() not in _BINARY,
+                private=private or secret,
+                redact=not secret and file.path.suffix.lower() not in _BINARY,
             )
         )
         return path

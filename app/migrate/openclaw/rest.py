@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Sequence
 from pathlib import Path
 
 from app.domain.migration import ItemKind, PlannedText
@@ -36,6 +37,12 @@ _LEFT: dict[str, tuple[ItemKind, str]] = {
     "exec-approvals.json": (ItemKind.CONFIG, "commands that were allowed there; here they ask"),
     "auth-profiles.json": (ItemKind.CREDENTIAL, "sign-ins are not read: sign in again"),
 }
+# The same in an agent's own folder.
+_OF_AGENTS = {
+    "auth-profiles.json": "sign-ins are not read: sign in again",
+    "auth.json": "sign-ins are not read: sign in again",
+    "models.json": "OpenClaw made it of its configuration",
+}
 _TAKEN = frozenset(
     {"agents", "sessions", "memory", "workspaces", "workspace", "credentials", "cron", "state",
      "messaging", "hooks", "skills", ".env"}
@@ -52,6 +59,7 @@ class Rest:
         self.files = Files(source, home.ledger, home.roster)
         self.texts: list[PlannedText] = []
         self._cron: list[Node] = []
+        self._databases: set[Path] = set()
 
     def load(self) -> None:
         """Read the files that have settings, and so secrets, in them."""
@@ -73,6 +81,7 @@ class Rest:
         """Plan what becomes of everything here."""
         self._agents()
         self._sessions()
+        self._agent_folders()
         self._jobs()
         self._noted()
         self.files.credentials(self._home.credentials)
@@ -110,20 +119,29 @@ class Rest:
             entry = self._home.roster.find(folder)
             name = entry.name if entry is not None else names.new(folder, "agent")
             self.files.sessions(f"agents/{folder}/sessions", name, folder)
-            self._stored(folder, name)
-            profiles = f"agents/{folder}/agent/auth-profiles.json"
-            if self._source.file(profiles) is not None:
-                self._ledger.left(
-                    ItemKind.CREDENTIAL, profiles, "sign-ins are not read: sign in again"
-                )
+            self._stored((f"agents/{folder}/agent", f"agents/{folder}"), folder, name)
+            for name, why in _OF_AGENTS.items():
+                if self._source.file(place := f"agents/{folder}/agent/{name}") is not None:
+                    self._ledger.left(ItemKind.CREDENTIAL, place, why)
 
-    def _stored(self, folder: str, name: str) -> None:
+    def _stored(self, places: Sequence[str], ident: str, name: str) -> None:
         """The sessions in the databases of an agent."""
-        for place in (f"agents/{folder}/agent", f"agents/{folder}"):
+        for place in places:
             for file in self._source.named(place):
                 path = self._source.file(f"{place}/{file}") if file.endswith(".sqlite") else None
-                if path is not None:
-                    self._transcripts(path, folder, name)
+                if path is not None and path not in self._databases:
+                    self._databases.add(path)
+                    self._transcripts(path, ident, name)
+
+    def _agent_folders(self) -> None:
+        """The folders that agents have by `agentDir`, where those are not the usual ones."""
+        for entry in self._home.roster.entries:
+            node = entry.node.get("agentDir") if entry.node is not None else None
+            path = self._ledger.text(node)
+            folder = self._source.moved(path) if path is not None else None
+            if folder is not None:
+                self._stored((self._source.relative(folder),), entry.ident, entry.name)
+                self._ledger.mapped(node, f"{IMPORTED}/{entry.name}/sessions")
 
     def _transcripts(self, path: Path, folder: str, name: str) -> None:
         database, count = Database(self._source, self._ledger, path), 0

@@ -10,9 +10,18 @@ from pathlib import Path
 
 import pytest
 
-from app.domain.migration import ItemKind, MigrationPlan
+from app.domain.migration import Fate, ItemKind, MigrationPlan
 from app.migrate.openclaw import read_openclaw
-from tests.migrate.openclaw.homes import agents_of, check, home, plan_of, said, text_of, warned
+from tests.migrate.openclaw.homes import (
+    agents_of,
+    check,
+    fate_of,
+    home,
+    plan_of,
+    said,
+    text_of,
+    warned,
+)
 from tests.migrate.openclaw.rich import secret
 
 _AGENTS = {"agents": {"list": [{"id": "a", "default": True}, {"id": "b"}]}}
@@ -213,3 +222,25 @@ def test_large_sessions_are_planned_without_reading_them(tmp_path: Path) -> None
     assert plan.copies[0].size == 2 * 2**30
     detail = next(one.detail for one in plan.imported if one.kind is ItemKind.SESSION)
     assert detail == "500 session files, 2.1 GB"
+
+
+def test_a_database_in_an_agents_own_folder_is_read_once(tmp_path: Path) -> None:
+    entries = {"a": {"agentDir": "/home/op/.openclaw/elsewhere"}, "b": {"agentDir": "/not/here"}}
+    source = home(tmp_path, {"agents": {"entries": entries}})
+    (source / "elsewhere").mkdir()
+    with closing(sqlite3.connect(source / "elsewhere/openclaw-agent.sqlite")) as connection:
+        connection.execute("CREATE TABLE transcript_events (session_id, seq, event_json)")
+        connection.execute("INSERT INTO transcript_events VALUES ('s', 1, '{}')")
+        connection.commit()
+    plan = read_openclaw(source, environment={})
+    check(plan)
+    assert text_of(plan, ".longwatch/imported/a/sessions/s.jsonl") == "{}\n"
+    assert fate_of(plan, "agents.entries.a.agentDir").fate is Fate.MAPPED
+    assert fate_of(plan, "agents.entries.b.agentDir").fate is Fate.ARCHIVED
+
+
+def test_sessions_are_for_their_owner_only_and_secrets_are_taken_out(tmp_path: Path) -> None:
+    plan = plan_of(tmp_path, _AGENTS, {"sessions/s.jsonl": "{}", "workspace/a.png": "x"})
+    copies = {Path(copy.path).name: copy for copy in plan.copies}
+    assert copies["s.jsonl"].private and copies["s.jsonl"].redact
+    assert not copies["a.png"].redact
