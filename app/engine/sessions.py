@@ -170,7 +170,9 @@ class SessionKeeper:
             continuity=opened.continuity,
         )
         try:
-            await self._core.commit(run.run_id, bound)
+            self._core.note(
+                run.run_id, bound
+            )  # on disk before its first prompt, which is committed
             transcript = await self._transcript(session)
         except BaseException:
             await self._end(opened)

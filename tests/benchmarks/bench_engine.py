@@ -5,7 +5,8 @@
 
 `--peers` is a folder with `lg.py` and `dbos_b.py`, which print `RESULT {json}` as our worker
 does; `--python` an interpreter with both libraries. Every measurement is a fresh process on a
-fresh database; the rounds are shuffled, because machines drift. The floor writes as many
+fresh database, with its byte code compiled as an installed program's is; the rounds are shuffled,
+because machines drift. The floor writes as many
 transactions, rows and bytes as we did in the same round. `--slow MS` makes each fsync that much
 slower, by a library that is loaded before the C library's.
 """
@@ -53,6 +54,7 @@ int fdatasync(int fd) {
 }
 """
 Result = Mapping[str, Any]
+_SESSIONS = "ours, sessions"
 
 
 @dataclass
@@ -116,10 +118,13 @@ def one_after_the_other(bench: Bench) -> None:
 
 
 def many_at_once(bench: Bench) -> None:
-    """Many runs of ten steps at once."""
+    """Many runs of ten steps at once: of one agent each, as the peers' runs have one state, and
+    with a new session for each step, which has no counterpart there."""
     shape = ("--wf", bench.runs, "--steps", 10)
+    size = ("--runs", bench.runs, "--n", 10)
     jobs: list[tuple[str, Callable[[], list[str]]]] = [
-        ("ours", lambda: bench.ours("conc", "--runs", bench.runs, "--n", 10)),
+        ("ours", lambda: bench.ours("conc", *size)),
+        (_SESSIONS, lambda: bench.ours("sessions", *size)),
     ]
     if bench.peers is not None:
         jobs += [
@@ -163,7 +168,7 @@ def after_a_kill(bench: Bench, runs: int, history: int = 0) -> tuple[float, int]
     effects = store.with_suffix(".effects")
     words = ("--store", store, "--effects", effects, "--runs", runs, "--n", 1_000)
     command = [sys.executable, "-m", "tests.benchmarks.engine_worker", "crash", *map(str, words)]
-    first = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+    first = subprocess.Popen(command, env=bench.environment, stdout=subprocess.DEVNULL)
     while not effects.exists() or len(effects.read_text().splitlines()) < 3 * runs:
         time.sleep(0.05)
     time.sleep(random.uniform(0.2, 0.6))
@@ -171,7 +176,7 @@ def after_a_kill(bench: Bench, runs: int, history: int = 0) -> tuple[float, int]
     first.wait()
     before = effects.read_text().splitlines()
     began = time.monotonic_ns()
-    second = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+    second = subprocess.Popen(command, env=bench.environment, stdout=subprocess.DEVNULL)
     while len(effects.read_text().splitlines()) == len(before):
         time.sleep(0.002)
     second.send_signal(signal.SIGKILL)
@@ -190,7 +195,7 @@ def live(bench: Bench) -> None:
 def table(bench: Bench, floor: str = "") -> None:
     print(f"  {'':16} {'steps/s':>9} {'ours is':>9} {'peak MB':>8} {'bytes/step':>11}")
     mine = bench.median("ours")
-    for name in ("ours", "bare sqlite3", "LangGraph sync", "LangGraph", "DBOS"):
+    for name in ("ours", _SESSIONS, "bare sqlite3", "LangGraph sync", "LangGraph", "DBOS"):
         if name not in bench.found:
             continue
         rate, memory = bench.median(name), bench.median(name, "rss")
@@ -222,7 +227,8 @@ def main() -> None:
         folder = Path(name)
 
         def bench(n: int = a.n, **environment: str) -> Bench:
-            made = {**os.environ, **environment}
+            made = {**os.environ, "PYTHONPYCACHEPREFIX": str(folder / "compiled"), **environment}
+            made.pop("PYTHONDONTWRITEBYTECODE", None)
             return Bench(folder, n, a.runs, a.peers, a.python, made, count=random.getrandbits(40))
 
         slow = {"LD_PRELOAD": shim(folder, a.slow)} if a.slow else {}

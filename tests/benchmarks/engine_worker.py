@@ -255,7 +255,9 @@ async def live(store: Path, sessions: int, per_second: float, seconds: float) ->
 
 def main(words: list[str]) -> None:
     parser = argparse.ArgumentParser()
-    parser.add_argument("what", choices=["seq", "chain", "conc", "floor", "crash", "live"])
+    parser.add_argument(
+        "what", choices=["seq", "chain", "conc", "sessions", "floor", "crash", "live"]
+    )
     parser.add_argument("--store", type=Path, required=True)
     parser.add_argument("--n", type=int, default=1000)
     parser.add_argument("--runs", type=int, default=1)
@@ -267,7 +269,8 @@ def main(words: list[str]) -> None:
     jobs: dict[str, Callable[[], Awaitable[None]]] = {
         "seq": lambda: steps(a.store, 1, a.n, loop=True, counted=a.counted),
         "chain": lambda: steps(a.store, 1, a.n, loop=False, counted=a.counted),
-        "conc": lambda: steps(a.store, a.runs, a.n, loop=False, counted=a.counted),
+        "conc": lambda: steps(a.store, a.runs, a.n, loop=True, counted=a.counted),
+        "sessions": lambda: steps(a.store, a.runs, a.n, loop=False, counted=a.counted),
         "floor": lambda: floor(a.store, a.n, a.per_step),
         "crash": lambda: crash(a.store, a.effects, a.runs, a.n),
         "live": lambda: live(a.store, a.runs, a.rate, 5.0),
