@@ -114,7 +114,7 @@ async def _transcript(client: AnyClient, session: Session) -> list[Chunk]:
 
 
 def _print_chunks(chunks: list[Chunk]) -> None:
-    """Chunks of one item are pieces of one text: joined, under their kind."""
+    """Chunks of one item are pieces of one text: joined up to its end, under their kind."""
     item: tuple[str, str] | None = None
     text = ""
     for chunk in chunks:
@@ -123,6 +123,9 @@ def _print_chunks(chunks: list[Chunk]) -> None:
             text = ""
         item = (chunk.kind, chunk.item_id)
         text += chunk.text
+        if chunk.end:
+            say(f"[{chunk.kind}] {text}")
+            item, text = None, ""
     if item is not None:
         say(f"[{item[0]}] {text}")
 

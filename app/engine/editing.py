@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from app.agents.protocol import EditsCalls
+from app.agents.protocol import AgentSession, EditsCalls
 from app.domain import commands as cmd
 from app.domain import events as ev
 from app.domain.approval import Action, Approval, ApprovalState
 from app.domain.errors import DriverError, Refused
 from app.domain.run import RunState
+from app.domain.session import ChunkKind
 from app.domain.toolcall import ToolCall
 from app.engine.approvals import ApprovalDesk
 from app.engine.core import Core
 from app.engine.deciding import Decider, check
+from app.engine.sessions import LiveSession
 
 _HIDDEN = "it holds what cannot be shown as it is: a secret, or characters that do not print"
 
@@ -30,24 +32,33 @@ class CallEditor:
             raise Refused("this call cannot be changed: its agent takes a yes or a no")
         if command.text == approval.editable:
             raise Refused("nothing was changed")
-        call = await self._preview(approval, command.text)
+        live = self._live(approval)
+        call = await self._preview(live.agent, approval, command.text)
         edited = self._judged(state, approval, call, command)
         check(self._decider.find(command.approval_id)[1], command.revision, ApprovalState.PENDING)
         await self._core.commit(state.run.run_id, edited)
+        said = f"{command.by} changed the call: {call.command or call.title}"
+        live.transcript.say(ChunkKind.NOTICE, said)
         message = f"changed, {edited.risk} risk; now allow or deny it: {call.title}"
         return cmd.Done(
             message=message, run_id=state.run.run_id, seq=self._core.journal.committed_seq
         )
 
-    async def _preview(self, approval: Approval, text: str) -> ToolCall:
-        """The call as it would be made; nothing of it is hidden from who decides."""
+    def _live(self, approval: Approval) -> LiveSession:
+        """The session whose agent waits. Raises Refused when none does."""
         live = self._decider.waiting(approval)
-        if live is None or not isinstance(live.agent, EditsCalls):
+        if live is None:
             raise Refused("its agent does not run now: change the call once it asks again")
+        return live
+
+    async def _preview(self, agent: AgentSession, approval: Approval, text: str) -> ToolCall:
+        """The call as it would be made; nothing of it is hidden from who decides."""
+        if not isinstance(agent, EditsCalls):
+            raise Refused("this call cannot be changed: its agent takes a yes or a no")
         if self._desk.clean(text) != text:
             raise Refused(_HIDDEN)
         try:
-            call = await live.agent.preview(approval.call.call_id, text)
+            call = await agent.preview(approval.call.call_id, text)
         except DriverError as error:
             raise Refused(f"the call cannot be changed so: {error}") from error
         if self._desk.safe(call) != call:

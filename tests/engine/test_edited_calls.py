@@ -123,6 +123,9 @@ async def test_an_edited_call_is_judged_anew_and_made_instead(
             "touch edited.txt",
             "two\n",
         ]
+        (session,) = state.sessions.values()
+        transcript = await supervisor.transcript(run_id, session.session_id)
+        assert "ada changed the call: touch edited.txt" in [chunk.text for chunk in transcript]
         assert (await supervisor.verify()).ok
     finally:
         await supervisor.close()

@@ -113,10 +113,14 @@ class Connection:
         except asyncio.CancelledError:
             await self.close()
             raise
-        if ready.done() and ready.exception() is None:
+        if ready.cancelled() or not ready.done():
+            why = "was stopped"
+        elif (error := ready.exception()) is None:
             return
+        else:
+            why = str(error)
         await self.close()
-        raise self._error(str(ready.exception() or "is gone"))
+        raise self._error(why)
 
     async def _serve(self, ready: asyncio.Future[None]) -> None:
         """The whole life of the connection, in one task, as the SDK's scopes demand."""
@@ -126,8 +130,7 @@ class Connection:
                 ready.set_result(None)
                 await self._stop.wait()
         except asyncio.CancelledError:
-            if not ready.done():
-                ready.set_exception(DriverError("was stopped"))
+            ready.cancel()
             raise
         except Exception as error:
             # Whatever goes wrong in the SDK's tasks is the end of this server, and of no other.

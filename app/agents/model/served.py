@@ -27,6 +27,7 @@ from app.domain.toolcall import ToolCall, ToolKind
 _FILE = "mcp_tools.json"  # what the tools were when this session first saw them
 _SEEN = TypeAdapter(dict[str, str])
 _NAME = 64  # characters of a tool's name that endpoints take
+_NAMES = 500  # characters of the names of a server's tools that are told
 _CHANGE = 2_000  # characters of a change that are shown
 _CHANGED = "its server has changed it since this session first saw it"
 
@@ -72,7 +73,8 @@ class Served:
         tools = await server.tools()
         notes = self._take(server, tools)
         names = ", ".join(tool.name for tool in tools if offers(self._spec.agent, tool.ours))
-        return [f"MCP server {server.server.name}: {names or 'no tools'}", *notes]
+        told = one_line(names, _NAMES) or "no tools"
+        return [f"MCP server {server.server.name}: {told}", *notes]
 
     async def close(self) -> None:
         """End all of them."""

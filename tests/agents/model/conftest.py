@@ -6,6 +6,8 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
+import anthropic._base_client
+import openai._base_client
 import pytest
 
 from app.agents.protocol import ProcessHost, SessionSpec
@@ -13,6 +15,13 @@ from app.domain.workflow import AgentConfig
 from tests.support.model_server import ModelServer
 
 Spec = Callable[..., SessionSpec]
+
+
+@pytest.fixture(autouse=True)
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The clients try again at once: how long they wait is theirs to test."""
+    for client in (openai._base_client.BaseClient, anthropic._base_client.BaseClient):
+        monkeypatch.setattr(client, "_calculate_retry_timeout", lambda *_, **__: 0.0)
 
 
 @pytest.fixture

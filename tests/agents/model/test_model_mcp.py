@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import socket
 import subprocess
@@ -104,6 +105,21 @@ async def test_calls_of_a_server_are_asked_about_and_made(
 def _marks(text: str) -> set[str]:
     """What every child of the supervisor has in its environment."""
     return {line.partition("=")[0] for line in text.splitlines() if line.startswith("LONGWATCH")}
+
+
+@pytest.mark.bwrap
+async def test_a_server_is_confined_with_its_agent(
+    spec: Spec, workspace: Path, tmp_path: Path
+) -> None:
+    outside = tmp_path / "outside.txt"
+    text = "\n".join(
+        f"CALL: mcp__notes__write {json.dumps({'path': path, 'text': 'x'})}"
+        for path in ("inside.txt", str(outside), str(Path(ROOT) / "outside.txt"))
+    )
+    given = with_server(spec(sandbox="bubblewrap"), "mcp_server")
+    events = await turn(given, text, ALLOW, ALLOW, ALLOW)
+    assert [ok for ok, _ in outcomes(events)][::2] == [True, False]
+    assert (workspace / "inside.txt").exists() and not outside.exists()
 
 
 async def test_only_listed_tools_are_offered(spec: Spec, model: ModelServer) -> None:
