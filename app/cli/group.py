@@ -48,7 +48,7 @@ _COMMANDS = {
     "screenshot": "screenshot",
     "doctor": "doctor",
     "route": "explain",
-    "policy": "explain",
+    "policy": "explain_policy",
     "workflow": "workflow",
     "rollout": "rollout",
     "shadow": "shadow",

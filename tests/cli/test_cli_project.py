@@ -127,6 +127,39 @@ def test_doctor_tries_each_mcp_server(longwatch: CommandLine, project: Path) -> 
     )
 
 
+def test_policy_explain_shows_the_parts_and_who_speaks_of_each(
+    longwatch: CommandLine, project: Path
+) -> None:
+    longwatch("init")
+    config = project / "longwatch.toml"
+    section = '[approval]\nnever = ["terraform destroy*"]\ncritical_deciders = 2\n'
+    section += "deadline_seconds = 900\n"
+    text = config.read_text()
+    config.write_text(
+        text.replace("[approval]\n", section) if "[approval]\n" in text else text + "\n" + section
+    )
+    command = (
+        "git status && X=/tmp/x; bash -c 'sudo rm -rf \"$X\"' | tee 'a b.txt' > " + "long/" * 20
+    )
+    shown = longwatch("policy", "explain", "--shell", command).out
+    assert all(len(line) <= 80 for line in shown.splitlines() if "long/long/" not in line)
+    assert "inside | › bash -c › sudo" in shown
+    assert "2 different persons must allow it" in shown
+    assert "unanswered after 900 s it times out" in shown
+    told = longwatch("policy", "explain", "--shell", command, "--json").json()
+    parts = {part["text"]: part for part in told["commands"]}
+    assert parts["git status"]["rule"] == "harmless"
+    assert parts["git status"]["words"] == ["git", "status"]
+    assert parts["sudo rm -rf $X"]["risk"] == "critical"
+    assert (told["parsed"], told["deciders"]) == (True, 2)
+    floor = longwatch("policy", "explain", "--shell", "terraform -chdir=a destroy").out
+    assert floor.startswith("deny, by floor\n  never allowed, by any rule or person")
+    own = longwatch("policy", "explain", "--shell", "longwatch approve ap-1").out
+    assert own.startswith("deny, by floor")
+    odd = longwatch("policy", "explain", "--shell", "if (").out
+    assert "cannot be parsed as a whole: the shell grammar does not know this form" in odd
+
+
 def test_doctor_looks_at_everything(
     longwatch: CommandLine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

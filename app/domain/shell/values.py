@@ -82,7 +82,7 @@ def _fill(word: Word, values: Mapping[str, list[Word]], turn: int, split: bool) 
 
     # What a value has in it of `$…` is text: the shell does not replace it once more.
     text = _VARIABLE.sub(value, word.text)
-    parts = (text.split() if split else [text]) or [""]
+    parts = (text.split() if split and not unknown else [text]) or [""]
     return [
         Word(
             text=part,
