@@ -148,7 +148,7 @@ def test_policy_explain_shows_the_parts_and_who_speaks_of_each(
     assert "unanswered after 900 s it times out" in shown
     told = longwatch("policy", "explain", "--shell", command, "--json").json()
     parts = {part["text"]: part for part in told["commands"]}
-    assert parts["git status"]["rule"] == "harmless"
+    assert parts["git status"]["rule"] is None, "its rule is for texts of low risk"
     assert parts["git status"]["words"] == ["git", "status"]
     assert parts["sudo rm -rf $X"]["risk"] == "critical"
     assert (told["parsed"], told["deciders"]) == (True, 2)
