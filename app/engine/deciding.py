@@ -20,6 +20,7 @@ from app.domain.approval import (
     StoredRule,
 )
 from app.domain.base import ApprovalId, RuleId, RunId
+from app.domain.covered import Covered
 from app.domain.errors import NotFound, Refused
 from app.domain.policy import decide, rule_for
 from app.domain.risk import Assessment
@@ -30,8 +31,10 @@ from app.engine.approvals import AFTER_RESTART, ApprovalDesk, edited_of, too_man
 from app.engine.core import Core
 from app.engine.sessions import LiveSession, SessionKeeper
 from app.engine.turns import give
+from app.store.asked import past_calls
 from app.store.journal import Draft
 
+NAMED_LATER = "(named when it is written)"
 _TOO_MANY = "three denials in a row: the turn was stopped and waits for the operator"
 
 
@@ -136,6 +139,18 @@ class Decider:
         others = "one more person" if more == 1 else f"{more} more persons"
         words = f"allowed by {by}; {others} must allow it too: {approval.call.title}"
         return self._done(words, state.run.run_id)
+
+    async def covered(self, approval_id: ApprovalId, scope: Scope) -> Covered:
+        """The rule that allowing it for this scope would write, and what of the past it matches.
+
+        Raises NotFound, Refused for the scope "once", StoreError.
+        """
+        state, approval = self.find(approval_id)
+        if scope is Scope.ONCE:
+            raise Refused("an answer for once writes no rule")
+        await self._core.settle()  # what is under way belongs to the past
+        rule = rule_for(approval, scope, NAMED_LATER)
+        return await past_calls(self._core.paths, rule, approval, state.run.project)
 
     def waiting(self, approval: Approval) -> LiveSession | None:
         """The live session whose agent waits for this answer right now."""

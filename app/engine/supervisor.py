@@ -11,10 +11,11 @@ from pathlib import Path
 
 from app.agents.protocol import Driver
 from app.domain import events as ev
-from app.domain.approval import Actor, Approval, StoredRule
+from app.domain.approval import Actor, Approval, Scope, StoredRule
 from app.domain.attention import waits_for_operator
-from app.domain.base import Clock, IdSource, RolloutId, RunId, SessionId
+from app.domain.base import ApprovalId, Clock, IdSource, RolloutId, RunId, SessionId
 from app.domain.commands import Command, Done
+from app.domain.covered import Covered
 from app.domain.day_budget import Limit
 from app.domain.errors import NotFound, OwnershipError, Refused
 from app.domain.events import Event
@@ -90,16 +91,16 @@ class Supervisor(ReadsPast):
         shadowing = Shadowing(core, self._runs, clean)
         self._rollouts = Rollouts(core, self._runs, shadowing, redaction.learn)
         self._watch = RolloutWatch(core, self._rollouts, shadowing)
-        decider = Decider(core, self._keeper, self._desk, self._runs.wake)
-        self._deadlines = Deadlines(core, decider)
-        editor = CallEditor(core, decider, self._desk)
+        self._decider = Decider(core, self._keeper, self._desk, self._runs.wake)
+        self._deadlines = Deadlines(core, self._decider)
+        editor = CallEditor(core, self._decider, self._desk)
         self._budgets = DayBudgets(core, day_limits)
         self._budgets.wake = self._runs.wake
         self._runs.before = self._budgets.ready
         self._operator = Operator(
             core,
             self._keeper,
-            decider,
+            self._decider,
             editor,
             self._runs,
             self._rollouts,
@@ -299,6 +300,10 @@ class Supervisor(ReadsPast):
             for approval in state.approvals.values()
             if approval.state.needs_person and not state.run.state.terminal
         ]
+
+    async def covered(self, approval_id: ApprovalId, scope: Scope) -> Covered:
+        """The rule that allowing it for this scope would write, and what of the past it matches."""
+        return await self._decider.covered(approval_id, scope)
 
     async def reviews(self, open_only: bool = True) -> Sequence[Review]:
         """Newest first. Open ones are those that wait for the operator."""

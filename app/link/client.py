@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Sequence
 from typing import Protocol
 
-from app.domain.approval import Actor, Approval, StoredRule
-from app.domain.base import RolloutId, RunId, SessionId
+from app.domain.approval import Actor, Approval, Scope, StoredRule
+from app.domain.base import ApprovalId, RolloutId, RunId, SessionId
 from app.domain.commands import Command, Done
+from app.domain.covered import Covered
 from app.domain.events import Event
 from app.domain.feed import FeedItem, Status, VerifyReport
 from app.domain.metrics import Metrics
@@ -45,6 +46,10 @@ class Client(Protocol):
         """In order of sequence, from `after` exclusive."""
 
     async def approvals(self, open_only: bool = True) -> Sequence[Approval]: ...
+
+    async def covered(self, approval_id: ApprovalId, scope: Scope) -> Covered:
+        """The rule that allowing it for this scope would write, and the calls of the project's past
+        that it matches. Raises NotFound, and Refused for the scope "once"."""
 
     async def reviews(self, open_only: bool = True) -> Sequence[Review]: ...
 

@@ -7,9 +7,10 @@ from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 from typing import Protocol
 
-from app.domain.approval import Actor, Approval, StoredRule
-from app.domain.base import RolloutId, RunId, SessionId
+from app.domain.approval import Actor, Approval, Scope, StoredRule
+from app.domain.base import ApprovalId, RolloutId, RunId, SessionId
 from app.domain.commands import Command, Done
+from app.domain.covered import Covered
 from app.domain.events import Event
 from app.domain.feed import FeedItem, Status, VerifyReport
 from app.domain.metrics import Metrics
@@ -116,6 +117,9 @@ class LocalClient:
 
     async def approvals(self, open_only: bool = True) -> Sequence[Approval]:
         return await self._supervisor.approvals(open_only)
+
+    async def covered(self, approval_id: ApprovalId, scope: Scope) -> Covered:
+        return await self._supervisor.covered(approval_id, scope)
 
     async def reviews(self, open_only: bool = True) -> Sequence[Review]:
         return await self._supervisor.reviews(open_only)

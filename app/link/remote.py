@@ -11,9 +11,10 @@ from typing import TypeVar
 
 from pydantic import ValidationError
 
-from app.domain.approval import Actor, Approval, StoredRule
-from app.domain.base import Model, RolloutId, RunId, SessionId
+from app.domain.approval import Actor, Approval, Scope, StoredRule
+from app.domain.base import ApprovalId, Model, RolloutId, RunId, SessionId
 from app.domain.commands import Command, Done
+from app.domain.covered import Covered
 from app.domain.errors import StoreError
 from app.domain.events import Event
 from app.domain.feed import Ended, FeedItem, Status, VerifyReport
@@ -148,6 +149,10 @@ class SocketClient:
 
     async def approvals(self, open_only: bool = True) -> Sequence[Approval]:
         return await self._call(wire.APPROVALS, wire.OpenOnly(open_only=open_only))
+
+    async def covered(self, approval_id: ApprovalId, scope: Scope) -> Covered:
+        params = wire.ReadCovered(approval_id=approval_id, scope=scope)
+        return await self._call(wire.COVERED, params)
 
     async def reviews(self, open_only: bool = True) -> Sequence[Review]:
         return await self._call(wire.REVIEWS, wire.OpenOnly(open_only=open_only))

@@ -14,9 +14,10 @@ from typing import Any, Generic, TypeVar
 
 from pydantic import ConfigDict, Field, TypeAdapter
 
-from app.domain.approval import Actor, Approval, StoredRule
-from app.domain.base import Model, RolloutId, RunId, SessionId
+from app.domain.approval import Actor, Approval, Scope, StoredRule
+from app.domain.base import ApprovalId, Model, RolloutId, RunId, SessionId
 from app.domain.commands import Command, Done
+from app.domain.covered import Covered
 from app.domain.events import Event
 from app.domain.feed import FeedItem, Status, VerifyReport
 from app.domain.metrics import Metrics
@@ -104,6 +105,11 @@ class OpenOnly(Model):
     open_only: bool = True
 
 
+class ReadCovered(Model):
+    approval_id: ApprovalId
+    scope: Scope
+
+
 class OfFolder(Model):
     folder: str
 
@@ -179,6 +185,9 @@ EVENTS = Call(
 APPROVALS = Call(
     "approvals", OpenOnly, TypeAdapter(Sequence[Approval]), lambda c, p: c.approvals(p.open_only)
 )
+COVERED = Call(
+    "covered", ReadCovered, TypeAdapter(Covered), lambda c, p: c.covered(p.approval_id, p.scope)
+)
 REVIEWS = Call(
     "reviews", OpenOnly, TypeAdapter(Sequence[Review]), lambda c, p: c.reviews(p.open_only)
 )
@@ -240,6 +249,7 @@ CALLS: dict[str, Call[Any, Any]] = {
         RECIPE,
         EVENTS,
         APPROVALS,
+        COVERED,
         REVIEWS,
         QUESTIONS,
         RULES,

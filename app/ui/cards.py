@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 
 from app.domain.approval import Approval, ApprovalState
@@ -18,15 +18,18 @@ _YES_OR_NO = {
     "acp": "deny it and say what to do instead: its protocol takes a yes or a no",
     "codex": "deny it and say what to do instead: Codex takes a yes or a no",
 }
+_ALIKE_NAMED = 4
 NO_REASON = "it gave no reason"
 
 
-def approval_rows(state: RunState, approval: Approval) -> list[Row]:
-    """The whole card but its head line, which has the time."""
+def approval_rows(
+    state: RunState, approval: Approval, alike: Sequence[tuple[RunState, Approval]] = ()
+) -> list[Row]:
+    """The whole card but its head line, which has the time. `alike`: further identical calls."""
     found = [*_call(approval.call), BLANK]
     if approval.state is ApprovalState.UNCERTAIN:
         found += [*_uncertain(approval), BLANK]
-    found += [*_why(approval), *_where(state, approval)]
+    found += [*_why(approval), *_alike(alike), *_where(state, approval)]
     if approval.call.changes:
         found.append(BLANK)
         for change in approval.call.changes:
@@ -87,6 +90,17 @@ def _why(approval: Approval) -> Iterator[Row]:
         yield from fact("known" if number == 0 else "", note)
     said = approval.call.reason
     yield from fact("agent says", said or NO_REASON, tone="" if said else "quiet")
+
+
+def _alike(alike: Sequence[tuple[RunState, Approval]]) -> Iterator[Row]:
+    """Who else asks for the very same; `a` and `X` answer all of them."""
+    for number, (state, approval) in enumerate(alike[:_ALIKE_NAMED]):
+        what = f"{one_line(state.run.request.title, 60)}: {approval.step} ({approval.run_id})"
+        yield from fact("also asked by" if number == 0 else "", what)
+    if len(alike) > _ALIKE_NAMED:
+        yield from fact("", f"and {len(alike) - _ALIKE_NAMED} more")
+    if alike:
+        yield from fact("", f"a allows these {len(alike) + 1}, X denies them", tone="need")
 
 
 def _persons(approval: Approval) -> str:

@@ -61,6 +61,27 @@ class DeafKeys:
         return self._monotonic() - self._since >= self.seconds
 
 
+class SecondLook:
+    """A question put before a grave answer: its confirming key is deaf for as long too."""
+
+    def __init__(self, monotonic: Callable[[], float] = time.monotonic) -> None:
+        self._deaf = DeafKeys(monotonic)
+        self._open = False
+
+    @property
+    def seconds(self) -> float:
+        return self._deaf.seconds
+
+    def opened(self) -> None:
+        """It has come up on the screen."""
+        self._open = True
+        self._deaf.shown(self)
+
+    def awake(self) -> bool:
+        """Whether the confirming key confirms."""
+        return self._open and self._deaf.awake()
+
+
 # Bindings are named `place.deed`: these places are not a screen of their own.
 _SHARED = ("app", "screen")
 _PARTS = ("runs", "tail", "text")

@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 
 from app.ui.keys import DeafKeys
 
+Name = tuple[str, int, str]
 STAYS_SECONDS = 1.0  # how long a question that was answered elsewhere stays on screen
 
 
@@ -26,7 +27,7 @@ class Entry:
     snoozed: bool = False
 
     @property
-    def name(self) -> tuple[str, int, str]:
+    def name(self) -> Name:
         return (self.item_id, self.revision, self.phase)
 
 
@@ -38,12 +39,15 @@ class Standing:
         self.deaf = DeafKeys(lambda: self.monotonic())
         self.queue: list[Entry] = []  # what waits, most urgent first, put off last
         self.shown: Entry | None = None
+        self.alike: tuple[Name, ...] = ()  # further questions that the shown card names as the same
         self._painted = False  # the shown question has reached the terminal
+        self._alike_deaf = DeafKeys(lambda: self.monotonic())
+        self._alike_painted = True  # the card has reached the terminal with what is named on it
         self._gone_since: float | None = None
         self._index = 0  # of the shown one, for going on from there when it is gone
-        self._sending: set[tuple[str, int, str]] = set()
-        self._answered: set[tuple[str, int, str]] = set()  # taken, and not yet in the feed
-        self._put_off: set[tuple[str, int, str]] = set()  # likewise
+        self._sending: set[Name] = set()
+        self._answered: set[Name] = set()  # taken, and not yet in the feed
+        self._put_off: set[Name] = set()  # likewise
 
     @property
     def gone(self) -> bool:
@@ -69,6 +73,31 @@ class Standing:
         return (
             shown is not None and not self.gone and shown.name not in self._sending and self.awake
         )
+
+    @property
+    def alike_answerable(self) -> bool:
+        """Whether a key may answer the shown question and all that it names as the same."""
+        return self.answerable and bool(self.alike) and self._alike_awake
+
+    @property
+    def _alike_awake(self) -> bool:
+        return self._alike_painted and (not self.alike or self._alike_deaf.awake())
+
+    @property
+    def settled(self) -> bool:
+        """Whether half a second more would change nothing about the keys."""
+        return self.awake and self._alike_awake
+
+    @property
+    def drawn(self) -> tuple[Name | None, tuple[Name, ...]]:
+        """What the card says that is drawn now: to be handed to `painted` once it is seen."""
+        return (self.shown.name if self.shown is not None else None, self.alike)
+
+    def name_alike(self, names: Sequence[Name]) -> None:
+        """The card names these as the same: they are new to the eye if they are others."""
+        if tuple(names) != self.alike:
+            self.alike = tuple(names)
+            self._alike_painted = False
 
     def update(self, queue: Sequence[Entry]) -> None:
         """Take in what waits now. The shown question changes only if it was answered."""
@@ -98,10 +127,15 @@ class Standing:
                 self._gone_since = self.monotonic()
             self._index = min(self._index, len(self.queue))
 
+    def is_sending(self, entry: Entry) -> bool:
+        """Whether an answer to it is on its way."""
+        return entry.name in self._sending
+
     def _show(self, entry: Entry | None) -> None:
         before, self.shown = self.shown, entry
         if entry is None or before is None or entry.name != before.name:
-            self._painted = False
+            self._painted = self._alike_painted = False
+            self.alike = ()
 
     def _go_on(self) -> None:
         """To the one that took the place; what was put off waits to be chosen."""
@@ -139,17 +173,23 @@ class Standing:
                 self._show(entry)
                 return
 
-    def painted(self, name: object) -> None:
+    def painted(self, name: object, alike: tuple[Name, ...] = ()) -> None:
         """The question of this name is on the terminal now; if it is still the shown one, the
-        half second begins."""
-        if self.shown is not None and self.shown.name == name and not self._painted:
+        half second begins. Likewise for those that it names as the same."""
+        if self.shown is None or self.shown.name != name:
+            return
+        if not self._painted:
             self._painted = True
             self.deaf.shown(None)
             self.deaf.shown(name)
+        if not self._alike_painted and alike == self.alike:
+            self._alike_painted = True
+            self._alike_deaf.shown(None)
+            self._alike_deaf.shown((name, alike))
 
     def covered(self) -> None:
         """Another screen was shown meanwhile: what comes back is new to the eye."""
-        self._painted = False
+        self._painted = self._alike_painted = False
 
     # -- an answer on its way
 

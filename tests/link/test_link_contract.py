@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from app.domain.approval import Action
+from app.domain.approval import Action, Scope
 from app.domain.base import RunId, SessionId
 from app.domain.commands import CancelRun, DecideApproval
 from app.domain.errors import LongwatchError, NotFound, OwnershipError, Refused
@@ -68,6 +68,11 @@ async def test_reads_give_the_same_models(client: Client, supervisor: FakeSuperv
     assert [e.seq for e in await client.events(after=3, limit=2)] == [4, 5]
     assert list(await client.approvals()) == [an_approval()]
     assert list(await client.reviews(open_only=False)) == []
+    asked = an_approval().approval_id
+    assert (await client.covered(asked, Scope.ALWAYS)).total == 1
+    assert await client.covered(asked, Scope.ALWAYS) == await supervisor.covered(
+        asked, Scope.ALWAYS
+    )
     assert list(await client.rules()) == []
     assert [c.text for c in await client.transcript(RUN, SESSION)] == ["häl[/lo]"]
     assert await client.diff(RUN, "plan", 2) == "diff of run-1 plan 2\n"

@@ -8,10 +8,11 @@ from collections.abc import AsyncIterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
-from app.domain.approval import Actor, ActorKind, Approval, StoredRule
+from app.domain.approval import Actor, ActorKind, Approval, Scope, StoredRule
 from app.domain.base import ApprovalId, RolloutId, RunId, SessionId
 from app.domain.commands import CancelRun, Command, DecideApproval, Done
 from app.domain.compare import compare
+from app.domain.covered import Covered, covered
 from app.domain.errors import NotFound, OwnershipError, Refused, StoreError
 from app.domain.events import Event, RunStateChanged
 from app.domain.feed import Committed, Ended, FeedItem, Snapshot, Status, VerifyReport
@@ -28,6 +29,7 @@ from app.domain.past import (
     PastPage,
     PastSession,
 )
+from app.domain.policy import rule_for
 from app.domain.project_report import ProjectReport
 from app.domain.request import Request, Risk
 from app.domain.rollout import (
@@ -240,6 +242,12 @@ class FakeSupervisor:
 
     async def approvals(self, open_only: bool = True) -> Sequence[Approval]:
         return [an_approval()]
+
+    async def covered(self, approval_id: ApprovalId, scope: Scope) -> Covered:
+        if approval_id != an_approval().approval_id:
+            raise NotFound(f"there is no approval {approval_id}")
+        past = an_approval().model_copy(update={"approval_id": ApprovalId("ap-0")})
+        return covered(rule_for(an_approval(), scope, "(named when it is written)"), [past])
 
     async def reviews(self, open_only: bool = True) -> Sequence[Review]:
         return []

@@ -5,15 +5,17 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 
-from app.domain.approval import Actor, Approval, StoredRule
-from app.domain.base import RolloutId, RunId, SessionId
+from app.domain.approval import Actor, Approval, Scope, StoredRule
+from app.domain.base import ApprovalId, RolloutId, RunId, SessionId
 from app.domain.commands import Command, Done
+from app.domain.covered import Covered, covered
 from app.domain.day_budget import DayBudget
 from app.domain.errors import LongwatchError, NotFound
 from app.domain.events import Event
 from app.domain.feed import FeedItem, Snapshot, Status, VerifyReport
 from app.domain.metrics import Counts, Metrics
 from app.domain.past import PastCursor, PastFound, PastId, PastList, PastPage
+from app.domain.policy import rule_for
 from app.domain.project_report import ProjectReport
 from app.domain.rollout import DrillReport, Rollout, ShadowResult
 from app.domain.run import Question, QuestionState, Review, ReviewState, Run, RunState
@@ -115,6 +117,14 @@ class FakeClient:
     async def approvals(self, open_only: bool = True) -> Sequence[Approval]:
         found = [a for state in self.states.values() for a in state.approvals.values()]
         return [a for a in found if a.state.needs_person or not open_only]
+
+    async def covered(self, approval_id: ApprovalId, scope: Scope) -> Covered:
+        if self.refuse is not None:
+            raise self.refuse
+        known = [a for state in self.states.values() for a in state.approvals.values()]
+        approval = next(a for a in known if a.approval_id == approval_id)
+        others = [a for a in known if a.approval_id != approval_id]
+        return covered(rule_for(approval, scope, "(named when it is written)"), others)
 
     async def reviews(self, open_only: bool = True) -> Sequence[Review]:
         found = [r for state in self.states.values() for r in state.reviews.values()]

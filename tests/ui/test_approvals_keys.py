@@ -149,7 +149,7 @@ async def test_no_rule_is_offered_for_critical_risk() -> None:
     client, ticker = FakeClient(changed(canned.waiting_run(), risk=Risk.CRITICAL)), Ticker()
     async with room_over(client).run_test() as pilot:
         screen = await awake(pilot, "approvals", ticker)
-        assert screen.check_action("always", ()) is False
+        assert screen.check_action("answer_with", ("always", "")) is False
         await press(pilot, "w")
         assert screen.on_top
 

@@ -36,7 +36,7 @@ def test_rows_are_made_anew_only_when_their_parts_are_others() -> None:
 async def test_other_events_do_not_make_the_card_anew(monkeypatch: pytest.MonkeyPatch) -> None:
     made: list[object] = []
 
-    def count(state: RunState, approval: Approval) -> list[Row]:
+    def count(state: RunState, approval: Approval, alike: object) -> list[Row]:
         made.append(approval)
         return approval_rows(state, approval)
 

@@ -21,7 +21,7 @@ from app.domain.commands import Command, Done
 from app.domain.errors import LongwatchError
 from app.ui.page import clean
 from app.ui.screens.base import RoomScreen
-from app.ui.standing import STAYS_SECONDS, Entry, Standing
+from app.ui.standing import STAYS_SECONDS, Entry, Name, Standing
 from app.ui.view import Changes
 from app.ui.widgets.page import Page
 from app.ui.widgets.queue import Pick, PickList
@@ -130,9 +130,9 @@ class DecidingScreen(RoomScreen):
         self._draw_empty(shown)
         if shown is not None:
             self.query_one("#head", Static).update(self.draw_card(shown, now))
-            if not standing.awake:
+            if not standing.settled:
                 # Only what was painted was seen, however long the loop or the terminal took.
-                self.call_after_refresh(self._painted, shown.name)
+                self.call_after_refresh(self._painted, *standing.drawn)
         picks = [self.pick(entry, now) for entry in standing.listed]
         self.query_one("#queue", PickList).show(picks, shown.item_id if shown else None)
         self._draw_keys()
@@ -143,9 +143,9 @@ class DecidingScreen(RoomScreen):
         """Whether nothing lies over this screen, not even a dialog."""
         return self.app.screen is self
 
-    def _painted(self, name: object) -> None:
+    def _painted(self, name: object, alike: tuple[Name, ...]) -> None:
         if self.on_top:
-            self.standing.painted(name)
+            self.standing.painted(name, alike)
             self._schedule()
 
     def _draw_empty(self, shown: Entry | None) -> None:
@@ -166,7 +166,7 @@ class DecidingScreen(RoomScreen):
         for name in ("need", "bad", "quiet"):
             note.set_class(tone == name, f"-{name}")
         standing = self.standing
-        keys = (standing.shown, standing.gone, standing.answerable)
+        keys = (standing.shown, standing.gone, standing.answerable, standing.alike_answerable)
         if keys != self._keys:
             self._keys = keys
             self.query_one("#head", Static).set_class(not standing.answerable, "-deaf")
@@ -203,7 +203,7 @@ class DecidingScreen(RoomScreen):
         standing = self.standing
         if standing.gone:
             self._timer = self.set_timer(STAYS_SECONDS, self._later)
-        elif standing.shown is not None and not standing.awake:
+        elif standing.shown is not None and not standing.settled:
             self._timer = self.set_timer(standing.deaf.seconds + 0.01, self._later)
         elif standing.queue:
             self._timer = self.set_timer(TICK_SECONDS, self._later)

@@ -12,7 +12,7 @@ from textual.containers import Vertical
 from textual.screen import ModalScreen
 from textual.widgets import Static
 
-from app.ui.keys import DeafKeys
+from app.ui.keys import SecondLook
 from app.ui.page import Row
 from app.ui.theme import style
 from app.ui.widgets.page import Page
@@ -39,7 +39,7 @@ class AskSure(ModalScreen[bool]):
     ) -> None:
         super().__init__()
         self._title, self._rows, self._yes = title, rows, yes
-        self._deaf = DeafKeys(monotonic)
+        self._look = SecondLook(monotonic)
 
     def compose(self) -> ComposeResult:
         with Vertical(classes="dialog dialog-sure"):
@@ -48,12 +48,12 @@ class AskSure(ModalScreen[bool]):
             yield Static(self._hint(), markup=False, classes="dialog-hint")
 
     def on_mount(self) -> None:
-        self._deaf.shown(self)
+        self._look.opened()
         self.query_one(Page).show(self._rows, name="")
         self._wake()
 
     def _hint(self) -> str:
-        wait = "" if self._deaf.awake() and self.is_mounted else " (in a moment)"
+        wait = "" if self._look.awake() else " (in a moment)"
         more = "" if not self.is_mounted or self.query_one(Page).at_end else "    PgDn  more"
         return f"c  {self._yes}{wait}    Esc  back{more}"
 
@@ -62,11 +62,11 @@ class AskSure(ModalScreen[bool]):
 
     def _wake(self) -> None:
         self.query_one(".dialog-hint", Static).update(self._hint())
-        if not self._deaf.awake():
-            self.set_timer(self._deaf.seconds, self._wake)
+        if not self._look.awake():
+            self.set_timer(self._look.seconds, self._wake)
 
     def action_sure(self) -> None:
-        if self._deaf.awake():
+        if self._look.awake():
             self.dismiss(True)
 
     def action_leave(self) -> None:
