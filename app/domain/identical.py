@@ -13,8 +13,8 @@ def likeness(state: RunState, approval: Approval) -> str:
     stands alone.
 
     The same call with the same risk, for the same reasons, in the same project; every session has
-    a workspace of its own, which does not count. What several
-    persons must allow, or a person has changed, stands alone.
+    a workspace of its own, which does not count. What several persons must allow, or a person
+    has changed, stands alone.
     """
     session = state.sessions.get(approval.session_id)
     alone = approval.deciders > 1 or approval.original is not None

@@ -18,7 +18,7 @@ from app.domain.commands import Command, DecideApproval, SettleApproval, Snooze
 from app.domain.identical import likeness
 from app.domain.request import Risk
 from app.domain.run import RunState
-from app.ui.standing import Entry, Standing
+from app.ui.standing import Entry, Name, Standing
 from app.ui.view import View
 
 SNOOZE = timedelta(minutes=15)
@@ -26,20 +26,10 @@ KINDS = {
     ApprovalState.PENDING: AttentionKind.APPROVAL,
     ApprovalState.UNCERTAIN: AttentionKind.UNCERTAIN,
 }
-ANSWERS = frozenset(
-    {
-        "allow",
-        "always",
-        "edit",
-        "deny",
-        "deny_now",
-        "allow_alike",
-        "deny_alike",
-        "settle",
-        "not_now",
-    }
-)
 _ALIKE = ("allow_alike", "deny_alike")
+ANSWERS = frozenset(
+    ("allow", "always", "edit", "deny", "deny_now", "settle", "not_now", *_ALIKE),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,7 +139,7 @@ class Answers:
             if entry.name == shown.name or entry.snoozed or self.standing.is_sending(entry):
                 continue
             other = self.find(entry.item_id)
-            if other is not None and other[1].revision == entry.revision:
+            if other is not None and _name(other[1]) == entry.name:
                 found += [(entry, other[1])] if self._like(*other) == mine else []
         return found
 
@@ -193,7 +183,7 @@ class Answers:
         entry, approval = self.standing.shown, self.card[1] if self.card else None
         if self.offered(action) is not True or entry is None or approval is None:
             return None
-        if (approval.approval_id, approval.revision) != (entry.item_id, entry.revision):
+        if _name(approval) != entry.name:
             return None  # the card is drawn anew in a moment
         match action:
             case "allow":
@@ -245,6 +235,11 @@ class Answers:
             scope=scope,
             by=self.me,
         )
+
+
+def _name(approval: Approval) -> Name:
+    """The name of its entry in the queue."""
+    return (approval.approval_id, approval.revision, str(approval.state))
 
 
 def _deny(approval: Approval, by: Actor, reason: str = "", interrupt: bool = False) -> Command:

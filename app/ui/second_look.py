@@ -75,7 +75,8 @@ def _covered(covered: Covered | None) -> Iterator[Row]:
         return
     yield from lines(rule_text(covered.rule), tone="code", first="  ", rest="  ")
     yield BLANK
-    yield from lines(covered_text(covered))
+    for line in covered_text(covered).split("\n"):
+        yield row(line, hang="  " if line.startswith("·") else "")
 
 
 def covered_text(covered: Covered) -> str:

@@ -26,7 +26,7 @@ from app.domain.commands import Command, DecideApproval, SettleApproval, Snooze
 from app.domain.request import Risk
 from app.domain.run import RunState
 from app.domain.session import SessionState
-from app.ui.answers import Answers, Deed, Reason, Send, Sure
+from app.ui.answers import Answers, Change, Deed, Reason, Send, Sure
 from app.ui.keys import SecondLook
 from app.ui.screens.approvals import ApprovalsScreen
 from app.ui.standing import Entry, Name, Standing
@@ -81,7 +81,7 @@ class Person:
     drawn: list[Frame] = field(default_factory=list)  # on their way to the terminal
     since: float = 0.0  # since when the frame's card has stood there
     alike_since: float = 0.0
-    over: tuple[Sure | Reason, SecondLook] | None = None  # a dialog
+    over: tuple[Sure | Reason | Change, SecondLook] | None = None  # a dialog
     asked: tuple[Frame, str] = (Frame(), "")  # what the dialog was opened for, by which key
     opened: float = 0.0  # when it came up
     made: int = 0
@@ -107,6 +107,8 @@ class Person:
         call = FORCE_PUSH.model_copy(update={"command": job, "title": job, "cwd": None})
         risk = self.chance.choice((Risk.MEDIUM, Risk.HIGH, Risk.CRITICAL))
         approval = make_approval(self.runs[at], call, risk, number=self.made)
+        editable = self.chance.choice((None, job))
+        approval = approval.model_copy(update={"editable": editable})
         self.truth[approval.approval_id] = (self.view.runs[self.runs[at].run_id], approval)
 
     def change(self, item_id: str, **update: object) -> None:
@@ -154,7 +156,8 @@ class Person:
     def take(self, command: Command) -> bool:
         if isinstance(command, Snooze):
             if command.item_id in self.truth:
-                self.change(command.item_id, snoozed_until=command.until, revision=1)
+                revision = self.truth[command.item_id][1].revision  # what is asked stays the same
+                self.change(command.item_id, snoozed_until=command.until, revision=revision)
             return command.item_id in self.truth
         assert isinstance(command, DecideApproval | SettleApproval)
         found = self.truth.get(command.approval_id)
@@ -208,7 +211,7 @@ class Person:
                 self.over, self.asked = (deed, look), (self.frame, key)
                 self.opened = self.ticker()
 
-    def press_over(self, deed: Sure | Reason, look: SecondLook, key: str) -> None:
+    def press_over(self, deed: Sure | Reason | Change, look: SecondLook, key: str) -> None:
         """A dialog has all keys."""
         if key in ("escape", "n"):
             self.over = None
@@ -219,8 +222,21 @@ class Person:
         elif isinstance(deed, Reason) and key == "enter":
             self.over = None
             self.send(deed.send("no"), *self.asked)
+        elif isinstance(deed, Change) and key == "enter":
+            self.over = None
+            self.changed(deed)
         if self.over is None:
             self.draw()
+
+    def changed(self, deed: Change) -> None:
+        """A call is made another one: no answer, and asked about anew."""
+        frame, key = self.asked
+        assert (deed.entry.name, MEANS[key][0]) == (frame.card, "edit")
+        assert deed.approval.revision == deed.entry.revision
+        self.counts["edit"] += 1
+        found = self.truth.get(deed.entry.item_id)
+        if found is not None and found[1].revision == deed.approval.revision:
+            self.change(deed.entry.item_id, original=found[1].call)
 
     def judge_press(self, key: str, deed: Deed | None) -> None:
         """What a key set off, against what stood on the terminal when it was pressed."""

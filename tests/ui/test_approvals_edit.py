@@ -96,7 +96,9 @@ async def test_a_call_that_takes_a_yes_or_a_no_has_no_such_key() -> None:
     client, ticker = FakeClient(canned.waiting_run()), Ticker()
     async with room_over(client).run_test() as pilot:
         screen = await awake(pilot, "approvals", ticker)
-        assert isinstance(screen, ApprovalsScreen) and not screen.check_action("edit", ())
+        assert isinstance(screen, ApprovalsScreen) and not screen.check_action(
+            "answer_with", ("edit", "")
+        )
         await press(pilot, "e")
         assert screen.app.screen is screen and client.commands == []
 

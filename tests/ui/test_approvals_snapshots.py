@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import timedelta
 
 import pytest
 from textual.pilot import Pilot
 
 from app.domain import events as ev
-from app.domain.approval import Action, Actor, ActorKind, Decision
+from app.domain.approval import Action, Actor, ActorKind, ApprovalState, Decision
 from app.domain.base import ApprovalId
 from app.domain.errors import Refused
 from app.domain.request import Risk
@@ -46,6 +47,31 @@ def with_call(state: RunState, call: ToolCall, risk: Risk, *reasons: str) -> Run
     update = {"call": call, "risk": risk, "risk_reasons": reasons}
     approvals = {k: a.model_copy(update=update) for k, a in state.approvals.items()}
     return state.model_copy(update={"approvals": approvals})
+
+
+def with_deadline(state: RunState) -> RunState:
+    approvals = {
+        key: a.model_copy(update={"deadline": NOW + timedelta(minutes=4)})
+        for key, a in state.approvals.items()
+    }
+    return state.model_copy(update={"approvals": approvals})
+
+
+def past_runs() -> list[RunState]:
+    """Runs in which the same was asked before, and decided in several ways."""
+    ways = (
+        (ActorKind.PERSON, "mara", Action.ALLOW, ApprovalState.EXECUTED),
+        (ActorKind.PERSON, "jon", Action.DENY, ApprovalState.DENIED),
+        (ActorKind.TIMEOUT, "30 min", Action.DENY, ApprovalState.TIMED_OUT),
+    )
+    found = []
+    for number, (kind, name, action, state) in enumerate(ways, start=20):
+        run = canned.waiting_run(number)
+        decision = Decision(action=action, by=Actor(kind=kind, name=name), at=NOW)
+        update = {"state": state, "decision": decision}
+        approvals = {k: a.model_copy(update=update) for k, a in run.approvals.items()}
+        found.append(run.model_copy(update={"approvals": approvals}))
+    return found
 
 
 def shell(command: str) -> ToolCall:
@@ -90,6 +116,11 @@ RUNS: dict[str, Callable[[], list[RunState]]] = {
     ],
     "tool": lambda: [with_call(canned.waiting_run(), MCP, Risk.LOW)],
     "many": lambda: [canned.waiting_run(100 + n) for n in range(12)],
+    "identical": lambda: (
+        [canned.waiting_run(3 + n) for n in range(3)] + [canned.waiting_edit_run(9)]
+    ),
+    "deadline": lambda: [with_deadline(canned.waiting_run())],
+    "past": lambda: [canned.waiting_run(), *past_runs()],
     "empty": lambda: [canned.running_run()],
 }
 
@@ -105,6 +136,9 @@ KEYS = {
     "deny": ("one", ("d", *"Never rewrite main. Push a branch ", "ctrl+j", *"instead.")),
     "deny-and-stop": ("one", ("D",)),
     "always": ("one", ("w",)),
+    "always-past": ("past", ("w",)),
+    "allow-alike": ("identical", ("a",)),
+    "deny-alike": ("identical", ("X",)),
     "critical": ("long", ("y",)),
     "critical-session": ("long", ("s",)),
     "run-again": ("queue", ("1",)),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime
 from typing import ClassVar
 
@@ -24,7 +25,7 @@ from app.ui.cards import approval_rows, head, resolution
 from app.ui.marks import NEEDS
 from app.ui.page import Memo
 from app.ui.rows import duration
-from app.ui.screens.deciding import DECIDING_KEYS, DecidingScreen
+from app.ui.screens.deciding import DECIDING_KEYS, OPEN_KEY, DecidingScreen
 from app.ui.second_look import denied_words, sure_words
 from app.ui.standing import Entry
 from app.ui.theme import style
@@ -54,16 +55,21 @@ class ApprovalsScreen(DecidingScreen):
         Binding("y", "answer_with('allow','once')", "Allow", id="approve.once"),
         Binding("s", "answer_with('allow','session')", "Session", id="approve.session"),
         Binding("w", "answer_with('always','')", "Always", id="approve.always"),
-        Binding("a", "answer_with('allow_alike','')", "Allow alike", id="approve.alike"),
-        Binding("x", "answer_with('deny_now','')", "Deny", id="approve.deny-now"),
-        Binding("d", "answer_with('deny','')", "Deny why", id="approve.deny"),
-        Binding("D", "answer_with('deny','stop')", "Deny+stop", id="approve.deny-stop"),
-        Binding("X", "answer_with('deny_alike','')", "Deny alike", id="approve.deny-alike"),
+        Binding(
+            "a", "answer_with('allow_alike','')", "Allow alike", id="approve.alike", show=False
+        ),
         Binding("e", "answer_with('edit','')", "Edit", id="approve.edit"),
+        Binding("x", "answer_with('deny_now','')", "Deny", id="approve.deny-now"),
+        Binding("d", "answer_with('deny','')", "+why", id="approve.deny"),
+        Binding("D", "answer_with('deny','stop')", "+stop", id="approve.deny-stop"),
+        Binding(
+            "X", "answer_with('deny_alike','')", "Deny alike", id="approve.alike-deny", show=False
+        ),
         Binding("1", "answer_with('settle','run_again')", "Run again", id="approve.run-again"),
         Binding("2", "answer_with('settle','treat_as_done')", "Was done", id="approve.was-done"),
         Binding("3", "answer_with('settle','abort')", "Abort", id="approve.abort"),
-        *DECIDING_KEYS,
+        *(key for key in DECIDING_KEYS if key is not OPEN_KEY),
+        replace(OPEN_KEY, show=False),  # the footer of 80 columns is full of answers
     ]
 
     def __init__(self, monotonic: Callable[[], float] = time.monotonic) -> None:

@@ -32,12 +32,13 @@ TICK_SECONDS = 20.0  # times are shown to the minute
 Note = tuple[str, str]  # a sentence for the line under the card, and its tone
 
 
+OPEN_KEY = Binding("enter", "open", "Run", id="ask.open")
 # Last in every such screen's BINDINGS: the footer shows the answers first.
 DECIDING_KEYS: list[BindingType] = [
     Binding("z", "not_now", "Not now", id="ask.not-now"),
     Binding("j,down", "move(1)", "Next", id="ask.next", show=False),
     Binding("k,up", "move(-1)", "Previous", id="ask.previous", show=False),
-    Binding("enter", "open", "Run", id="ask.open"),
+    OPEN_KEY,
     Binding("n", "jump(1)", "Next file", id="ask.next-file", show=False),
     Binding("p", "jump(-1)", "Previous file", id="ask.previous-file", show=False),
     Binding("pagedown,space", "pages(1)", "Page down", id="ask.page-down", show=False),
