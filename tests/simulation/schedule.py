@@ -56,8 +56,9 @@ class Outcome:
 class _Project:
     """In place of the project's files: one recipe, whatever is asked for."""
 
-    def __init__(self, recipe: Recipe) -> None:
+    def __init__(self, recipe: Recipe, root: Path) -> None:
         self._recipe = recipe
+        self.root = root
         agent = AgentConfig(name="any", driver="codex")
         self.config = Config(agent=(agent,))  # without rollouts
 
@@ -299,7 +300,7 @@ def _quiet(recipe: Recipe) -> Iterator[None]:
     logging.disable(logging.CRITICAL)
     try:
         with (
-            patch("app.engine.run_control.load_project", lambda root: _Project(recipe)),
+            patch("app.engine.run_control.load_project", lambda root: _Project(recipe, root)),
             patch("app.engine.supervisor.os.getpid", lambda: 1),
         ):
             yield
