@@ -200,6 +200,8 @@ def same_data(one: str, other: str) -> bool:
 def renamed(text: str, names: Mapping[str, Mapping[str, str]]) -> str:
     """A TOML text of ours with other names: `names` has, by table ("agent", "workflow", "mcp",
     "approval.rule"), what each is called now. Every mention follows."""
+    if not names:
+        return text
     import tomlkit
 
     document = tomlkit.parse(text)

@@ -4,7 +4,7 @@ that are shared are merged, and what a person has changed since stays. Nothing i
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from app.domain.config import check_routes, parse_config
@@ -102,22 +102,43 @@ def _with_free_names(
     names: _Names = {}
     if there is not None and ours is not None:
         entries = before.entries if before is not None else ()
-        for table, taken in taken_names(there, ours.text, entries).items():
-            mine = {entry.name for entry in entries if entry.table == table}
-            in_use = (_names(there, table) - mine) | _names(ours.text, table)
-            names[table] = {name: _free(name, plan.system, in_use) for name in sorted(taken)}
-    workflows, foreign = _taken_workflows(texts, target, before)
-    in_use = {name for name, _ in _workflow_names(texts).values()} | foreign
-    names["workflow"] = {
-        name: _free(name, plan.system, in_use) for name in sorted(set(workflows.values()))
-    }
-    names = {table: changed for table, changed in names.items() if changed}
+        names = _free_names(there, ours.text, entries, plan.system)
+    workflows, foreign = _taken_workflows(_with_names(texts, names), target, before)
+    in_use = set(_workflow_names(texts).values()) | foreign
+    if workflows:
+        taken = sorted(set(workflows.values()))
+        names["workflow"] = {name: _free(name, plan.system, in_use) for name in taken}
     if not names:
         return texts, copies
     for table, changed in names.items():
         for old, new in changed.items():
             made.note(CONFIG, f'{table} "{old}" is here already: the one that moves in is "{new}"')
     return _rename_all(texts, copies, names, workflows)
+
+
+def _free_names(there: str, ours: str, before: Sequence[MadeEntry], system: str) -> _Names:
+    """New names for those of our tables that somebody else's have. A table in which a mention had
+    to change may itself be in somebody's way then, so it is looked at again."""
+    names: _Names = {}
+    while taken := taken_names(there, renamed(ours, names), before):
+        for table, found in taken.items():
+            mine = {entry.name for entry in before if entry.table == table}
+            own = names.setdefault(table, {})
+            in_use = (_names(there, table) - mine) | _names(ours, table) | set(own.values())
+            own |= {name: _free(name, system, in_use) for name in sorted(found)}
+    return names
+
+
+def _with_names(
+    texts: Mapping[str, PlannedText], names: Mapping[str, Mapping[str, str]]
+) -> dict[str, PlannedText]:
+    """The texts in TOML with other names in them."""
+    found = dict(texts)
+    for path, text in texts.items():
+        toml = path == CONFIG or path.startswith(WORKFLOWS)
+        if names and toml and path.endswith(".toml"):
+            found[path] = text.model_copy(update={"text": renamed(text.text, names)})
+    return found
 
 
 def _rename_all(
@@ -137,10 +158,8 @@ def _rename_all(
         return path
 
     changed = dict[str, PlannedText]()
-    for text in texts.values():
-        toml = text.path == CONFIG or text.path.startswith(WORKFLOWS)
-        words = renamed(text.text, names) if toml and text.path.endswith(".toml") else text.text
-        moved = text.model_copy(update={"path": place(text.path), "text": words})
+    for text in _with_names(texts, names).values():
+        moved = text.model_copy(update={"path": place(text.path)})
         changed[moved.path] = moved
     moved_copies = [copy.model_copy(update={"path": place(path)}) for path, copy in copies.items()]
     return changed, {copy.path: copy for copy in moved_copies}
@@ -177,12 +196,12 @@ def _free(name: str, system: str, in_use: set[str]) -> str:
     return new
 
 
-def _workflow_names(texts: Mapping[str, PlannedText]) -> dict[str, tuple[str, str]]:
+def _workflow_names(texts: Mapping[str, PlannedText]) -> dict[str, str]:
     """By path, the name that a workflow of ours declares."""
     found = {}
     for path, text in texts.items():
         if path.startswith(WORKFLOWS) and path.endswith(".toml"):
-            found[path] = (str(tomllib.loads(text.text).get("name", "")), path)
+            found[path] = str(tomllib.loads(text.text).get("name", ""))
     return found
 
 
@@ -203,7 +222,7 @@ def _taken_workflows(
                 theirs[path] = read_there(target.root, path) or b""
     names = {_declared(data, path) for path, data in theirs.items()}
     found = {}
-    for path, (name, _) in _workflow_names(texts).items():
+    for path, name in _workflow_names(texts).items():
         same = theirs.get(path) == texts[path].text.encode()
         if not same and (path in theirs or name in names):
             found[path] = name
@@ -304,9 +323,9 @@ def _ignore_private(made: Prepared) -> None:
     """What is private must not get into version control."""
     paths = [text.path for text in made.texts.values() if text.private]
     paths += [copy.path for copy in made.copies.values() if copy.private]
-    paths += [copy.path for copy in made.copies.values() if copy.path.startswith(IMPORTED)]
     inside = {path.split("/")[1] for path in paths if path.startswith(".longwatch/")}
-    lines = ["/moved/", *(f"/{name}" for name in sorted(inside))]
+    # What was said elsewhere, and how that was configured, is nobody's who clones this.
+    lines = ["/moved/", *(f"/{name}" for name in sorted({"imported", *inside}))]
     planned = made.texts.get(IGNORE)
     own = planned.data.decode().splitlines() if planned is not None else []
     wanted = list(dict.fromkeys([*own, *lines]))
