@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from app.agents.codex import calls, models
-from app.agents.codex.extras import Extra, read
+from app.agents.codex.extras import Extra, ToolApproval, read
 from app.agents.codex.tools import ToolTable
 from app.agents.codex.wire import ServerRequest
 from app.agents.protocol import AgentEvent, Answer, ApprovalAsked
@@ -47,12 +47,17 @@ class Questions:
         call = calls.edit_asked(change, tools.known(change.item_id))
         return self._note(request, change, call, None, None, tools)
 
-    def ask_more(self, request: ServerRequest) -> list[AgentEvent]:
+    def ask_more(self, request: ServerRequest, tools: ToolTable) -> list[AgentEvent]:
         """Note a request of another kind. Raises pydantic.ValidationError, or DriverError for one
         that cannot be put to anybody."""
         extra = read(request)
+        before: list[AgentEvent] = []
+        if isinstance(extra, ToolApproval) and (item_id := tools.begun(extra.call.tool)):
+            asked = extra.call.model_copy(update={"call_id": item_id})
+            extra.item_id = item_id
+            extra.call, before = tools.ask(asked, None)
         self._pending[extra.call.call_id] = extra
-        return [ApprovalAsked(extra.call, ("allow", "deny"), editable=extra.editable)]
+        return [*before, ApprovalAsked(extra.call, ("allow", "deny"), editable=extra.editable)]
 
     def _note(
         self,

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 from app.agents.capped import TITLE_CAP, as_json
 from app.agents.codex import models
@@ -23,6 +23,7 @@ from app.domain.toolcall import ToolCall, ToolKind
 PERMISSIONS = "item/permissions/requestApproval"
 USER_INPUT = "item/tool/requestUserInput"
 ELICITATION = "mcpServer/elicitation/request"
+_APPROVAL_KIND, _TOOL = "codex_approval_kind", "mcp_tool_call"
 _UNTIL = "what codex does with it until its turn ends is not asked about one by one"
 
 
@@ -56,7 +57,11 @@ def read(request: ServerRequest) -> Extra:
     cannot be put to anybody."""
     if request.method == PERMISSIONS:
         return Permissions(request)
-    return UserInput(request) if request.method == USER_INPUT else Elicitation(request)
+    if request.method == USER_INPUT:
+        return UserInput(request)
+    asked = models.ElicitationRequest.model_validate(request.params)
+    approval = asked.meta.get(_APPROVAL_KIND)
+    return ToolApproval(request, asked) if approval == _TOOL else Elicitation(request, asked)
 
 
 def _call(request: ServerRequest, kind: ToolKind, tool: str, title: str, **more: Any) -> ToolCall:
@@ -149,11 +154,40 @@ class UserInput:
         return models.UserInputReply(answers=answers), "answered" if answers else "not answered"
 
 
-class Elicitation:
-    """What one of codex's MCP servers wants of the person: a form, or a page to be opened."""
+class ToolApproval:
+    """Whether a tool of one of codex's MCP servers may be called: codex asks it as if the server
+    did, and says in the margin what it is (seen with 0.169)."""
 
-    def __init__(self, request: ServerRequest) -> None:
-        asked = models.ElicitationRequest.model_validate(request.params)
+    editable: str | None = None
+
+    def __init__(self, request: ServerRequest, asked: models.ElicitationRequest) -> None:
+        self.request_id = request.request_id
+        self.thread_id, self.turn_id = asked.thread_id, asked.turn_id
+        self.item_id = ""  # the call's, once it is found
+        tool = one_line(str(asked.meta.get("tool_name") or "?"), 128)
+        self.call = _call(
+            request,
+            ToolKind.MCP,
+            tool_name(one_line(asked.server_name, 64), tool),
+            f"{asked.server_name}: {tool}",
+            arguments=as_json(asked.meta.get("tool_params")),
+        )
+
+    def preview(self, text: str) -> ToolCall:
+        raise DriverError("codex takes a yes or a no")
+
+    def reply(self, answer: Answer) -> tuple[models.Wire, str]:
+        if answer.action is Action.ALLOW:
+            return models.ElicitationReply(action="accept", content={}), "allowed"
+        action: Literal["cancel", "decline"] = "cancel" if answer.interrupt else "decline"
+        return models.ElicitationReply(action=action), "denied"
+
+
+class Elicitation:
+    """What one of codex's MCP servers wants of the person: a form, or a page to be opened. What it
+    does with a yes is not known: it is judged as a call of its tools."""
+
+    def __init__(self, request: ServerRequest, asked: models.ElicitationRequest) -> None:
         self.request_id = request.request_id
         self.thread_id, self.turn_id = asked.thread_id, asked.turn_id
         schema = asked.requested_schema or {}
@@ -166,7 +200,7 @@ class Elicitation:
             notes.append(f"allow it once you have opened {asked.url} and are done there")
         self.call = _call(
             request,
-            ToolKind.QUESTION,
+            ToolKind.MCP,
             tool_name(one_line(asked.server_name, 64), "elicitation"),
             f"{asked.server_name} asks you: {asked.message}",
             notes=notes,

@@ -54,7 +54,7 @@ def may_ask(item: Item) -> bool:
     """Whether codex may still ask about an item that it has just started."""
     if isinstance(item, models.CommandExecution):
         return item.process_id is None
-    return isinstance(item, models.FileChangeItem)
+    return isinstance(item, models.FileChangeItem | models.McpToolCall)
 
 
 def outcome_of(item: Item) -> ToolOutcome | None:

@@ -312,7 +312,9 @@ class UserInputRequest(Wire):
 
 
 class ElicitationRequest(Wire):
-    """A form (`requested_schema`) or a page (`url`)."""
+    """A form (`requested_schema`) or a page (`url`); codex's own remarks are in `meta`."""
+
+    meta: dict[str, object] = Field(default_factory=dict, alias="_meta")
 
     thread_id: str
     server_name: str

@@ -203,7 +203,7 @@ class CodexSession:
             return []
         try:
             if more:
-                return self._questions.ask_more(request)
+                return self._questions.ask_more(request, self._translator.tools)
             return self._questions.ask(request, self._translator.tools)
         except DriverError as error:
             self._peer.refuse(request.request_id, INVALID_PARAMS, str(error))
@@ -247,11 +247,19 @@ class CodexSession:
             self._tell_reason(question, answer.reason)
         self._peer.reply(question.request_id, reply)
         if self._stream is not None:
-            outcome = ToolOutcome(ok=not denied, summary=became)
-            self._stream.push([ToolFinished(question.call.call_id, outcome)])
+            self._stream.push(self._after(question, denied, became))
         await self._peer.flush(within=_REQUEST_SECONDS)
         if denied and answer.interrupt:
             await self.interrupt()
+
+    def _after(self, question: extras.Extra, denied: bool, became: str) -> list[AgentEvent]:
+        """What follows from an answer: of a call that codex makes now, its item tells the end."""
+        if isinstance(question, extras.ToolApproval) and question.item_id:
+            if denied:
+                return []
+            return self._translator.tools.permit(question.call, question.item_id)
+        outcome = ToolOutcome(ok=not denied, summary=became)
+        return [ToolFinished(question.call.call_id, outcome)]
 
     async def preview(self, call_id: str, text: str) -> ToolCall:
         """See `app.agents.protocol.EditsCalls`: of commands and edits codex takes a yes or a no."""

@@ -39,6 +39,13 @@ class ToolTable:
         item = self._items.get(item_id)
         return item.call if item else None
 
+    def begun(self, tool: str) -> str | None:
+        """The newest item that is a call of this tool and was not asked about."""
+        for item_id, item in reversed(self._items.items()):
+            if item.call is not None and item.call.tool == tool and not item.questions:
+                return item_id
+        return None
+
     def begin(self, call: ToolCall, *, hold: bool) -> list[AgentEvent]:
         """An item started."""
         item = self._items.setdefault(call.call_id, _Item())

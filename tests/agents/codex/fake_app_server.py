@@ -176,6 +176,26 @@ def server_asks() -> None:
     done()
 
 
+def calls_mcp() -> None:
+    """As codex 0.169 does it with an MCP server of its own configuration."""
+    item: Json = {"type": "mcpToolCall", "id": "m1", "server": "notes", "tool": "write"}
+    item |= {"status": "inProgress", "arguments": {"path": "a"}}
+    note("item/started", item=item)
+    meta: Json = {
+        "codex_approval_kind": "mcp_tool_call",
+        "tool_name": "write",
+        "persist": ["always"],
+    }
+    asked: Json = {"serverName": "notes", "mode": "form", "message": "Allow it?"}
+    asked |= {"_meta": {**meta, "tool_params": {"path": "a"}}}
+    schema: Json = {"type": "object", "properties": {}}
+    answer = ask(5, "mcpServer/elicitation/request", requestedSchema=schema, **asked)
+    status = "completed" if answer["result"]["action"] == "accept" else "failed"
+    note("item/completed", item={**item, "status": status})
+    say(json.dumps(answer["result"]))
+    done()
+
+
 def bad_approval() -> None:
     answer = ask(5, APPROVAL, command="rm x")  # no itemId
     say(f"error {answer['error']['code']}")

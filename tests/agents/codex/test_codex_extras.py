@@ -128,6 +128,23 @@ async def test_a_secret_is_not_asked_for_here(fake_spec: Spec) -> None:
     assert next(e.text for e in events if isinstance(e, ItemDone)) == f"codex was refused: {why}"
 
 
+async def test_a_call_of_an_mcp_server_is_asked_about_as_one(fake_spec: Spec) -> None:
+    asked, said, events = await turn(fake_spec("calls_mcp"), ALLOW)
+    assert (asked.call.tool, asked.call.kind) == ("mcp:notes/write", ToolKind.MCP)
+    assert (asked.call.call_id, asked.call.arguments) == ("m1", '{"path": "a"}')
+    assert said == {"action": "accept", "content": {}}
+    # It begins with the answer, and its end is that of the call.
+    kinds = [type(event).__name__ for event in events]
+    assert kinds.index("ApprovalAsked") < kinds.index("ToolStarted") < kinds.index("ToolFinished")
+    (finished,) = [event for event in events if isinstance(event, ToolFinished)]
+    assert (finished.call_id, finished.outcome.ok) == ("m1", True)
+    _, said, events = await turn(fake_spec("calls_mcp"), DENY)
+    assert said == {"action": "decline"}
+    (finished,) = [event for event in events if isinstance(event, ToolFinished)]
+    assert (finished.call_id, finished.outcome.ok) == ("m1", False)
+    assert not [event for event in events if type(event).__name__ == "ToolStarted"]
+
+
 async def test_what_an_mcp_server_asks_is_answered(fake_spec: Spec) -> None:
     text = '{"name": "Ada", "loud": true}'
     asked, said, _ = await turn(fake_spec("server_asks"), ALLOW, text)
@@ -135,6 +152,7 @@ async def test_what_an_mcp_server_asks_is_answered(fake_spec: Spec) -> None:
         "mcp:notes/elicitation",
         "notes asks you: Who are you?",
     )
+    assert asked.call.kind is ToolKind.MCP, "what it does with a yes is not known"
     assert asked.editable == '{\n  "name": "",\n  "loud": false\n}'
     assert said == {"action": "accept", "content": {"name": "Ada", "loud": True}}
     _, said, _ = await turn(fake_spec("server_asks"), DENY)
