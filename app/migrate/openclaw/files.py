@@ -9,6 +9,7 @@ from pathlib import Path
 from app.domain.migration import ItemKind, PlannedCopy, PlannedText
 from app.domain.openfang_names import slug
 from app.migrate.openclaw.agents import Agent, Roster
+from app.migrate.openclaw.beside import folder_beside, texts_in
 from app.migrate.openclaw.channels import CREDENTIALS, Credential
 from app.migrate.openclaw.ledger import Ledger
 from app.migrate.openclaw.nodes import Node
@@ -74,17 +75,43 @@ class Files:
     def _workspace(self, agent: Agent, sections: list[Node]) -> Path | None:
         found = self.workspace_of(agent, sections)
         own = agent.entry.node.get("workspace") if agent.entry.node is not None else None
+        taken = found is not None
         for node in sections:
             if not isinstance(node.value, str):
                 self.ledger.odd(node, "is not a text")
             elif found is not None:
                 self.ledger.mapped(node, f"{AGENTS}/{agent.name}/workspace")
+            elif not taken and self._beside(agent, node, own=node is own):
+                taken = True
             elif node is own:
                 self.ledger.archived(node, "there is no such folder inside the source")
                 self.ledger.left(
                     ItemKind.WORKSPACE, agent.entry.ident, "its folder is not inside the source"
                 )
         return found
+
+    def _beside(self, agent: Agent, node: Node, *, own: bool) -> bool:
+        """A workspace beside the source: what stood in prompts is taken, the rest is told of."""
+        ident = agent.entry.ident
+        inner = "" if own or len(self.roster.entries) == 1 or self._default(agent) else ident
+        if not isinstance(node.value, str) or node.hidden or (inner and not _is_plain(inner)):
+            return False
+        folder = folder_beside(self.source, node.value, inner)
+        if folder is None:
+            return False
+        to = f"{AGENTS}/{agent.name}/workspace"
+        for name, text in texts_in(folder, PROMPT_FILES, _PROMPT_LIMIT):
+            size = len(text.encode())
+            if size <= self._room:
+                self._room -= size
+                path = self.free(f"{to}/{name}")
+                self.texts.append(PlannedText(path=path, text=self.ledger.vault.clean(text)))
+                self.ledger.took(ItemKind.MEMORY, f"{ident}/{name}", path)
+                agent.files.append(path)
+        self.ledger.mapped(node, to)
+        rest = "lies beside the source: only what stood in its prompts was taken, copy the rest"
+        self.ledger.left(ItemKind.WORKSPACE, ident, rest)
+        return True
 
     def _copy_workspace(self, agent: Agent, folder: Path, others: frozenset[Path]) -> None:
         tree = self.source.walk(folder, without=others)

@@ -54,7 +54,7 @@ class PlanMaker:
         self._home = home
         self._ledger = home.ledger
         self._source = source
-        self._texts: list[PlannedText] = list(rest.texts)
+        self._texts: list[PlannedText] = [*rest.texts, *rest.files.texts]
         self._copies: list[PlannedCopy] = rest.files.copies
 
     def plan(self, generation: str) -> MigrationPlan:

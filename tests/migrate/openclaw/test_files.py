@@ -82,6 +82,41 @@ def test_a_workspace_is_found_in_every_layout(
     assert any(one.name == "b: .git/" for one in plan.skipped)
 
 
+def test_prompts_of_a_workspace_beside_the_source_come_along_and_nothing_else(
+    tmp_path: Path,
+) -> None:
+    beside = tmp_path / "clawd"
+    (beside / "b").mkdir(parents=True)
+    (beside / "SOUL.md").write_text(f"kind, with {secret('t')}")
+    (beside / "photo.png").write_text("x")
+    (beside / "b" / "USER.md").write_text("tall")
+    (tmp_path / "private.md").write_text("private")
+    (beside / "TOOLS.md").symlink_to(tmp_path / "private.md")
+    agents = {"list": [{"id": "a"}, {"id": "b"}], "defaults": {"workspace": "~/clawd"}}
+    config = {"agents": agents, "gateway": {"auth": {"token": secret("t")}}}
+    plan = plan_of(tmp_path / ".openclaw", config, {})
+    texts = {text.path: text.text for text in plan.texts if text.path.startswith(".longwatch/ag")}
+    assert texts == {
+        ".longwatch/agents/a/workspace/SOUL.md": "kind, with [redacted]",
+        ".longwatch/agents/b/workspace/USER.md": "tall",
+    }
+    assert agents_of(plan)["b"].instructions_files == (".longwatch/agents/b/workspace/USER.md",)
+    assert any(one.name == "a" and "beside the source" in one.reason for one in plan.skipped)
+
+
+@pytest.mark.parametrize("named", ["~", "~/", "/", "/etc", "..", "~/linked", "~/.openclaw/../.."])
+def test_no_other_folder_beside_the_source_is_looked_into(tmp_path: Path, named: str) -> None:
+    (tmp_path / "real").mkdir()
+    for folder in (tmp_path, tmp_path / "real"):
+        (folder / "SOUL.md").write_text("mine")
+    (tmp_path / "linked").symlink_to(tmp_path / "real")
+    plan = plan_of(
+        tmp_path / ".openclaw", {"agents": {"list": [{"id": "a", "workspace": named}]}}, {}
+    )
+    assert not any("mine" in text.text for text in plan.texts)
+    assert plan.unaccounted == 0
+
+
 def test_the_default_workspace_is_the_default_agents_without_those_inside_it(
     tmp_path: Path,
 ) -> None:
