@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from app.domain.approval import Action, ApprovalRule
 from app.domain.base import Model, SessionId
@@ -17,8 +18,10 @@ from app.domain.policy.match import (
 )
 from app.domain.request import Risk
 from app.domain.risk import Assessment
-from app.domain.shell import SimpleCommand
 from app.domain.toolcall import ToolCall
+
+if TYPE_CHECKING:
+    from app.domain.shell import SimpleCommand
 
 DEFAULT_ASK = "default: ask"
 DEFAULT_LOW = "default: low risk"
@@ -65,7 +68,7 @@ def deciding_rules(
         return []
     commands = asking.parsed.commands
     own = [_first(rules, index, asking) for index in range(len(commands))]
-    found = list[tuple[SimpleCommand, ApprovalRule | None]]()
+    found: list[tuple[SimpleCommand, ApprovalRule | None]] = []
     for command, rule in zip(commands, own, strict=True):
         covering, outer = rule, command
         while covering is None and outer.inside is not None:

@@ -11,9 +11,6 @@ from app.domain.policy.floor import NO_MORE, Floor
 from app.domain.policy.match import Asking
 from app.domain.request import Risk
 from app.domain.risk import Assessment, assess, summarise
-from app.domain.risk.places import Folders
-from app.domain.risk.shell_call import judge_command
-from app.domain.shell import Parsed
 from app.domain.text import printable
 from app.domain.toolcall import ToolCall, ToolKind
 
@@ -73,6 +70,10 @@ def explain_call(
     answer = decide(
         call, assessment, rules, agent=agent, session=session, workspace=workspace, floor=floor
     )
+    from app.domain.risk.places import Folders
+    from app.domain.risk.shell_call import judge_command
+    from app.domain.shell import Parsed
+
     asking = Asking.about(call, assessment, agent, session, workspace)
     parsed = asking.parsed or Parsed()
     folders = Folders.of(workspace, floor.own)

@@ -10,16 +10,18 @@ import posixpath
 from collections.abc import Iterator
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
+from typing import TYPE_CHECKING
 
 from app.domain.approval import Action, ApprovalRule
 from app.domain.base import SessionId
 from app.domain.policy.globs import literal_head, path_pattern
 from app.domain.request import Risk
 from app.domain.risk import Assessment, touched
-from app.domain.risk.places import Folders
-from app.domain.risk.shell_call import judge_command
-from app.domain.shell import Parsed, SimpleCommand, parse
 from app.domain.toolcall import ToolCall, ToolKind
+
+if TYPE_CHECKING:  # loaded with the first call that is looked at
+    from app.domain.risk.places import Folders
+    from app.domain.shell import Parsed, SimpleCommand
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,10 +48,13 @@ class Asking:
         """All about a call; shell text is parsed."""
         if call.kind is not ToolKind.SHELL or not call.command:
             return cls(call, assessment, agent, session, workspace)
+        from app.domain.risk.shell_call import judge_command
+        from app.domain.shell import parse
+
         parsed = parse(call.command)
         found = frozenset[int]()
         if assessment.risk is Risk.CRITICAL:
-            folders = Folders.of(workspace)
+            folders = _folders(workspace)
             start = folders.start(call.cwd)
             for index, command in enumerate(parsed.commands):
                 judged = judge_command(command, parsed, folders, start)
@@ -194,9 +199,15 @@ def _concerns(glob: str, path: str, asking: Asking) -> bool:
     return any(pattern.fullmatch(form) for form in forms)
 
 
+def _folders(workspace: str) -> Folders:
+    from app.domain.risk.places import Folders
+
+    return Folders.of(workspace)
+
+
 def _home(glob: str, asking: Asking) -> tuple[str, bool]:
     if glob.startswith("~/"):
-        return Folders.of(asking.workspace).home + glob[1:], True
+        return _folders(asking.workspace).home + glob[1:], True
     if glob.startswith("./"):
         return glob[2:], False
     return glob, glob.startswith("/")
@@ -204,7 +215,7 @@ def _home(glob: str, asking: Asking) -> tuple[str, bool]:
 
 def _shell_paths(command: SimpleCommand, asking: Asking) -> Iterator[str]:
     """Everything in a command that may be a path, relative to the workspace where inside."""
-    folders = Folders.of(asking.workspace)
+    folders = _folders(asking.workspace)
     words = [*command.words[1:], *(r.target for r in command.redirects if not r.is_text)]
     for chain in command.cwds:
         cwd = folders.start(asking.call.cwd)

@@ -7,8 +7,9 @@ import re
 from collections.abc import Iterator
 
 from app.domain.mcp import server_of
-from app.domain.risk.model import Assessment, Finding, critical, high, low, medium, shown, summarise
-from app.domain.risk.places import NOTHING_OWN, Folders, Own
+from app.domain.risk.kept import NOTHING_OWN, Own
+from app.domain.risk.model import Finding, critical, high, low, medium, shown
+from app.domain.risk.places import Folders
 from app.domain.risk.scene import Scene
 from app.domain.risk.shell_call import bomb_in, judge_parsed
 from app.domain.shell import Parsed, SimpleCommand, Word, parse
@@ -18,11 +19,6 @@ _PATH_KEYS = re.compile(
     r"(?:file_?|abs(?:olute)?_?|target_?|dir(?:ectory)?_?)?path|paths|file|files|uri"
 )
 _LOCAL_URL = re.compile(r"https?://(?:localhost|127\.0\.0\.1|\[::1\])(?::\d+)?(?:[/?].*)?$")
-
-
-def assess(call: ToolCall, workspace: str, own: Own = NOTHING_OWN) -> Assessment:
-    """How risky a call is that is made in `workspace` (absolute). Pure: no file is looked at."""
-    return summarise(findings_of(call, workspace, own))
 
 
 def findings_of(call: ToolCall, workspace: str, own: Own = NOTHING_OWN) -> list[Finding]:
@@ -58,8 +54,7 @@ def _of_kind(call: ToolCall, scene: Scene) -> list[Finding]:
 
 
 def touched(call: ToolCall, workspace: str) -> tuple[tuple[str, ...], bool]:
-    """The paths that a call which is no shell text touches, relative to the workspace where they
-    lie in it, and whether these are all."""
+    """As `app.domain.risk.touched`."""
     scene = _scene(call, workspace)
     words = _paths(call)
     found = list[str]()

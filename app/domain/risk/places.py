@@ -7,6 +7,7 @@ import re
 from dataclasses import dataclass
 
 from app.domain.request import Risk
+from app.domain.risk.kept import NOTHING_OWN, OWN, Own
 from app.domain.risk.names import guarded_inside, guarded_outside, is_quiet_device, is_secret
 from app.domain.shell import Word
 
@@ -37,25 +38,6 @@ class Place:
     secret: bool = False
     quiet: bool = False
     guard: tuple[Risk, str] | None = None
-
-
-OWN = "what Longwatch itself keeps"
-
-
-@dataclass(frozen=True, slots=True)
-class Own:
-    """Where the supervisor keeps its store, and the socket that it listens on; empty: not known."""
-
-    store: str = ""
-    socket: str = ""
-
-    def holds(self, path: str) -> bool:
-        """Whether an absolute path is one of them, or lies in the store."""
-        inside = self.store and (path + "/").startswith(self.store.rstrip("/") + "/")
-        return bool(inside) or path == self.socket != ""
-
-
-NOTHING_OWN = Own()
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,8 +8,9 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 from app.domain.request import Risk
+from app.domain.risk.kept import OWN
 from app.domain.risk.model import Finding, critical, high, low, medium, shown
-from app.domain.risk.places import OWN, Folders, Place
+from app.domain.risk.places import Folders, Place
 from app.domain.shell import Parsed, SimpleCommand, Word
 
 _BEFORE = re.compile(r"[^$`{(*?\[]*")  # what of a word is known before it runs
