@@ -14,7 +14,7 @@ from threading import Lock
 from app.domain.errors import Refused
 from app.domain.migration import PlannedCopy
 from app.domain.moving import FileState, Progress, Standing, Tell
-from app.migrate.copying import Copied, Scrubber, copy_file, shown
+from app.migrate.copying import Copied, Scrubber, SourceTree, copy_file, shown
 from app.migrate.disk import Disk, told
 from app.migrate.manifest import MadeFile, text_sha256
 from app.migrate.prepare import Prepared
@@ -86,7 +86,7 @@ class Staging:
         total = sum(copy.size for copy in copies.values())
         done, lock = 0, Lock()
         scrubber = Scrubber(self.made.secrets)
-        root = Path(self.made.plan.source)
+        source = SourceTree(Path(self.made.plan.source))
 
         def copy(path: str, planned: PlannedCopy) -> MadeFile:
             def wrote(size: int) -> None:
@@ -97,12 +97,12 @@ class Staging:
                     done += size
                     self.tell(Progress("copying", done, total, path))
 
-            made = copy_file(self.disk, root, planned, self.top / path, scrubber, wrote)
+            made = copy_file(self.disk, source, planned, self.top / path, scrubber, wrote)
             return _made(path, planned, made)
 
         if not copies:
             return {}
-        with ThreadPoolExecutor(_WORKERS, thread_name_prefix="copy") as pool:
+        with source, ThreadPoolExecutor(_WORKERS, thread_name_prefix="copy") as pool:
             jobs: dict[Future[MadeFile], str] = {
                 pool.submit(copy, path, planned): path for path, planned in copies.items()
             }

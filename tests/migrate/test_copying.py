@@ -12,9 +12,10 @@ from hypothesis import strategies as st
 from app.domain.errors import Refused
 from app.domain.migration import PlannedCopy
 from app.migrate import copying
-from app.migrate.copying import Copied, Scrubber, copy_file, file_sha256
+from app.migrate.copying import Copied, Scrubber, SourceTree, copy_file, file_sha256
 from app.migrate.disk import Disk
 
+OPEN = Path("/proc/self/fd")  # empty where there is none
 SECRETS = ("hunter22", "hunter22-and-more", 'quo"te\\d', "ünïcode-sécret")
 
 
@@ -49,7 +50,8 @@ def copied(root: Path, to: Path, *, redact: bool = True, **options: object) -> C
         {"path": "x", "source": str(source), "size": source.stat().st_size, "redact": redact}
         | options
     )
-    return copy_file(Disk(), root, planned, to, Scrubber(SECRETS), lambda size: None)
+    with SourceTree(root) as tree:
+        return copy_file(Disk(), tree, planned, to, Scrubber(SECRETS), lambda size: None)
 
 
 @pytest.fixture
@@ -113,15 +115,36 @@ def test_a_file_that_grows_or_goes_is_noticed(root: Path, tmp_path: Path) -> Non
         with source.open("ab") as file:
             file.write(b"more")
 
+    def copy(wanted: PlannedCopy, to: Path) -> None:
+        with SourceTree(root) as tree:
+            copy_file(Disk(), tree, wanted, to, Scrubber(()), meanwhile)
+
     with pytest.raises(Refused, match="has changed"):
-        copy_file(Disk(), root, planned, tmp_path / "to", Scrubber(()), meanwhile)
+        copy(planned, tmp_path / "to")
     source.unlink()
     os.mkfifo(source)
     with pytest.raises(Refused, match="is not a file any more"):
-        copy_file(Disk(), root, planned, tmp_path / "other", Scrubber(()), meanwhile)
+        copy(planned, tmp_path / "other")
     source.unlink()
     with pytest.raises(Refused, match="it is gone since it was looked at"):
-        copy_file(Disk(), root, planned, tmp_path / "other", Scrubber(()), meanwhile)
+        copy(planned, tmp_path / "other")
     away = planned.model_copy(update={"source": str(tmp_path / "elsewhere")})
     with pytest.raises(Refused, match="is outside of"):
-        copy_file(Disk(), root, away, tmp_path / "other", Scrubber(()), meanwhile)
+        copy(away, tmp_path / "other")
+
+
+def test_folders_that_were_walked_stay_open_but_not_all(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(copying, "_MOST_OPEN", 6)
+    for number in range(20):
+        folder = tmp_path / f"{number}/deep/er"
+        folder.mkdir(parents=True)
+        (folder / "f").write_text(str(number))
+    before = len(list(OPEN.glob("*")))
+    with SourceTree(tmp_path) as tree:
+        for number in [*range(20), *range(20)]:
+            fd = tree.open(str(tmp_path / f"{number}/deep/er/f"))
+            assert os.read(fd, 10) == str(number).encode()
+            os.close(fd)
+    assert len(list(OPEN.glob("*"))) == before
