@@ -14,6 +14,9 @@ from app.domain.text import printable
 
 _GATHER_SECONDS = 0.15
 _IDLE_SECONDS = 1.0  # without more, only the last word is still held back
+_OURS = (ChunkKind.PROMPT, ChunkKind.NOTICE, ChunkKind.ERROR)
+_MOST = 32 * 1024 * 1024  # characters of one turn that are kept: a flood must not fill the disk
+_TOO_MUCH = f"more than {_MOST // (1024 * 1024)} MB in one turn: what follows is not kept"
 _MAX_CHUNK = 64 * 1024  # characters: a flood becomes several chunks, not one huge row
 
 
@@ -49,6 +52,7 @@ class Transcript:
         self._open: _Item | None = None  # the one that speaks now
         self._timer: asyncio.TimerHandle | None = None
         self._gathering = False  # the timer is the one that writes a chunk
+        self._kept = 0  # characters of this turn
 
     def add(self, kind: ChunkKind, text: str, item_id: str = "", *, more: bool = True) -> None:
         """A piece of streamed text; `more`: it may wait for what follows. What may be the start of
@@ -119,6 +123,16 @@ class Transcript:
         for item in list(self._items.values()):
             self._end(item)
         self._stop()
+        self._kept = 0
+
+    def _has_room(self, item: _Item, size: int) -> bool:
+        """Whether this can be kept; what Longwatch itself says always is."""
+        if item.kind in _OURS:
+            return True
+        before, self._kept = self._kept, self._kept + size
+        if before <= _MOST < self._kept:
+            self.say(ChunkKind.NOTICE, _TOO_MUCH)
+        return self._kept <= _MOST
 
     def _stop(self) -> None:
         self._gathering = False
@@ -134,7 +148,7 @@ class Transcript:
             self._stop()
 
     def _chunk(self, item: _Item, text: str, *, end: bool = False) -> None:
-        if not text:
+        if not text or not self._has_room(item, len(text)):
             return
         data = text.encode()
         item.digest.update(data)
