@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 
 from app.domain.attention import AttentionItem, AttentionKind, attention
 from app.domain.flow import owner
+from app.domain.helping import what_helps
 from app.domain.run import Attempt, RunState
 
 _HOW = {
@@ -41,8 +42,9 @@ def answers(state: RunState) -> list[str]:
 def _go_on(state: RunState, attempt: Attempt) -> str:
     run, step = state.run.run_id, owner(attempt.step)
     branch = f" --branch {attempt.branch}" if attempt.branch else ""
+    helps = what_helps(attempt.blocked) if attempt.blocked else ""
     return (
-        f"{attempt.unit} stands still:\n"
+        f"{attempt.unit} stands still{f': {helps}' if helps else ''}:\n"
         f"    longwatch retry {run} --step {step}{branch} [--prompt TEXT]\n"
         f"    longwatch skip {run} {step}{branch} [--value TEXT]"
     )

@@ -41,3 +41,11 @@ class StoreDamaged(StoreError):
 
 class DriverError(LongwatchError):
     """An agent cannot be started or broke its protocol."""
+
+
+class MissingCredentials(DriverError):
+    """An agent or its model needs a key or a sign-in that is not there."""
+
+
+class MissingProgram(DriverError):
+    """An agent's program is not on this machine."""

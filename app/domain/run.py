@@ -88,6 +88,10 @@ class Blocked(Model):
 
     kind: Literal[
         "agent_failure",
+        "credentials",
+        "model_unavailable",
+        "dead_pipe",
+        "no_program",
         "gate",
         "review_limit",
         "gate_start",

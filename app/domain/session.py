@@ -33,6 +33,7 @@ class StuckKind(StrEnum):
 
     QUIET = "quiet"  # no word from its agent for a long time
     REPEATS = "repeats"  # the same call, again and again
+    PROMPT = "prompt"  # a program of its waits for somebody to type
 
 
 class Stuck(Model):

@@ -89,6 +89,7 @@ class AgentConfig(Model):
     env: tuple[str, ...] = ()  # names of environment variables it may see
     max_parallel: int = Field(default=0, ge=0, le=1000)  # sessions at work; 0: no limit
     quiet_seconds: Seconds = 900  # without a word from it at work, a person is told
+    prompt_seconds: Seconds = 60  # the same when the last words look like a program's question
     repeat_limit: int = Field(default=10, ge=2, le=10_000)  # the same for equal calls in a row
     max_tokens_per_day: int | None = Field(default=None, ge=1)  # of its sessions together
     max_cost_usd_per_day: float | None = Field(default=None, gt=0, allow_inf_nan=False)

@@ -23,7 +23,7 @@ from app.domain.workflow import Recipe
 from app.engine.approvals import ApprovalDesk
 from app.engine.attaching import with_files
 from app.engine.core import Core
-from app.engine.failing import attempt_failed
+from app.engine.failing import attempt_failed, opening_failed
 from app.engine.fates import lost_call, settled_calls
 from app.engine.merging import Merging
 from app.engine.prompting import write_prompt
@@ -83,8 +83,7 @@ class AgentWork:
         except StoreError:
             raise
         except LongwatchError as error:
-            failure = Failure(kind=FailureKind.OTHER, message=str(error))
-            await self._failed(directive, failure)
+            await self._failed(directive, opening_failed(error))
             return False
         live.slot = slot
         try:
@@ -150,6 +149,7 @@ class AgentWork:
             limit=limit,
             quiet_seconds=agent.quiet_seconds,
             repeat_limit=agent.repeat_limit,
+            prompt_seconds=agent.prompt_seconds,
             output_schema=VERDICT_SCHEMA if _gives_verdict(self._recipe, directive.unit) else None,
         )
         result = await Turn(self._core, self._desk, spec).run()

@@ -3,10 +3,30 @@
 from __future__ import annotations
 
 from app.domain import events as ev
+from app.domain.errors import LongwatchError, MissingCredentials, MissingProgram
 from app.domain.run import Blocked, Failure, FailureKind, Unit
 from app.domain.step import OnError, Retry
 
-_KINDS = {FailureKind.INTERRUPTED: "interrupted", FailureKind.RUN_TIMEOUT: "timeout"}
+_KINDS = {
+    FailureKind.INTERRUPTED: "interrupted",
+    FailureKind.RUN_TIMEOUT: "timeout",
+    FailureKind.UNAUTHORIZED: "credentials",
+    FailureKind.RATE_LIMIT: "model_unavailable",
+    FailureKind.OVERLOADED: "model_unavailable",
+    FailureKind.BROKEN_PIPE: "dead_pipe",
+    FailureKind.PROTOCOL: "dead_pipe",
+    FailureKind.MISSING_BINARY: "no_program",
+}
+
+
+def opening_failed(error: LongwatchError) -> Failure:
+    """Why an agent could not be had at all, with its class."""
+    kind = FailureKind.OTHER
+    if isinstance(error, MissingCredentials):
+        kind = FailureKind.UNAUTHORIZED
+    elif isinstance(error, MissingProgram):
+        kind = FailureKind.MISSING_BINARY
+    return Failure(kind=kind, message=str(error))
 
 
 def attempt_failed(

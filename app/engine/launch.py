@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import IO
 
 from app.domain.base import RunId, SessionId
-from app.domain.errors import DriverError
+from app.domain.errors import DriverError, MissingProgram
 from app.domain.text import one_line
 
 LINE_LIMIT = 16 * 1024 * 1024
@@ -72,11 +72,16 @@ async def start(
             start_new_session=True,
         )
     except (OSError, ValueError) as error:
-        why = await asyncio.to_thread(_why, launch, error)
-        raise DriverError(f"{one_line(launch.purpose, 200)}: {why}") from error
+        raise await asyncio.to_thread(_failed, launch, error) from error
     finally:
         if not isinstance(stdin, int):
             stdin.close()
+
+
+def _failed(launch: Launch, error: OSError | ValueError) -> DriverError:
+    missing = isinstance(error, FileNotFoundError) and Path(launch.cwd).is_dir()
+    kind = MissingProgram if missing else DriverError
+    return kind(f"{one_line(launch.purpose, 200)}: {_why(launch, error)}")
 
 
 def _why(launch: Launch, error: OSError | ValueError) -> str:

@@ -2,18 +2,32 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 
-from app.agents.protocol import AgentEvent, ApprovalAsked, ToolStarted
-from app.domain.text import one_line
+from app.agents.protocol import AgentEvent, ApprovalAsked, TextDelta, ToolStarted
+from app.domain.session import ChunkKind
+from app.domain.text import one_line, printable
 from app.domain.toolcall import ToolCall, ToolKind
+
+_LAST_WORDS = 400  # characters
+# How programs ask: for a secret, for yes or no, to go on.
+_PROMPT = re.compile(
+    r"(?:pass(?:word|phrase|code)|username|verification code|pin)\b[^\n]{0,80}[:?]\s*$"
+    r"|[\[(](?:y(?:es)?/n(?:o)?(?:/\w+)*)[\])][^\n]{0,20}$"
+    r"|(?:continue|proceed|overwrite|are you sure)[^\n]{0,60}\?$|press (?:enter|return|any key)",
+    re.IGNORECASE,
+)
 
 
 class Progress:
     """Follows one turn; times are seconds of a monotonic clock."""
 
-    def __init__(self, quiet_seconds: float, repeat_limit: int, now: float) -> None:
-        self._quiet, self._limit = quiet_seconds, repeat_limit
+    def __init__(
+        self, quiet_seconds: float, repeat_limit: int, now: float, prompt_seconds: float = 60
+    ) -> None:
+        self._quiet, self._limit, self._prompt = quiet_seconds, repeat_limit, prompt_seconds
+        self._said = ""  # the end of what a tool printed last
         self._last_word = now
         self._last_call = ""  # its fingerprint
         self._counted = ""  # the agent's id of the call that was counted last
@@ -28,6 +42,7 @@ class Progress:
     def heard(self, event: AgentEvent, now: float) -> str | None:
         """An event came; why the agent seems lost, the moment it does."""
         self.rest(now)
+        self._listen(event)
         if not isinstance(event, ApprovalAsked | ToolStarted):
             return None
         call = event.call
@@ -39,6 +54,23 @@ class Progress:
         if self._times % self._limit:
             return None
         return f"made the same call {self._times} times in a row: {_name(call)}"
+
+    def _listen(self, event: AgentEvent) -> None:
+        """Remember the last words of a tool that is running."""
+        if isinstance(event, TextDelta) and event.kind is ChunkKind.OUTPUT:
+            self._said = (self._said + event.text)[-_LAST_WORDS:]
+        elif not isinstance(event, TextDelta):
+            self._said = ""
+
+    def prompt(self, now: float) -> str | None:
+        """What a program seems to wait for somebody to type, once it has for long enough."""
+        if self.told or now - self._last_word < self._prompt:
+            return None
+        last = one_line(printable(self._said).rpartition("\n")[2], 160)
+        if _PROMPT.search(last) is None:
+            return None
+        self.told = True
+        return f"a program of it seems to wait for an answer: {last}"
 
     def rest(self, now: float) -> None:
         """Silence counts from here on: a word came, or the agent waits for a person."""

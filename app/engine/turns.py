@@ -58,6 +58,7 @@ class TurnSpec:
     timeout_seconds: float
     quiet_seconds: float
     repeat_limit: int
+    prompt_seconds: float = 60
     limit: str = "timeout_seconds"  # the key that says so
     output_schema: Mapping[str, Any] | None = None  # of the final message
     files: tuple[AttachedFile, ...] = ()
@@ -84,7 +85,9 @@ class Turn:
         self._usage_told = core.clock.monotonic()
         self._shown: set[str] = set()  # tool calls whose line is in the transcript
         self._waited = 0.0  # seconds for a person
-        self._progress = Progress(spec.quiet_seconds, spec.repeat_limit, core.clock.monotonic())
+        self._progress = Progress(
+            spec.quiet_seconds, spec.repeat_limit, core.clock.monotonic(), spec.prompt_seconds
+        )
 
     async def run(self) -> TurnResult:
         """Prompt the agent and follow it to the end of the turn."""
@@ -190,6 +193,9 @@ class Turn:
             return
         if self._progress.told:
             self._progress.rest(now)  # somebody has said something to it: it has its time again
+        if (asks := self._progress.prompt(now)) is not None:
+            self._say_stuck(StuckKind.PROMPT, asks)
+            return
         why = self._progress.silent(now, self._running())
         if why is not None:
             self._say_stuck(StuckKind.QUIET, why)

@@ -7,6 +7,7 @@ from datetime import datetime
 
 from app.domain.attention import attention
 from app.domain.day_budget import DayBudget
+from app.domain.helping import what_helps
 from app.domain.run import Attempt, AttemptState, GateResult, QuestionState, RunState
 from app.domain.text import one_line
 from app.ui.artefacts import round_rows, text_rows
@@ -55,6 +56,8 @@ def _standing(attempt: Attempt) -> Iterator[Row]:
     if attempt.blocked is not None:
         if attempt.failure is None:
             yield from lines(attempt.blocked.message, tone="bad")
+        if helps := what_helps(attempt.blocked):
+            yield row((helps, "need"))
         keys = "t tries again · T with another prompt · v gives a value instead · x cancels the run"
         yield row((keys, "need"))
         yield BLANK

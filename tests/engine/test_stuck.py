@@ -5,24 +5,29 @@ from __future__ import annotations
 import asyncio
 from pathlib import Path
 
+import pytest
+
 from app.agents.protocol import (
     ApprovalAsked,
     ItemDone,
     TextDelta,
     ToolFinished,
     ToolStarted,
+    TurnDone,
     UsageReported,
 )
 from app.domain import commands as cmd
 from app.domain.attention import AttentionKind, attention
 from app.domain.base import RunId
-from app.domain.run import RunState
+from app.domain.errors import DriverError, MissingCredentials, MissingProgram
+from app.domain.helping import what_helps
+from app.domain.run import Failure, FailureKind, RunState
 from app.domain.session import ChunkKind, SessionState, Stuck, StuckKind, Usage
 from app.domain.task_state import TaskState
 from app.domain.toolcall import ToolCall, ToolKind, ToolOutcome
 from app.engine.progress import Progress
 from app.engine.supervisor import Supervisor
-from tests.support.puppet import CONFIG, Puppet, PuppetDriver, a_project, shell
+from tests.support.puppet import CONFIG, WORKFLOW, Puppet, PuppetDriver, a_project, shell
 from tests.support.runs import start, until
 from tests.support.story import ADA, START
 
@@ -154,3 +159,106 @@ def test_silence_counts_from_the_last_word_and_is_told_once() -> None:
     progress.rest(31)
     call = started("make all", "1").call
     assert progress.silent(41, [call]) == "no word for 10 s from: make all"
+
+
+@pytest.mark.parametrize(
+    ("output", "asks"),
+    [
+        ("Cloning…\nPassword for 'https://ada@example.org': ", True),
+        ("Enter passphrase for key '/home/ada/.ssh/id': ", True),
+        ("Are you sure you want to continue connecting (yes/no/[fingerprint])? ", True),
+        ("Do you want to continue? [Y/n] ", True),
+        ("Overwrite config.json?", True),
+        ("-- press any key --", True),
+        ("the password was changed\n", False),
+        ("continue with the next test\n42 passed", False),
+        ("", False),
+    ],
+)
+def test_a_program_that_waits_for_somebody_to_type_is_known_by_its_words(
+    output: str, asks: bool
+) -> None:
+    progress = Progress(900, 10, 0, prompt_seconds=60)
+    for piece in (output[:7], output[7:]):
+        progress.heard(TextDelta("c1", ChunkKind.OUTPUT, piece), 5)
+    assert progress.prompt(64) is None
+    assert (progress.prompt(65) is not None) is asks
+    assert progress.prompt(70) is None, "it is told once"
+
+
+async def test_a_prompt_that_nobody_answers_is_told_long_before_silence_is(
+    supervisor: Supervisor, driver: PuppetDriver, tmp_path: Path
+) -> None:
+    config = CONFIG.replace('name = "coder"', 'name = "coder"\nprompt_seconds = 1')
+    run_id = await start(supervisor, a_project(tmp_path / "project", config=config))
+    puppet = await driver.session(1)
+    puppet.events.put_nowait(ToolStarted(shell("ssh deploy@example.org", "c1")))
+    puppet.events.put_nowait(TextDelta("c1", ChunkKind.OUTPUT, "deploy@example.org's password: "))
+    state = await until(supervisor, run_id, lambda s: stuck(s) is not None)
+    found = stuck(state)
+    assert found is not None and found.kind is StuckKind.PROMPT
+    assert found.why == (
+        "a program of it seems to wait for an answer: deploy@example.org's password:"
+    )
+    puppet.done()
+    await until(supervisor, run_id, lambda s: s.run.state is TaskState.DONE)
+
+
+@pytest.mark.parametrize(
+    ("failure", "kind", "helps"),
+    [
+        (FailureKind.UNAUTHORIZED, "credentials", "set the key or sign in"),
+        (FailureKind.OVERLOADED, "model_unavailable", "fallbacks"),
+        (FailureKind.RATE_LIMIT, "model_unavailable", "try again later"),
+        (FailureKind.PROTOCOL, "dead_pipe", "starts its agent anew"),
+        (FailureKind.OTHER, "agent_failure", ""),
+    ],
+)
+async def test_each_way_to_fail_is_a_state_of_its_own_and_says_what_helps(
+    supervisor: Supervisor,
+    driver: PuppetDriver,
+    tmp_path: Path,
+    failure: FailureKind,
+    kind: str,
+    helps: str,
+) -> None:
+    workflow = WORKFLOW + "retry = { max_retries = 0 }\n"
+    run_id = await start(supervisor, a_project(tmp_path / "project", workflow=workflow))
+    puppet = await driver.session(1)
+    failed = TurnDone("failed", failure=Failure(kind=failure, message="it is so"))
+    puppet.events.put_nowait(failed)
+    state = await until(supervisor, run_id, lambda s: s.run.blocked is not None)
+    assert state.run.blocked is not None and state.run.blocked.kind == kind
+    assert helps in what_helps(state.run.blocked)
+
+
+async def test_an_agent_whose_pipe_breaks_again_and_again_is_put_to_a_person(
+    supervisor: Supervisor, driver: PuppetDriver, tmp_path: Path
+) -> None:
+    run_id = await start(supervisor, a_project(tmp_path / "project"))
+    for number in (1, 2, 3):
+        (await driver.session(number)).die()
+    state = await until(supervisor, run_id, lambda s: s.run.blocked is not None, seconds=30)
+    assert state.run.blocked is not None and state.run.blocked.kind == "dead_pipe"
+
+
+@pytest.mark.parametrize(
+    ("error", "kind"),
+    [
+        (MissingCredentials("KEY is not set"), "credentials"),
+        (MissingProgram("codex is not on PATH"), "no_program"),
+        (DriverError("no"), "agent_failure"),
+    ],
+)
+async def test_an_agent_that_cannot_be_had_says_why_by_its_state(
+    supervisor: Supervisor,
+    driver: PuppetDriver,
+    tmp_path: Path,
+    error: DriverError,
+    kind: str,
+) -> None:
+    driver.error = error
+    run_id = await start(supervisor, a_project(tmp_path / "project"))
+    state = await until(supervisor, run_id, lambda s: s.run.blocked is not None)
+    assert state.run.blocked is not None
+    assert (state.run.blocked.kind, state.run.blocked.message) == (kind, str(error))

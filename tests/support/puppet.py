@@ -139,6 +139,7 @@ class PuppetDriver:
         self.sessions: list[Puppet] = []
         self._opened = asyncio.Condition()
         self.refuse: str = ""
+        self.error: DriverError | None = None  # raised instead of opening one
 
     async def open(self, spec: SessionSpec) -> Puppet:
         return await self._make(spec, f"native-{spec.session_id}", Continuity.FRESH)
@@ -147,6 +148,8 @@ class PuppetDriver:
         return await self._make(spec, native_id, Continuity.RESUMED)
 
     async def _make(self, spec: SessionSpec, native_id: str, how: Continuity) -> Puppet:
+        if self.error is not None:
+            raise self.error
         if self.refuse:
             raise DriverError(self.refuse)
         puppet = Puppet(spec, native_id, how)

@@ -8,7 +8,7 @@ import shutil
 from typing import TYPE_CHECKING
 
 from app.agents.protocol import SessionSpec
-from app.domain.errors import DriverError
+from app.domain.errors import DriverError, MissingCredentials, MissingProgram
 
 if TYPE_CHECKING:
     from app.agents.acp.session import AcpSession
@@ -62,7 +62,8 @@ class AcpDriver:
                     "time"
                 )
             await session.close()
-            raise DriverError(f"agent {spec.agent.name}: {said}") from error
+            kind = MissingCredentials if isinstance(error, MissingCredentials) else DriverError
+            raise kind(f"agent {spec.agent.name}: {said}") from error
         except BaseException:  # cancelled: the process must not stay behind
             await session.close()
             raise
@@ -76,7 +77,7 @@ def _command_line(spec: SessionSpec) -> list[str]:
         raise DriverError(f"agent {spec.agent.name}: its configuration has no `command`")
     found = shutil.which(argv[0], path=spec.env.get("PATH"))
     if found is None:
-        raise DriverError(
+        raise MissingProgram(
             f"agent {spec.agent.name}: its command {argv[0]!r} was not found; install it or "
             "correct `command` in the configuration"
         )

@@ -14,7 +14,7 @@ from app.agents.acp.servers import Server, servers_of
 from app.agents.acp.session import AcpSession
 from app.agents.protocol import SessionSpec
 from app.agents.unreadable import unreadable
-from app.domain.errors import DriverError
+from app.domain.errors import DriverError, MissingCredentials
 from app.domain.session import Continuity
 from app.domain.text import one_line
 from app.domain.toml_messages import not_among
@@ -58,7 +58,9 @@ async def shake_hands(session: AcpSession, spec: SessionSpec, native_id: str | N
     except RequestError as error:
         if error.code != AUTH_REQUIRED:
             raise
-        raise DriverError(f"{words(error)}; {login_words(hello.auth_methods or ())}") from error
+        raise MissingCredentials(
+            f"{words(error)}; {login_words(hello.auth_methods or ())}"
+        ) from error
     await _choose(session, spec, state)
 
 

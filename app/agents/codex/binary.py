@@ -8,7 +8,7 @@ import shutil
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from app.domain.errors import DriverError
+from app.domain.errors import MissingProgram
 from app.domain.workflow import AgentConfig
 
 OVERRIDE = "LONGWATCH_CODEX"
@@ -67,7 +67,7 @@ def command_line(agent: AgentConfig) -> list[str]:
     if agent.command:
         found = shutil.which(agent.command[0])
         if found is None:
-            raise DriverError(
+            raise MissingProgram(
                 f"agent {agent.name}: its command {agent.command[0]!r} was not found; "
                 "correct `command` in the configuration or remove it"
             )
@@ -76,10 +76,10 @@ def command_line(agent: AgentConfig) -> list[str]:
     if program is not None:
         return [str(program), "app-server"]
     if named := os.environ.get(OVERRIDE):
-        raise DriverError(
+        raise MissingProgram(
             f"agent {agent.name}: {OVERRIDE} names {named!r}, which is not a program; "
             f"correct it, or unset it and {INSTALL}"
         )
-    raise DriverError(
+    raise MissingProgram(
         f"agent {agent.name}: codex is not on PATH; {INSTALL}, or set {OVERRIDE} to its path"
     )

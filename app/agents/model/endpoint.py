@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pydantic_ai import exceptions as errors
 from pydantic_ai.models import Model
 
-from app.domain.errors import DriverError
+from app.domain.errors import DriverError, MissingCredentials
 from app.domain.providers import (
     DEFAULT_MODEL,
     Api,
@@ -56,7 +56,7 @@ def make_model(agent: AgentConfig, name: str, variables: Mapping[str, str]) -> M
     end = endpoint_of(agent, name)
     key = variables.get(end.key_env, "") if end.key_env else ""
     if end.key_env and not key and end.wants_key:
-        raise DriverError(
+        raise MissingCredentials(
             f"{end.key_env} is not set where the supervisor runs; set it there, put it into the "
             "file that `env_file` names, or name another variable with `api_key_env`"
         )
