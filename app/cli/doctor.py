@@ -17,6 +17,7 @@ import click
 
 from app.agents import sandbox
 from app.agents.known import KNOWN
+from app.cli.doctor_fence import fences
 from app.cli.doctor_mcp import try_servers
 from app.cli.doctor_project import needed_variables
 from app.cli.options import CHOOSE, asked_store, json_option, store_option
@@ -48,7 +49,7 @@ def doctor_command(as_json: bool) -> int:
     """Check what Longwatch needs of this machine; exit 1 when something is missing or bad."""
     store = asked_store()
     checks = [_python(), _sqlite(), _git(), *_agents(), _bwrap(), *_store(store)]
-    checks += [*_project(), _terminal()]
+    checks += [*_project(), *_fences(), _terminal()]
     if as_json:
         emit(checks)
     else:
@@ -201,6 +202,14 @@ def _project() -> list[Check]:
         result: Literal["ok", "bad"] = "bad" if one.wrong else "ok"
         checks.append(Check(name=f"mcp {one.name}", result=result, found=found, fix=one.wrong))
     return checks
+
+
+def _fences() -> list[Check]:
+    """What confines each agent and gate of the project here; nothing is said too."""
+    return [
+        Check(name=name, result="ok" if fence.confined else "note", found=fence.words)
+        for name, fence in fences()
+    ]
 
 
 def _terminal() -> Check:

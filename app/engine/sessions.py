@@ -19,6 +19,7 @@ from app.domain.errors import (
     Refused,
     StoreError,
 )
+from app.domain.fence import fence_of
 from app.domain.run import Run, RunState, Unit
 from app.domain.session import Chunk, ChunkKind, Continuity, Session, SessionState
 from app.domain.shadow import agent_in_shadow
@@ -40,6 +41,7 @@ _CONTINUITY = {
 }
 
 RESTARTED = "its agent was ended, to be started anew where it stood"
+_TELL_FENCE = ("acp", "codex")  # the built-in agent says it itself
 _NO_OUTCOME = "its agent was ended before it reported an outcome"
 _RESTART_GRACE = 0.2  # seconds between SIGTERM and SIGKILL when a person wants it anew
 
@@ -182,6 +184,9 @@ class SessionKeeper:
         self._held[run.run_id] += 1
         said = _CONTINUITY[opened.continuity].format(agent=agent.name, driver=agent.driver)
         transcript.say(ChunkKind.NOTICE, said)
+        fence = fence_of(agent)
+        if agent.driver in _TELL_FENCE and not fence.confined:
+            transcript.say(ChunkKind.NOTICE, fence.words)
         return live
 
     async def _variables(self, agent: AgentConfig, env_file: str) -> Mapping[str, str]:
@@ -220,7 +225,11 @@ class SessionKeeper:
 
     async def lose(self, live: LiveSession, why: str) -> None:
         """Its agent is gone or given up; the session itself stays and can be resumed."""
-        was_held = self._live.pop(live.session_id, None) is not None
+        if self._live.get(live.session_id) is not live:
+            # Somebody does it already, or has; a newer agent of the session is not meant.
+            await self._gone(live.session_id)
+            return
+        del self._live[live.session_id]
         gone = self._leaving.setdefault(live.session_id, asyncio.Event())
         live.waiting.clear()
         live.transcript.say(ChunkKind.NOTICE, why)
@@ -230,8 +239,7 @@ class SessionKeeper:
             lost = lost_calls(self._core.state(live.run_id), _NO_OUTCOME, live.session_id)
             gone_event = ev.SessionLost(session_id=live.session_id, why=why)
             self._core.note(live.run_id, *lost, gone_event)
-            if was_held:
-                self._let_go(live.run_id)
+            self._let_go(live.run_id)
             self._leaving.pop(live.session_id, None)
             gone.set()
 
@@ -250,8 +258,8 @@ class SessionKeeper:
         leaving = self._leaving[live.session_id] = asyncio.Event()
         live.restart.set()
         await self._core.processes.kill_session(live.session_id, _RESTART_GRACE)
-        if live.slot is None:  # nobody is there who would do it
-            await self.lose(live, RESTARTED)
+        if live.slot is None and self._live.get(live.session_id) is live:
+            await self.lose(live, RESTARTED)  # nobody else is there who would do it
         await leaving.wait()
 
     def _let_go(self, run_id: RunId) -> None:

@@ -179,6 +179,32 @@ def test_doctor_looks_at_everything(
     assert str(tmp_path) in found["store"]["found"]
 
 
+def test_doctor_tells_what_confines_each_agent_and_gate(
+    longwatch: CommandLine, project: Path
+) -> None:
+    agents = (
+        'name = "a"\ndriver = "model"\nmodel = "openai/x"',
+        'name = "b"\ndriver = "model"\nmodel = "openai/x"\nsandbox = "read-only"',
+        'name = "c"\ndriver = "acp"\ncommand = ["x"]\nsandbox = "bubblewrap"',
+        'name = "d"\ndriver = "codex"\nsandbox = "danger-full-access"',
+        'name = "e"\ndriver = "codex"',
+    )
+    longwatch("init")
+    text = "\n".join(f"[[agent]]\n{agent}\n" for agent in agents)
+    (project / "longwatch.toml").write_text(f'default_workflow = "change"\n{text}')
+    gates = ('name = "t"\nshell = "pytest"', 'name = "s"\nshell = "x"\nsandbox = "bubblewrap"')
+    step = '[[step]]\nname = "work"\nagent = "a"\nprompt = "go"\n'
+    text = step + "".join(f"[[step.gate]]\n{gate}\n" for gate in gates)
+    (project / ".longwatch/workflows/change.toml").write_text(f'name = "change"\n{text}')
+    found = {check["name"]: check for check in longwatch("doctor", "--json").json()}
+    results = [found[f"agent {name}"]["result"] for name in "abcde"]
+    assert results == ["note", "ok", "note", "note", "ok"]
+    assert found["agent a"]["found"] == "no sandbox: what is allowed runs with your rights"
+    assert "asks: untrusted" in found["agent e"]["found"]
+    assert found["gate change/work/t"]["found"].startswith("no sandbox")
+    assert found["gate change/work/s"]["result"] == "ok"
+
+
 def test_the_agent_that_is_found_is_chosen_or_the_one_that_is_named(
     longwatch: CommandLine, project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

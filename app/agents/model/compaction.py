@@ -25,6 +25,8 @@ _RECENT = 10  # messages that stay as they are
 _GAIN = 10  # messages that a summary has to stand for
 _DENSITY = 0.3  # tokens of a character, until one is told
 _MESSAGES = ModelMessagesTypeAdapter
+_LAST = 2  # messages that stay when few are too long
+_GOOD_PART = 0.4  # of all that is not covered yet
 _ASK = """\
 Summarise this conversation for yourself: you will go on from the summary alone. Keep the task in
 its own words, every instruction and denial of the operator with its reason, what was found out,
@@ -66,6 +68,8 @@ class Compaction:
         long = f"{tokens:,} tokens" if tokens else f"some {self._reckoned():,} tokens"
         messages, before = conversation.messages, conversation.covers
         target = _boundary(messages, before)
+        if target is None and (tokens or self._reckoned()) >= self._limit:
+            target = _boundary_of_few(messages, before)
         if target is None:
             return None
         while conversation.covers < target:
@@ -111,6 +115,17 @@ def _boundary(messages: Sequence[ModelMessage], covered: int) -> int | None:
     for at in range(len(messages) - _RECENT, covered + _GAIN - 1, -1):
         if _may_begin(messages[at]):
             return at
+    return None
+
+
+def _boundary_of_few(messages: Sequence[ModelMessage], covered: int) -> int | None:
+    """The same where few messages are too long: only the last ones stay, and only if those before
+    them are a good part of all, so that it is not done again at once."""
+    sizes = [len(_MESSAGES.dump_json([message])) for message in messages]
+    whole = sum(sizes[covered:])
+    for at in range(len(messages) - _LAST, covered, -1):
+        if _may_begin(messages[at]):
+            return at if sum(sizes[covered:at]) >= whole * _GOOD_PART else None
     return None
 
 

@@ -29,6 +29,7 @@ from tests.agents.model.conftest import Spec
 from tests.agents.playing import end_of, play
 from tests.support.model_replies import Reply, Rule, Script
 from tests.support.model_server import ModelServer
+from tests.support.waiting import until
 
 ALLOW = Answer(Action.ALLOW)
 TOO_LONG = Reply(
@@ -146,6 +147,50 @@ async def test_two_sessions_compact_at_once_and_keep_apart(
 
     left, right = await asyncio.gather(talk("left"), talk("right"))
     assert (left.summary, right.summary) == ("LEFT STORY", "RIGHT STORY")
+
+
+async def test_a_few_long_messages_are_compacted_too(spec: Spec, model: ModelServer) -> None:
+    """A threshold of tokens counts whatever the number of messages."""
+    model.script = summarising()
+    session = await ModelDriver().open(spec(context_tokens=2000, compact_percent=50))
+    await play(session, "SAY: one\n" + "a long story " * 500, turn=1)
+    await play(session, "SAY: two\n" + "and another " * 500, turn=2)
+    events = await play(session, "SAY: three", turn=3)
+    assert notices(events)[0].startswith("compacted: ")
+    sent = model.conversations()[-1].text
+    assert SUMMARY in sent and "a long story" not in sent and "SAY: three" in sent
+    await session.close()
+
+
+async def test_what_is_said_while_a_summary_is_made_is_not_lost(
+    spec: Spec, model: ModelServer
+) -> None:
+    """Compaction happens between two requests of the same turn: nothing races with it."""
+    model.script = summarising()
+    session = await ModelDriver().open(spec(compact_messages=20))
+    text = "\n".join(f"RUN: echo {n}" for n in range(15))
+    turn = asyncio.create_task(play(session, text, *[ALLOW] * 40))
+    await until(lambda: any("Summarise this" in c.text for c in model.conversations()), 20)
+    await session.steer("and be brief, schöne Grüße 🙂")
+    await turn
+    assert "and be brief, schöne Grüße 🙂" in model.conversations()[-1].text
+    await session.close()
+
+
+async def test_a_summary_in_any_script_is_kept_whole(
+    spec: Spec, model: ModelServer, tmp_path: Path
+) -> None:
+    """Nothing is cut at a number of bytes."""
+    story = "каждое слово на месте 语 🙂 " * 40
+    model.script = Script(
+        [Rule(when="Summarise this conversation", on="last", replies=(Reply(say=story),))]
+    )
+    session = await ModelDriver().open(spec(compact_messages=20))
+    await play(session, "\n".join(f"RUN: echo ü{n}" for n in range(15)), *[ALLOW] * 40)
+    await session.close()
+    kept = Conversation.load(tmp_path / "session" / "conversation.jsonl", "")
+    assert kept.summary.strip() == story.strip()
+    assert story.strip() in model.conversations()[-1].text
 
 
 _STEP = st.sampled_from(["prompt", "answer", "calls"])

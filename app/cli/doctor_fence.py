@@ -1,0 +1,28 @@
+"""What `longwatch doctor` says of the project here: what confines each agent and gate."""
+
+from __future__ import annotations
+
+from app.cli.project import project_root
+from app.domain.errors import ConfigError, Refused
+from app.domain.fence import Fence, fence_of, fence_of_gate
+
+
+def fences() -> list[tuple[str, Fence]]:
+    """By agent and by gate; empty outside of a project, or in one that cannot be loaded."""
+    from app.engine.project import CONFIG_FILE, load_project
+
+    try:
+        root = project_root(None)
+        if not (root / CONFIG_FILE).exists():
+            return []
+        project = load_project(root)
+    except (Refused, ConfigError):
+        return []  # said by another check
+    found = [(f"agent {agent.name}", fence_of(agent)) for agent in project.config.agent]
+    for workflow in project.workflows.values():
+        for step in workflow.steps:
+            for gate in getattr(step, "gates", ()):
+                fence = fence_of_gate(gate)
+                if fence is not None:
+                    found.append((f"gate {workflow.name}/{step.name}/{gate.name}", fence))
+    return found
