@@ -6,9 +6,10 @@ import hashlib
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
-from app.domain.errors import Refused
+from app.domain.errors import NotFound, Refused
 from app.domain.past import (
     PastCursor,
     PastEntry,
@@ -75,13 +76,19 @@ class Needle:
         if not self._words:
             raise Refused("a search needs some words")
         # Such words stand in the file's JSON as they are: most lines need not be parsed.
-        plain = [word for word in self._words if word.isascii() and word.isalnum()]
-        self._plain = [word.encode() for word in plain]
+        self._plain = [word for word in self._words if word.isalnum()]
+        self._ascii = [word.encode() for word in self._plain if word.isascii()]
+        self._beyond = len(self._ascii) < len(self._plain)
 
     def may_be_in(self, data: bytes) -> bool:
-        """Whether the line is worth parsing. Colours may stand in the middle of a word."""
-        small = data.lower()
-        return b"u001b" in small or all(word in small for word in self._plain)
+        """Whether the line is worth parsing."""
+        if b"\\u" in data:
+            return True  # a letter may be written so, or a colour stand in the middle of a word
+        if data.isascii():
+            small = data.lower()
+            return not self._beyond and all(word in small for word in self._ascii)
+        folded = data.decode("utf-8", "replace").casefold()
+        return all(word in folded for word in self._plain)
 
     def find(self, text: str) -> tuple[int, int] | None:
         """Where the first of the words stands, and its length; None unless all are there."""
@@ -113,7 +120,7 @@ def search(
     found = Slice([], searched=first)
     room, done = SLICE, (after.line, after.offset) if after else (0, 0)
     for file, session in files[first:]:
-        for at, hits in _search_file(file, session, needle, done, clean):
+        for at, hits in _lines_of(file, session, needle, done, clean):
             found.hits += hits
             room -= at.size
             if stop.is_set() or room <= 0 or len(found.hits) >= limit:
@@ -134,6 +141,14 @@ def _place(files: Sequence[tuple[PastFile, PastSession]], after: PastCursor | No
     raise Refused(f"past session {after.past_id} has gone meanwhile: search again")
 
 
+def _lines_of(
+    file: PastFile, session: PastSession, needle: Needle, done: tuple[int, int], clean: Clean
+) -> Iterator[tuple[Line, list[PastHit]]]:
+    """As `_search_file`; a file that has gone since it was listed has no lines."""
+    with suppress(NotFound):
+        yield from _search_file(file, session, needle, done, clean)
+
+
 def _search_file(
     file: PastFile, session: PastSession, needle: Needle, done: tuple[int, int], clean: Clean
 ) -> Iterator[tuple[Line, list[PastHit]]]:
@@ -144,6 +159,9 @@ def _search_file(
             hits: list[PastHit] = []
             if line.data is not None and needle.may_be_in(line.data):
                 for entry in entries(iter((line,)), faults):
+                    # Taking secrets out costs more than looking: only for what is found.
+                    if needle.find(entry.text) is None:
+                        continue
                     if (hit := _hit(session, safe(entry, clean), needle)) is not None:
                         hits.append(hit)
             yield line, hits

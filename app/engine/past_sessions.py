@@ -30,6 +30,7 @@ _MARKS = 1_000  # places in files that are kept, for the next page
 _BETWEEN = 200  # sessions looked at, after which who waits is asked whether they still do
 
 FileKey = tuple[str, int, int]
+Listed = list[tuple[PastFile, PastSession]]
 
 
 class PastSessions:
@@ -39,6 +40,7 @@ class PastSessions:
         self._root_of = root_of
         self._clean = clean
         self._known: OrderedDict[FileKey, PastSession] = OrderedDict()
+        self._searched: dict[tuple[Path, str], Listed] = {}  # the list of the latest search
         self._marks: OrderedDict[tuple[FileKey, int], int] = OrderedDict()
 
     async def newest(self, folder: str, limit: int, agent: str = "") -> PastList:
@@ -65,7 +67,11 @@ class PastSessions:
         root, needle = await self._root_of(Path(folder)), Needle(text)
 
         def work(stop: threading.Event) -> PastFound:
-            files = self._all(root, [], agent, stop)
+            # Later parts go on in the order in which the search began.
+            files = self._searched.get((root, agent)) if after is not None else None
+            if files is None:
+                files = self._all(root, [], agent, stop)
+            self._searched = {(root, agent): files}
             found = search(files, needle, after, limit, self._clean, stop)
             return PastFound(
                 hits=tuple(found.hits),
@@ -106,15 +112,13 @@ class PastSessions:
 
     # ---- in a thread
 
-    def _all(
-        self, root: Path, problems: list[str], agent: str, stop: threading.Event
-    ) -> list[tuple[PastFile, PastSession]]:
+    def _all(self, root: Path, problems: list[str], agent: str, stop: threading.Event) -> Listed:
         """Every session with its line in the list, the newest first."""
         files = [f for f in find_files(root, problems) if agent in ("", f.agent)]
         names = {f.path.parent: dict[str, str]() for f in files}
         fresh = {f.path.parent for f in files if f.key not in self._known}
         names |= {folder: origins(folder) for folder in fresh}
-        found: list[tuple[PastFile, PastSession]] = []
+        found: Listed = []
         for number, file in enumerate(files):
             if number % _BETWEEN == 0 and stop.is_set():
                 break

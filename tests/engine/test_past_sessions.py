@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 from pathlib import Path
 
@@ -131,12 +132,18 @@ async def test_a_search_finds_entries_with_all_words_newest_session_first(
         await past.search(str(tmp_path), "  ")
 
 
+@pytest.mark.parametrize("ascii_only", [True, False])
 async def test_words_are_found_however_the_file_writes_them(
-    past: PastSessions, tmp_path: Path
+    past: PastSessions, tmp_path: Path, ascii_only: bool
 ) -> None:
-    write_session(tmp_path, "a", "s", said("user", 'Größe "x\\y" is re\x1b[1mtry'))
-    for words in ("größe", '"x\\y"', "retry", "GRÖSSE RETRY"):
+    entry = said("user", 'Größe "x\\y" is re\x1b[1mtry')
+    plain = said("user", "Die Straße nach Köln")
+    write_session(
+        tmp_path, "a", "s", *(json.dumps(e, ensure_ascii=ascii_only) for e in (entry, plain))
+    )
+    for words in ("größe", '"x\\y"', "retry", "GRÖSSE RETRY", "strasse", "köln die", "Straße"):
         assert len(await every(past, tmp_path, words)) == 1, words
+    assert await every(past, tmp_path, "köln retry") == []
 
 
 async def test_a_secret_is_neither_shown_nor_found(past: PastSessions, tmp_path: Path) -> None:
@@ -159,6 +166,10 @@ async def test_a_search_goes_on_where_it_stopped_and_stops_when_nobody_waits(
     part = await past.search(str(tmp_path), "word")
     assert (part.searched, part.total, part.next is not None) == (0, 3, True)
     assert len(await every(past, tmp_path, "word")) == 9
+    part = await past.search(str(tmp_path), "word")
+    (tmp_path / ".longwatch/imported/main/sessions/c.jsonl").unlink()
+    rest = await past.search(str(tmp_path), "word", part.next)
+    assert rest.total == 3, "it goes on in the list that it began with"
     gone = PastCursor(past_id=PastId("main/x"), line=1, offset=9)
     with pytest.raises(Refused, match="search again"):
         await past.search(str(tmp_path), "word", gone)
