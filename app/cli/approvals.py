@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
+import sys
+import textwrap
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -13,6 +18,9 @@ from app.cli.reach import AnyClient, ask
 from app.domain.approval import Action, Approval, Scope, Settlement
 from app.domain.commands import Command, DecideApproval, Done, EditApproval, SettleApproval
 from app.domain.errors import NotFound, Refused
+
+if TYPE_CHECKING:
+    from app.domain.covered import Covered
 
 _LIST = "longwatch approvals --all"
 
@@ -45,36 +53,58 @@ def approvals_command(everything: bool, as_json: bool) -> None:
     type=click.Path(path_type=Path, exists=True, dir_okay=False, allow_dash=True),
     help="The same, from a file (- for stdin).",
 )
+@click.option("--identical", is_flag=True, help="Also all pending calls that are the very same.")
+@click.option("--dry-run", is_flag=True, help="Only show the rule, and the past calls it covers.")
 @json_option
 @store_option
 def approve_command(
-    approval_id: str, scope: str | None, text: str | None, edit_file: Path | None, as_json: bool
+    approval_id: str,
+    scope: str | None,
+    text: str | None,
+    edit_file: Path | None,
+    identical: bool,
+    dry_run: bool,
+    as_json: bool,
 ) -> None:
     """Allow the tool call ID: once, unless told otherwise.
+
+    Before a rule is written (--session, --always), the past calls it would have covered are shown.
 
     With a text, the call is changed first: its command, the content it writes, its arguments as
     JSON. What becomes riskier by it is not allowed at once.
     """
     if text is not None and edit_file is not None:
         raise click.UsageError("--command and --edit-file exclude each other")
+    if identical and (scope or text is not None or edit_file is not None):
+        raise click.UsageError("--identical allows each call once, as it is")
+    if dry_run and not scope:
+        raise click.UsageError("--dry-run shows the rule of --session or --always")
     if edit_file is not None:
         with click.open_file(str(edit_file), encoding="utf-8") as file:
             text = file.read()
     reach = Scope(scope or "once")
-    _decide(approval_id, as_json, action=Action.ALLOW, scope=reach, text=text)
+    if dry_run:
+        return _show_rule(approval_id, reach, as_json)
+    if identical:
+        return _decide_alike(approval_id, as_json, action=Action.ALLOW)
+    return _decide(approval_id, as_json, action=Action.ALLOW, scope=reach, text=text)
 
 
 @click.command("deny", short_help="Forbid a tool call.")
 @click.argument("approval_id", metavar="ID")
 @click.option("--reason", required=True, help="Why; the agent reads it.")
 @click.option("--interrupt", is_flag=True, help="End the agent's turn as well.")
+@click.option("--identical", is_flag=True, help="Also all pending calls that are the very same.")
 @json_option
 @store_option
-def deny_command(approval_id: str, reason: str, interrupt: bool, as_json: bool) -> None:
+def deny_command(
+    approval_id: str, reason: str, interrupt: bool, identical: bool, as_json: bool
+) -> None:
     """Forbid the tool call ID; the agent goes on with the reason in hand."""
     if not reason.strip():
         raise Refused("a denial needs a reason, for the agent to read: --reason …")
-    _decide(approval_id, as_json, action=Action.DENY, reason=reason, interrupt=interrupt)
+    answer = _decide_alike if identical else _decide
+    answer(approval_id, as_json, action=Action.DENY, reason=reason, interrupt=interrupt)
 
 
 @click.command("settle", short_help="Say what became of an uncertain tool call.")
@@ -115,18 +145,91 @@ def _decide(
         approval = await _read(client, given)
         if text is not None:
             approval = await _edit(client, approval, text)
-        command = DecideApproval(
-            approval_id=approval.approval_id,
-            revision=approval.revision,
-            action=action,
-            scope=scope,
-            reason=reason,
-            interrupt=interrupt,
-            by=operator(),
-        )
+        if scope is not Scope.ONCE:
+            _note_rule(await client.covered(approval.approval_id, scope))
+            if sys.stdin.isatty() and sys.stderr.isatty():
+                await asyncio.to_thread(click.confirm, "Write this rule?", abort=True, err=True)
+        command = _decision(approval, action, scope, reason, interrupt)
         return await _tell(client, command, approval)
 
     _report(ask(chosen_store(), work), as_json)
+
+
+def _decision(
+    approval: Approval,
+    action: Action,
+    scope: Scope = Scope.ONCE,
+    reason: str = "",
+    interrupt: bool = False,
+) -> DecideApproval:
+    return DecideApproval(
+        approval_id=approval.approval_id,
+        revision=approval.revision,
+        action=action,
+        scope=scope,
+        reason=reason,
+        interrupt=interrupt,
+        by=operator(),
+    )
+
+
+def _decide_alike(
+    given: str, as_json: bool, *, action: Action, reason: str = "", interrupt: bool = False
+) -> None:
+    """Answer a call and all that are the same; each by itself, with the revision that was read."""
+
+    async def work(client: AnyClient) -> list[Done]:
+        approvals = await _alike(client, await _read(client, given))
+        note(f"{len(approvals)} identical call{'s' * (len(approvals) != 1)}:")
+        done, refused = list[Done](), list[str]()
+        for approval in approvals:
+            command = _decision(approval, action, Scope.ONCE, reason, interrupt)
+            try:
+                done.append(await _tell(client, command, approval))
+            except (Refused, NotFound) as error:
+                refused.append(str(error))
+        if refused:
+            said = f"{len(done)} of {len(approvals)} answered; the rest waits: "
+            raise Refused(said + "; ".join(refused))
+        return done
+
+    done = ask(chosen_store(), work)
+    if as_json:
+        return emit(done)
+    return say("\n".join(each.message for each in done))
+
+
+async def _alike(client: AnyClient, approval: Approval) -> list[Approval]:
+    """The approval, and the others that wait for the same call; what was put off is left out."""
+    from app.domain.identical import likeness
+
+    now = datetime.now(UTC)
+    mine = likeness(await client.run(approval.run_id), approval)
+    found = [approval]
+    for other in await client.approvals() if mine else ():
+        put_off = other.snoozed_until is not None and other.snoozed_until > now
+        if put_off or other.approval_id == approval.approval_id or other.risk != approval.risk:
+            continue
+        if likeness(await client.run(other.run_id), other) == mine:
+            found.append(other)
+    return found
+
+
+def _show_rule(given: str, scope: Scope, as_json: bool) -> None:
+    async def work(client: AnyClient) -> Covered:
+        approval = await _read(client, given)
+        return await client.covered(approval.approval_id, scope)
+
+    covered = ask(chosen_store(), work)
+    return emit(covered) if as_json else _note_rule(covered)
+
+
+def _note_rule(covered: Covered) -> None:
+    """The rule that would be written, and what of the past it matches, for a person to read."""
+    from app.domain.covered import covered_lines, rule_text
+
+    note("this rule is written:\n" + textwrap.indent(rule_text(covered.rule), "  "))
+    note("\n".join(covered_lines(covered, lambda at: f"{ago(at):>8}")))
 
 
 async def _edit(client: AnyClient, approval: Approval, text: str) -> Approval:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import datetime
 
 from app.domain.approval import Action, Approval, ApprovalRule, ApprovalState
@@ -11,6 +12,7 @@ from app.domain.base import ApprovalId, Model, RunId
 from app.domain.policy.match import Asking, is_shell, matches_call
 from app.domain.request import Risk
 from app.domain.risk import Assessment
+from app.domain.text import one_line
 
 SHOWN = 5  # past calls that are named; the rest is counted
 _UNDECIDED = {
@@ -92,3 +94,27 @@ def _sort(approval: Approval) -> str:
     if approval.decision is None:
         return "not answered"
     return "allowed" if approval.decision.action is Action.ALLOW else "denied"
+
+
+def covered_lines(covered: Covered, when: Callable[[datetime], str]) -> list[str]:
+    """How many past calls a rule matches, how they were decided, and the newest of them."""
+    if not covered.total:
+        return ["No other call of this project's past would have been covered."]
+    calls = "1 earlier call" if covered.total == 1 else f"{covered.total} earlier calls"
+    counted = ", ".join(f"{count} {word}" for word, count in covered.decided)
+    found = [f"It would have covered {calls} of this project ({counted}):"]
+    for call in covered.recent:
+        found.append(f"· {when(call.at)}  {one_line(call.title, 120)}  ({call.how})")
+    if covered.total > len(covered.recent):
+        found.append(f"  and {covered.total - len(covered.recent)} before these")
+    return found
+
+
+def rule_text(rule: ApprovalRule) -> str:
+    """The rule in the words of `longwatch.toml`; conditions that are not set are left out."""
+    found = rule.match.model_dump(mode="json", exclude_none=True)
+    found["action"] = str(rule.action)
+    if rule.allow_critical:
+        found["allow_critical"] = True
+    values = (f"{name} = {json.dumps(value, ensure_ascii=False)}" for name, value in found.items())
+    return "\n".join(("[[approval.rule]]", *values))

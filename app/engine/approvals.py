@@ -234,6 +234,8 @@ class ApprovalDesk:
                 ApprovalState.TIMED_OUT,
                 ApprovalState.SETTLED,
             )
+            if approval.state.refused and approval.told and not asker.again:
+                continue  # it has heard that, and asks once more: a new question
             if (
                 open_still
                 and approval.settlement is not Settlement.ABORT  # a new question, then

@@ -96,7 +96,7 @@ def _alike(alike: Sequence[tuple[RunState, Approval]]) -> Iterator[Row]:
     """Who else asks for the very same; `a` and `X` answer all of them."""
     for number, (state, approval) in enumerate(alike[:_ALIKE_NAMED]):
         what = f"{one_line(state.run.request.title, 60)}: {approval.step} ({approval.run_id})"
-        yield from fact("also asked by" if number == 0 else "", what)
+        yield from fact("also by" if number == 0 else "", what)
     if len(alike) > _ALIKE_NAMED:
         yield from fact("", f"and {len(alike) - _ALIKE_NAMED} more")
     if alike:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator
+from datetime import datetime
 
-from app.domain.approval import Approval, ApprovalRule, Scope
-from app.domain.covered import Covered
+from app.domain.approval import Approval, Scope
+from app.domain.covered import Covered, covered_lines, rule_text
 from app.domain.request import Risk
 from app.domain.run import RunState
 from app.domain.text import one_line
@@ -75,30 +75,9 @@ def _covered(covered: Covered | None) -> Iterator[Row]:
         return
     yield from lines(rule_text(covered.rule), tone="code", first="  ", rest="  ")
     yield BLANK
-    for line in covered_text(covered).split("\n"):
+    for line in covered_lines(covered, _when):
         yield row(line, hang="  " if line.startswith("·") else "")
 
 
-def covered_text(covered: Covered) -> str:
-    """How many past calls a rule matches, how they were decided, and the newest of them."""
-    if not covered.total:
-        return "No other call of this project's past would have been covered."
-    calls = "1 earlier call" if covered.total == 1 else f"{covered.total} earlier calls"
-    how = ", ".join(f"{count} {word}" for word, count in covered.decided)
-    found = [f"It would have covered {calls} of this project ({how}):"]
-    for call in covered.recent:
-        when = call.at.astimezone().strftime("%Y-%m-%d %H:%M")
-        found.append(f"· {when}  {one_line(call.title, 120)}  ({call.how})")
-    if covered.total > len(covered.recent):
-        found.append(f"  and {covered.total - len(covered.recent)} before these")
-    return "\n".join(found)
-
-
-def rule_text(rule: ApprovalRule) -> str:
-    """The rule in the words of `longwatch.toml`; conditions that are not set are left out."""
-    found = rule.match.model_dump(mode="json", exclude_none=True)
-    found["action"] = str(rule.action)
-    if rule.allow_critical:
-        found["allow_critical"] = True
-    values = (f"{name} = {json.dumps(value, ensure_ascii=False)}" for name, value in found.items())
-    return "\n".join(("[[approval.rule]]", *values))
+def _when(at: datetime) -> str:
+    return at.astimezone().strftime("%Y-%m-%d %H:%M")

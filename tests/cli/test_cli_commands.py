@@ -70,10 +70,28 @@ def test_approvals_and_the_answer_that_names_what_was_read(
     ran = longwatch("approve", "1", "--always")
     assert (ran.code, ran.out) == (0, "done\n")
     assert "ap-1 (high risk), asked by coder:\n  git push" in ran.err
+    rule, _, past = ran.err.partition("It would have covered 1 earlier call of this project")
+    assert 'command_exact = "git push"' in rule and "git push  (waits for an answer)" in past
+    shown = longwatch("approve", "1", "--always", "--dry-run", "--json")
+    assert (shown.json()["total"], len(hosted.done)) == (1, 1)
+    assert longwatch("approve", "1", "--dry-run").code == 2
     command = hosted.done[0]
     assert isinstance(command, DecideApproval)
     assert (command.revision, command.action, command.scope) == (3, Action.ALLOW, Scope.ALWAYS)
     assert command.by == PERSON
+
+
+def test_identical_calls_are_answered_each_by_itself(
+    longwatch: CommandLine, hosted: FakeSupervisor
+) -> None:
+    ran = longwatch("approve", "1", "--identical", "--json")
+    assert [done["message"] for done in ran.json()] == ["done"]
+    assert "1 identical call:\nap-1 (high risk), asked by coder:\n  git push" in ran.err
+    assert longwatch("deny", "1", "--identical", "--reason", "no").code == 0
+    allow, deny = hosted.done
+    assert isinstance(allow, DecideApproval) and isinstance(deny, DecideApproval)
+    assert (allow.revision, allow.action, deny.action) == (3, Action.ALLOW, Action.DENY)
+    assert longwatch("approve", "1", "--identical", "--always").code == 2
 
 
 def test_approve_with_a_text_changes_the_call_first(
