@@ -15,7 +15,7 @@ from acp import schema
 
 from app.agents.capped import DIFF_CAP, SUMMARY_CAP, TITLE_CAP, as_json, capped
 from app.agents.diffs import edit_title, make_diff
-from app.domain.mcp import named_elsewhere
+from app.domain.mcp import named_elsewhere, tool_name
 from app.domain.text import one_line
 from app.domain.toolcall import FileChange, ToolCall, ToolKind, ToolOutcome
 
@@ -80,16 +80,16 @@ class Known:
         )
 
 
-def call_of(known: Known, call_id: str) -> ToolCall:
-    """The call under the id that we use for it."""
+def call_of(known: Known, call_id: str, servers: Sequence[str] = ()) -> ToolCall:
+    """The call under the id that we use for it; `servers` are the session's MCP servers."""
     given = known.raw_input if isinstance(known.raw_input, Mapping) else {}
     command = _command(given)
     kind = _KINDS.get(known.kind, ToolKind.OTHER)
     if command is not None and kind in _MAY_BE_SHELL and not known.diffs:
         kind = ToolKind.SHELL
     name = _tool_name(known)
-    if kind is ToolKind.OTHER and (elsewhere := named_elsewhere(name)):
-        kind, name = ToolKind.MCP, elsewhere
+    if kind is ToolKind.OTHER and (served := _served(known, name, servers)):
+        kind, name = ToolKind.MCP, served
     shell = kind is ToolKind.SHELL
     changes = _changes(known) if kind is ToolKind.EDIT else ()
     title = command if shell and command else edit_title(changes) if changes else known.title
@@ -103,6 +103,18 @@ def call_of(known: Known, call_id: str) -> ToolCall:
         changes=changes,
         arguments=as_json(known.raw_input) if known.raw_input is not None else "",
     )
+
+
+def _served(known: Known, name: str, servers: Sequence[str]) -> str | None:
+    """Our name for the tool of an MCP server: agents call it `mcp__server__tool`, or, in what they
+    show, `server_tool` (OpenCode)."""
+    if elsewhere := named_elsewhere(name):
+        return elsewhere
+    for server in servers:
+        tool = known.title.removeprefix(f"{server}_")
+        if tool and tool != known.title and not any(map(str.isspace, tool)):
+            return tool_name(server, tool)
+    return None
 
 
 def _command(given: Mapping[str, Any]) -> str | None:

@@ -57,7 +57,7 @@ class AcpSession:
         self._instructions = spec.agent.instructions.strip()
         self._questions = Questions()
         self._service = Service(spec, self._ask_own, self._own_done)
-        self._translator = Translator(spec.used)
+        self._translator = Translator(spec.used, [launch.server.name for launch in spec.mcp])
         self._transport = LineTransport(process.stdout, process.stdin, self._take)
         self.agent = ClientSideConnection(self._service, self._transport)  # type: ignore[arg-type]
         self._attached = Attached(self._name, process, self._transport.garbage)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from typing import Any
 
 from acp import schema
@@ -22,15 +23,16 @@ from app.domain.toolcall import ToolCall, ToolKind
 
 _ITEM_CAP = 4 * 1024 * 1024  # characters; a longer message is cut into several
 _CALLS = 10_000  # of one turn whose pieces are kept
-_EFFECTS = (ToolKind.SHELL, ToolKind.EDIT)
+_EFFECTS = (ToolKind.SHELL, ToolKind.EDIT, ToolKind.MCP)
 _MARKS = {"completed": "x", "in_progress": ">", "pending": " "}
 
 
 class Translator:
     """One per session; `begin` before each turn, then every update in order."""
 
-    def __init__(self, used: Usage | None = None) -> None:
-        """`used`: what the session used in an agent that is gone."""
+    def __init__(self, used: Usage | None = None, servers: Sequence[str] = ()) -> None:
+        """`used`: what the session used in an agent that is gone; `servers`: its MCP servers."""
+        self._servers = servers
         self.ignored: Counter[str] = Counter()  # kinds of update without a meaning here
         self.message = ""  # the last whole message of this prompt
         self.unasked: ToolCall | None = None  # of this turn: had its effect without a question
@@ -130,7 +132,7 @@ class Translator:
         count = self._asked[known.call_id]
         name = known.call_id if count == 1 else f"{known.call_id}#{count}"
         self._names[known.call_id] = name
-        return call_of(known, name)
+        return call_of(known, name, self._servers)
 
     def _moved(self, piece: Piece) -> list[AgentEvent]:
         known = self.known(piece)
@@ -138,12 +140,12 @@ class Translator:
         over = known.status in ("completed", "failed")
         events: list[AgentEvent] = []
         if known.call_id not in self._shown and (over or known.status == "in_progress"):
-            call = call_of(known, name)
+            call = call_of(known, name, self._servers)
             if over or call.kind is not ToolKind.SHELL or call.command is not None:
                 self._shown.add(known.call_id)
                 events.append(ToolStarted(call))
         if known.status == "completed" and not self._asked[known.call_id]:
-            self._note_unasked(call_of(known, name))
+            self._note_unasked(call_of(known, name, self._servers))
         if not over:
             return events
         if known.text:

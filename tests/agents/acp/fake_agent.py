@@ -136,6 +136,13 @@ def calls_mcp() -> None:
     done()
 
 
+def calls_unasked() -> None:
+    call: Json = {"toolCallId": "c1", "kind": "other", "title": "notes_write", "rawInput": {}}
+    update("tool_call", status="in_progress", **call)
+    update("tool_call_update", toolCallId="c1", status="completed")
+    done()
+
+
 def dies() -> None:
     sys.stderr.write("\x1b[31mpanic\x1b[0m\x1b]52;c;aGk=\x07 at core\n")
     sys.stderr.flush()

@@ -415,3 +415,11 @@ async def test_configured_servers_are_handed_over(fake_spec: Spec) -> None:
 async def test_a_call_of_a_server_has_its_name(fake_spec: Spec) -> None:
     (question,) = asked(await turn(fake_spec("calls_mcp"), ALLOW))
     assert (question.call.tool, question.call.kind) == ("mcp:notes/find", ToolKind.MCP)
+
+
+async def test_a_call_of_a_server_without_asking_is_told(fake_spec: Spec) -> None:
+    server = McpServer(name="notes", command=("true",))
+    events = await turn(replace(fake_spec("calls_unasked"), mcp=(McpLaunch(server),)))
+    (call,) = [event.call for event in events if isinstance(event, ToolStarted)]
+    assert (call.tool, call.kind) == ("mcp:notes/write", ToolKind.MCP)
+    assert "did this without asking: notes_write" in notices(events)[-1]
