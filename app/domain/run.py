@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
 from datetime import datetime
 from enum import StrEnum
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
 from pydantic import Field, model_validator
 
-from app.domain.approval import Actor, Approval
+from app.domain.approval import Approval
+from app.domain.attempt import (
+    Attempt,
+    AttemptState,
+    Blocked,
+    Cause,
+    Failure,
+    FailureKind,
+    GateResult,
+    Unit,
+    attempt_key,
+)
 from app.domain.base import (
     ApprovalId,
     Model,
@@ -23,254 +33,33 @@ from app.domain.base import (
 from app.domain.path_name import PathName
 from app.domain.remembered import remembered
 from app.domain.request import Request
+from app.domain.review import Question, QuestionState, Review, ReviewState, Verdict
 from app.domain.session import Session
 from app.domain.task_state import TaskState
 
-
-class FailureKind(StrEnum):
-    """Why an agent's turn did not produce a result."""
-
-    RATE_LIMIT = "rate_limit"
-    OVERLOADED = "overloaded"
-    UNAUTHORIZED = "unauthorized"
-    BAD_REQUEST = "bad_request"
-    BROKEN_PIPE = "broken_pipe"
-    PROTOCOL = "protocol"
-    TIMEOUT = "timeout"
-    INTERRUPTED = "interrupted"
-    MISSING_BINARY = "missing_binary"
-    WORKSPACE = "workspace"
-    RUN_TIMEOUT = "run_timeout"
-    OTHER = "other"
-
-
-class Failure(Model):
-    """One clear sentence, with its class."""
-
-    kind: FailureKind
-    message: str
-
-
-class GateResult(Model):
-    """One evaluation of one gate; the log is capped, its hash covers all of it."""
-
-    gate: str
-    passed: bool
-    exit_code: int | None  # None: not started, killed by a signal, or timed out
-    log: str
-    log_sha256: str
-    log_bytes: int
-    timed_out: bool = False
-    could_start: bool = True  # False: the command itself is missing, no agent can mend that
-    started_at: datetime
-    ended_at: datetime
-
-    @classmethod
-    def of_text(
-        cls, gate: str, *, passed: bool, log: str, started_at: datetime, ended_at: datetime
-    ) -> GateResult:
-        """The result of a gate that is no program: somebody's verdict."""
-        data = log.encode()
-        return cls(
-            gate=gate,
-            passed=passed,
-            exit_code=None,
-            log=log,
-            log_sha256=hashlib.sha256(data).hexdigest(),
-            log_bytes=len(data),
-            started_at=started_at,
-            ended_at=ended_at,
-        )
-
-
-class Blocked(Model):
-    """Why a run or a part of it stands still, in one sentence, and what it is about."""
-
-    kind: Literal[
-        "agent_failure",
-        "credentials",
-        "model_unavailable",
-        "dead_pipe",
-        "no_program",
-        "gate",
-        "review_limit",
-        "gate_start",
-        "workspace",
-        "aborted",
-        "interrupted",
-        "timeout",
-        "budget",
-        "day_budget",
-        "input",
-        "merge",
-        "child",
-        "paused",
-        "frozen",
-    ]
-    message: str
-    step: str = ""
-    branch: str = ""
-    until: datetime | None = None  # when it goes on by itself
-    budget: str = ""  # which budget of the day it is about
-
-
-class Cause(StrEnum):
-    """Why an attempt was made."""
-
-    FIRST = "first"
-    REJECTED = "rejected"
-    GATE = "gate"
-    RETRY = "retry"
-
-
-class AttemptState(StrEnum):
-    OPEN = "open"  # the agent is to be prompted, or is at work
-    PRODUCED = "produced"  # there is an output; gates may still be open
-    PASSED = "passed"
-    REJECTED = "rejected"  # by a gate or a review; a later attempt follows
-    FAILED = "failed"  # no output
-    SKIPPED = "skipped"  # given up; `given`: `output` is the value an operator gave instead
-    STALE = "stale"  # a step before it is made again, so it will be too
-    CANCELED = "canceled"  # nobody needs its result any more
-
-    @property
-    def live(self) -> bool:
-        """Whether there is still something to do for it."""
-        return self in (AttemptState.OPEN, AttemptState.PRODUCED)
-
-    @property
-    def over(self) -> bool:
-        """Whether its unit is done with, for good or ill."""
-        return self in (AttemptState.PASSED, AttemptState.SKIPPED, AttemptState.CANCELED)
-
-
-class Unit(NamedTuple):
-    """What is executed: a step, one branch of it, one turn of its loop."""
-
-    step: str
-    branch: str = ""
-    iteration: int = 0  # from 1 in a loop, else 0
-
-    def __str__(self) -> str:
-        branch = f"/{self.branch}" if self.branch else ""
-        return f"{self.step}{branch}" + (f" (iter {self.iteration})" if self.iteration else "")
-
-
-class Attempt(Model):
-    """One try of one unit. (run, step, branch, iteration, attempt) names it."""
-
-    step: str
-    branch: str = ""
-    iteration: int = 0
-    attempt: int  # from 1
-    cause: Cause = Cause.FIRST
-    state: AttemptState = AttemptState.OPEN
-    session_id: SessionId | None = None
-    turn: int | None = None
-    called: bool = False  # its step's call was begun
-    output: str | None = None
-    output_sha256: str = ""
-    given: bool = False  # a person gave the output in place of a result
-    gates: tuple[GateResult, ...] = ()
-    commit: str | None = None  # the workspace as this attempt left it
-    failure: Failure | None = None
-    tries: int = 0  # how many automatic tries in a row this attempt makes, 0 for the first
-    retry_in: float | None = None  # seconds until the next automatic one, when it has failed
-    worked_seconds: float = 0  # its agent's, without waiting for a person
-    blocked: Blocked | None = None  # why it needs a person
-    fatal: bool = False  # blocked, and the run has failed by it
-    reasons: tuple[str, ...] = ()  # why it was sent back
-    by_gate: bool = False  # sent back by a gate of a later step
-    child: RunId | None = None  # the run of a sub-workflow
-    started_at: datetime
-    ended_at: datetime | None = None
-
-    @property
-    def key(self) -> str:
-        return attempt_key(self.step, self.attempt, self.branch, self.iteration)
-
-    @property
-    def unit(self) -> Unit:
-        return Unit(self.step, self.branch, self.iteration)
-
-
-def attempt_key(step: str, attempt: int, branch: str = "", iteration: int = 0) -> str:
-    """The attempt's name within its run, as used in tables and dictionaries."""
-    return f"{step}/{branch}/{iteration}/{attempt}"
-
-
-class Verdict(Model):
-    """One reviewer's answer. `unparsable` never approves: it calls the operator."""
-
-    by: Actor
-    decision: Literal["approve", "reject", "unparsable"]
-    reasons: tuple[str, ...] = ()
-    at: datetime
-
-
-class ReviewState(StrEnum):
-    OPEN = "open"
-    APPROVED = "approved"
-    REJECTED = "rejected"
-    WITHDRAWN = "withdrawn"  # what it judges is made again
-
-
-class Review(Model):
-    """The judgement of one artefact: attempt `of_attempt` of step `of`.
-
-    With `gate` it is not a review step's but a gate of `step` itself.
-    """
-
-    review_id: ReviewId
-    revision: int = 1  # moves when a verdict arrives; an answer names the one it read
-    run_id: RunId
-    step: str
-    round: int  # from 1: how often this review step has been reached
-    of: str
-    of_attempt: int
-    of_branch: str = ""
-    of_iteration: int = 0
-    gate: str = ""
-    by: tuple[str, ...]
-    require: Literal["all", "any"] = "all"  # how many of them must approve
-    verdicts: tuple[Verdict, ...] = ()
-    escalated: str = ""  # why the operator must answer, when that was not planned
-    at_limit: bool = False  # escalated because it has been sent back as often as it may be
-    state: ReviewState = ReviewState.OPEN
-    opened_at: datetime
-    closed_at: datetime | None = None
-    snoozed_until: datetime | None = None
-
-    @property
-    def unit(self) -> Unit:
-        """Under which the attempts of its reviewing agents are kept."""
-        if self.gate:
-            return Unit(f"{self.step}.{self.gate}", self.of_branch, self.of_iteration)
-        return Unit(self.step)
-
-
-class QuestionState(StrEnum):
-    OPEN = "open"
-    ANSWERED = "answered"
-    WITHDRAWN = "withdrawn"
-
-
-class Question(Model):
-    """Something only the operator can say; the answer is the step's result."""
-
-    question_id: QuestionId
-    revision: int = 1
-    run_id: RunId
-    step: str
-    attempt: int
-    text: str
-    choices: tuple[str, ...] = ()  # empty: any text answers
-    state: QuestionState = QuestionState.OPEN
-    answer: str = ""
-    by: Actor | None = None
-    asked_at: datetime
-    answered_at: datetime | None = None
-    snoozed_until: datetime | None = None
+__all__ = [
+    "Attempt",
+    "AttemptState",
+    "Blocked",
+    "BranchPlan",
+    "Cause",
+    "Expected",
+    "Failure",
+    "FailureKind",
+    "GateResult",
+    "Question",
+    "QuestionState",
+    "Review",
+    "ReviewState",
+    "Run",
+    "RunState",
+    "StepBrief",
+    "StepProgress",
+    "StepState",
+    "Unit",
+    "Verdict",
+    "attempt_key",
+]
 
 
 class BranchPlan(Model):

@@ -1,0 +1,211 @@
+"""Events about a run, its steps, branches and attempts."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from app.domain.approval import Actor
+from app.domain.base import (
+    Model,
+    RunId,
+    SessionId,
+)
+from app.domain.run import (
+    Attempt,
+    Blocked,
+    BranchPlan,
+    Failure,
+    GateResult,
+    Run,
+    StepProgress,
+    StepState,
+    Unit,
+    attempt_key,
+)
+from app.domain.task_state import TaskState
+
+
+class OfAttempt(Model):
+    """What every event about one attempt has: its key within the run."""
+
+    step: str
+    branch: str = ""
+    iteration: int = 0
+    attempt: int
+
+    @property
+    def key(self) -> str:
+        return attempt_key(self.step, self.attempt, self.branch, self.iteration)
+
+    @property
+    def unit(self) -> Unit:
+        return Unit(self.step, self.branch, self.iteration)
+
+
+class RunCreated(Model):
+    type: Literal["run_created"] = "run_created"
+    run: Run
+
+
+class RunStateChanged(Model):
+    type: Literal["run_state_changed"] = "run_state_changed"
+    state: TaskState
+    reason: str = ""
+    by: Actor
+    blocked: Blocked | None = None
+
+
+class BasePinned(Model):
+    """The commit that the run's work starts from."""
+
+    type: Literal["base_pinned"] = "base_pinned"
+    commit: str
+
+
+class AttemptStarted(Model):
+    type: Literal["attempt_started"] = "attempt_started"
+    attempt: Attempt
+
+
+class CallStarted(OfAttempt):
+    """A step's call is about to be made."""
+
+    type: Literal["call_started"] = "call_started"
+
+
+class TurnStarted(OfAttempt):
+    """A prompt is about to be sent. `again` marks the same turn after a crash."""
+
+    type: Literal["turn_started"] = "turn_started"
+    session_id: SessionId
+    turn: int
+    prompt: str
+    again: bool = False
+
+
+class OutputProduced(OfAttempt):
+    type: Literal["output_produced"] = "output_produced"
+    output: str
+    commit: str | None = None
+    worked_seconds: float = 0  # without waiting for a person
+
+
+class AttemptFailed(OfAttempt):
+    """Without `retry_in` and `skipped` a person is needed: `blocked` says why."""
+
+    type: Literal["attempt_failed"] = "attempt_failed"
+    failure: Failure
+    retry_in: float | None = None  # seconds, when it is tried again without a person
+    worked_seconds: float = 0
+    blocked: Blocked | None = None
+    fatal: bool = False  # the run fails by it
+    skipped: bool = False  # the run goes on without it
+
+
+class GateFinished(OfAttempt):
+    type: Literal["gate_finished"] = "gate_finished"
+    result: GateResult
+
+
+class AttemptPassed(OfAttempt):
+    """One branch or one turn of a loop is done; its step goes on."""
+
+    type: Literal["attempt_passed"] = "attempt_passed"
+
+
+class AttemptBlocked(OfAttempt):
+    """It needs a person. `fatal`: the run has failed by it."""
+
+    type: Literal["attempt_blocked"] = "attempt_blocked"
+    blocked: Blocked
+    fatal: bool = False
+
+
+class AttemptReleased(OfAttempt):
+    """A person wants it tried again, with `prompt` in place of the step's own if given."""
+
+    type: Literal["attempt_released"] = "attempt_released"
+    by: Actor
+    prompt: str = ""
+
+
+class AttemptSkipped(OfAttempt):
+    """The run goes on without its result, or with `output` instead."""
+
+    type: Literal["attempt_skipped"] = "attempt_skipped"
+    by: Actor
+    output: str | None = None
+    reason: str = ""
+
+
+class AttemptCanceled(OfAttempt):
+    type: Literal["attempt_canceled"] = "attempt_canceled"
+    why: str
+
+
+class StepFinished(Model):
+    """A step is done; with `attempt`, that attempt of it has passed.
+
+    `state` tells a step that was skipped or canceled from one that is done.
+    """
+
+    type: Literal["step_finished"] = "step_finished"
+    step: str
+    attempt: int = 0  # of the step's only unit; 0: each unit has had its own event
+    commit: str | None = None
+    state: Literal[StepState.DONE, StepState.SKIPPED, StepState.CANCELED] = StepState.DONE
+    reason: str = ""
+
+
+class BranchesPlanned(Model):
+    """A fan-out begins: these are its branches."""
+
+    type: Literal["branches_planned"] = "branches_planned"
+    step: str
+    branches: tuple[BranchPlan, ...]
+
+
+class BranchCanceled(Model):
+    """Enough branches have a result: this one's is not waited for."""
+
+    type: Literal["branch_canceled"] = "branch_canceled"
+    step: str
+    branch: str
+    why: str
+
+
+class ChildStarted(OfAttempt):
+    """The run of a sub-workflow was created in the same commit."""
+
+    type: Literal["child_started"] = "child_started"
+    child: RunId
+
+
+class HeadMoved(Model):
+    """The work of several steps was merged; `branch` is the git branch made for it."""
+
+    type: Literal["head_moved"] = "head_moved"
+    commit: str
+    branch: str | None = None
+
+
+class PrefixTaken(Model):
+    """What a fork takes over from the run that it was made of."""
+
+    type: Literal["prefix_taken"] = "prefix_taken"
+    source: RunId
+    attempts: tuple[Attempt, ...]
+    steps: tuple[StepProgress, ...]
+
+
+class Returned(Model):
+    """Work goes back: to an earlier step after a reject, to the same step after a gate."""
+
+    type: Literal["returned"] = "returned"
+    from_step: str
+    to_step: str
+    branch: str = ""  # of both, when it is the same step
+    iteration: int = 0
+    cause: Literal["rejected", "gate"]
+    gate: str = ""
+    reasons: tuple[str, ...] = ()
