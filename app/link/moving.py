@@ -5,17 +5,18 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from threading import Event
-from typing import Protocol
+from typing import Protocol, TypeVar
 
-from app.domain.errors import Refused
+from app.domain.errors import NotFound, Refused
 from app.domain.migration import Installation, MigrationPlan
 from app.domain.moving import Compared, MoveReport, Progress, Tell, Undone
 from app.domain.text import one_line
 from app.link.client import Client
 
+T = TypeVar("T")
 DEFAULT_TARGET = "~/longwatch"
 
 
@@ -32,6 +33,9 @@ class Mover(Protocol):
 
     async def found(self) -> tuple[Installation, ...]:
         """The homes of other systems on this machine, the likeliest first."""
+
+    async def at(self, path: str) -> Installation:
+        """The home in a folder that a person names. Raises NotFound."""
 
     async def look(self, home: Installation, target: str) -> tuple[Compared, MoveReport]:
         """What an apply would do, and what it would report. Writes nothing."""
@@ -71,7 +75,16 @@ class LocalMover:
     async def found(self) -> tuple[Installation, ...]:
         from app.migrate.detect import detect
 
-        return await asyncio.to_thread(detect, self._environment, self._home)
+        return await _off_the_loop(lambda: detect(self._environment, self._home))
+
+    async def at(self, path: str) -> Installation:
+        from app.migrate.detect import openclaw_at, openfang_at
+
+        folder = Path(path)
+        home = await _off_the_loop(lambda: openclaw_at(folder) or openfang_at(folder))
+        if home is None:
+            raise NotFound(f"{one_line(path, 300)} is no home of OpenClaw or OpenFang")
+        return home
 
     def _read(self, home: Installation) -> MigrationPlan:
         from app.migrate.systems import read_home
@@ -87,7 +100,7 @@ class LocalMover:
             compared = look(plan, Path(target))
             return compared, make_report(plan, compared, dry_run=True)
 
-        return await asyncio.to_thread(work)
+        return await _off_the_loop(work)
 
     async def apply(
         self, home: Installation, target: str, *, client: Client | None, tell: Tell = silent
@@ -102,7 +115,7 @@ class LocalMover:
             plan = self._read(home)
             return apply(plan, Path(target), tell=tell, canceled=self._stopped.is_set)
 
-        return await asyncio.to_thread(work)
+        return await _off_the_loop(work)
 
     def stop(self) -> None:
         self._stopped.set()
@@ -110,13 +123,22 @@ class LocalMover:
     async def look_back(self, target: str) -> Undone:
         from app.migrate.undo import look_back
 
-        return await asyncio.to_thread(look_back, Path(target))
+        return await _off_the_loop(lambda: look_back(Path(target)))
 
     async def undo(self, target: str, *, client: Client | None, force: bool = False) -> Undone:
         from app.migrate.undo import undo
 
         await refuse_at_work(client, target)
-        return await asyncio.to_thread(lambda: undo(Path(target), force=force))
+        return await _off_the_loop(lambda: undo(Path(target), force=force))
+
+
+async def _off_the_loop(work: Callable[[], T]) -> T:
+    """In a thread; what the disk says no to is one sentence. Raises Refused."""
+    try:
+        return await asyncio.to_thread(work)
+    except OSError as error:
+        place = f"{one_line(str(error.filename), 300)}: " if error.filename else ""
+        raise Refused(f"{place}{error.strerror or error}") from error
 
 
 async def refuse_at_work(client: Client | None, target: str) -> None:

@@ -6,6 +6,7 @@ from __future__ import annotations
 import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 from app.domain.config import check_routes, parse_config
 from app.domain.env_text import read_env, write_env
@@ -59,6 +60,8 @@ class Prepared:
 def prepare(plan: MigrationPlan, target: Target) -> Prepared:
     """Blocking. Raises Refused or ConfigError when no project could be made of it."""
     _check_paths(plan)
+    if Path(plan.source) in (target.root, *target.root.parents):
+        raise Refused(f"{one_line(str(target.root), 300)} is inside the home: choose another --to")
     before = read_manifest(target.root, plan.system, plan.source)
     made = Prepared(plan, target, before)
     texts, copies = _with_free_names(plan, target, before, made)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from app.domain.errors import Refused
+from app.domain.errors import NotFound, Refused
 from app.domain.migration import Installation
 from app.domain.moving import Progress
 from app.domain.task_state import TaskState
@@ -43,6 +43,26 @@ async def test_it_looks_applies_and_takes_back(home: Installation, tmp_path: Pat
 
 def _entries(folder: Path) -> list[Path]:
     return list(folder.iterdir())
+
+
+async def test_a_folder_that_is_named_is_looked_at(tmp_path: Path) -> None:
+    mover = LocalMover({}, tmp_path)
+    with pytest.raises(NotFound, match="is no home of OpenClaw or OpenFang"):
+        await mover.at(str(tmp_path))
+    (tmp_path / "config.toml").touch()
+    (tmp_path / "agents").mkdir()
+    assert (await mover.at(str(tmp_path))).system == "openfang"
+
+
+async def test_what_the_disk_refuses_is_a_sentence(
+    home: Installation, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device", "/x")
+
+    monkeypatch.setattr("app.migrate.apply.look_at", full)
+    with pytest.raises(Refused, match=r"^/x: No space left on device$"):
+        await LocalMover({}, tmp_path).look(home, str(tmp_path / "t"))
 
 
 async def test_a_run_at_work_keeps_its_project_as_it_is(home: Installation, tmp_path: Path) -> None:

@@ -221,6 +221,8 @@ def test_no_project_no_move(home: Path, tmp_path: Path) -> None:
         apply(a_plan(home), tmp_path / "notes")
     with pytest.raises(Refused, match="is a file: name a folder"):
         apply(a_plan(home), tmp_path / "notes/a.txt")
+    with pytest.raises(Refused, match="is inside the home: choose another --to"):
+        apply(a_plan(home), home / "new")
     with pytest.raises(ConfigError, match="agent"):
         apply(a_plan(home, config="[[agent]]\n"), tmp_path / "new")
     assert not (tmp_path / "new").exists()

@@ -23,6 +23,7 @@ from app.link.client import Client
 from app.link.moving import silent
 from app.migrate.report import make_report
 from app.ui.app import ControlRoom
+from app.ui.screens.dialogs import PromptArea
 from app.ui.screens.moving import MovingScreen, Stage
 from app.ui.widgets.confirm import AskSure
 from app.ui.widgets.page import Page
@@ -166,6 +167,11 @@ class FakeMover:
     async def found(self) -> tuple[Installation, ...]:
         return self.homes
 
+    async def at(self, path: str) -> Installation:
+        if path == "/nowhere":
+            raise NotFound("/nowhere is no home of OpenClaw or OpenFang")
+        return Installation(system="openclaw", path=path)
+
     async def look(self, home: Installation, target: str) -> tuple[Compared, MoveReport]:
         self.did.append(f"look {home.path} {target}")
         if self.refuse is not None:
@@ -286,10 +292,13 @@ async def test_another_folder_and_another_home_can_be_named() -> None:
     room = room_with(mover)
     async with room.run_test(size=(100, 30)) as pilot:
         screen = await shown(pilot, "h")
-        await press(pilot, *"/x/claw", "enter")
+        await press(pilot, *"/nowhere", "enter")
+        assert mover.did == [] and room.screen is not screen
+        room.screen.query_one(PromptArea).text = "/x/claw"
+        await press(pilot, "enter")
         assert mover.did == [f"look /x/claw {TARGET}"]
         await press(pilot, "t")
-        room.screen.query_one("PromptArea").text = "/y"  # type: ignore[attr-defined]
+        room.screen.query_one(PromptArea).text = "/y"
         await press(pilot, "enter")
         assert mover.did[-1] == "look /x/claw /y"
         await press(pilot, "escape")

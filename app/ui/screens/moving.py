@@ -258,15 +258,17 @@ class MovingScreen(RoomScreen):
 
     def action_home(self) -> None:
         async def take(text: str) -> bool:
-            path = _place(text)
-            system = "openfang" if "openfang" in path.name.lower() else "openclaw"
-            home = Installation(system=system, path=str(path), detail="named by you")
+            try:
+                home = await self.mover.at(str(_place(text)))
+            except LongwatchError as error:
+                self.notify(str(error), severity="error", markup=False)
+                return False
             self._named = (*self._named, home)
             self._chosen = home.path
             self.run_worker(self._look(home), group="moving", exclusive=True)
             return True
 
-        title = "Where is the home? (OpenClaw's, or a folder with openfang in its name)"
+        title = "Where is the home of OpenClaw or OpenFang?"
         self.app.push_screen(AskText(title, _HINT, take, draft="move-home"))
 
     def action_apply(self) -> None:
