@@ -155,7 +155,7 @@ class Arena:
 
     async def _cancel(self, run_id: RunId) -> None:
         """A turn that never ends is ended by a person."""
-        await until(self.supervisor, run_id, lambda s: any(x.turn for x in s.sessions.values()))
+        await until(self.supervisor, run_id, _at_work, seconds=60)
         await asyncio.sleep(0.3)
         await self.supervisor.execute(cmd.CancelRun(run_id=run_id, by=ADA))
 
@@ -184,6 +184,10 @@ def _pending(state: RunState) -> list[Approval]:
 def _open(state: RunState) -> bool:
     closed = (ApprovalState.EXECUTED, ApprovalState.FAILED)
     return any(a.state not in closed for a in state.approvals.values())
+
+
+def _at_work(state: RunState) -> bool:
+    return any(session.turn for session in state.sessions.values())
 
 
 def _ended(state: RunState) -> bool:
