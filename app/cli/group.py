@@ -45,6 +45,7 @@ _COMMANDS = {
     "metrics": "observe",
     "usage": "observe",
     "verify": "verify",
+    "worktrees": "worktrees",
     "screenshot": "screenshot",
     "doctor": "doctor",
     "route": "explain",

@@ -19,14 +19,12 @@ from app.domain.covered import Covered
 from app.domain.day_budget import Limit
 from app.domain.errors import NotFound, OwnershipError, Refused
 from app.domain.events import Event
-from app.domain.feed import FeedItem, Snapshot, Status, VerifyReport
-from app.domain.metrics import Metrics
+from app.domain.feed import FeedItem, Snapshot, Status
 from app.domain.project_report import ProjectReport
 from app.domain.rollout import DrillReport, Rollout, ShadowResult
 from app.domain.run import Question, QuestionState, Review, ReviewState, Run, RunState
 from app.domain.session import Chunk, SessionState
 from app.domain.task_state import TaskState
-from app.domain.usage import UsageOfDay
 from app.domain.workflow import Recipe
 from app.engine.approvals import ApprovalDesk
 from app.engine.assembly import make_core
@@ -42,6 +40,7 @@ from app.engine.machine import MACHINE, Machine
 from app.engine.operator import Operator
 from app.engine.past_sessions import PastSessions, ReadsPast
 from app.engine.project_report import project_report
+from app.engine.reads_counts import ReadsCounts
 from app.engine.recovery import recover
 from app.engine.redaction import Redaction
 from app.engine.results import run_diff
@@ -53,19 +52,16 @@ from app.engine.sessions import SessionKeeper
 from app.engine.shadowing import Shadowing
 from app.engine.slots import Slots, limit_of_the_store
 from app.engine.system import RandomIds, SystemClock
-from app.store.counts import count
 from app.store.lock import StoreLock
 from app.store.paths import StorePaths
-from app.store.spending import spending
 from app.store.traces import runs_of_trace
-from app.store.verify import verify
 from app.version import VERSION
 
 _TAIL_CHUNKS = 200  # of each live session in a snapshot; older text is paged
 _FINISHED_SHOWN = 50  # runs that are over, when they have to be read from the disk
 
 
-class Supervisor(ReadsPast):
+class Supervisor(ReadsCounts, ReadsPast):
     """The one process that writes to a store. Same methods as `app.link.client.Client`."""
 
     def __init__(
@@ -365,18 +361,6 @@ class Supervisor(ReadsPast):
         """Unified diff of the run's work, or of what one attempt changed."""
         found = await run_diff(self._core, await self.run(run_id), step, attempt, branch)
         return await asyncio.to_thread(self._clean, found)
-
-    async def metrics(self) -> Metrics:
-        """Counted at this moment from the journal. Raises StoreError."""
-        return Metrics.of(await count(self._core.paths))
-
-    async def usage(self, days: int = 7) -> list[UsageOfDay]:
-        """What agents have used in the last days, by day and agent. Raises StoreError."""
-        return await spending(self._core.paths, days)
-
-    async def verify(self) -> VerifyReport:
-        await self._journal.append(())  # what is under way belongs to it
-        return await verify(self._core.paths)
 
     async def shutdown(self) -> None:
         """Ask the host to stop; `stopped` tells it."""

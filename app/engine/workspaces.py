@@ -283,6 +283,14 @@ class Workspaces:
             await asyncio.to_thread(path.parent.rmdir)
         return Released(removed=True, branch_kept=kept)
 
+    async def belongs(self, project: Path, workspace: Workspace) -> bool:
+        """Whether a worktree of this project, and not what an agent has put there, is in place."""
+        return await self._is_worktree(await self._common(project), workspace.path)
+
+    async def why_kept(self, project: Path, workspace: Workspace) -> str:
+        """Why `release` would leave it, in a sentence; "" when it would not."""
+        return await self._why_kept(await self._common(project), workspace.path)
+
     async def _why_kept(self, common: Path, path: Path) -> str:
         shown = one_line(str(path), 300)
         if not await self._is_worktree(common, path):

@@ -19,6 +19,7 @@ from app.domain.run import Question, Review, Run, RunState
 from app.domain.session import Chunk
 from app.domain.usage import UsageOfDay
 from app.domain.workflow import Recipe
+from app.domain.worktree_report import CleanReport, WorktreeReport
 
 
 class Client(Protocol):
@@ -105,6 +106,12 @@ class Client(Protocol):
 
     async def usage(self, days: int = 7) -> Sequence[UsageOfDay]:
         """What agents have used in the last days, today included, by day and agent."""
+
+    async def worktrees(self) -> Sequence[WorktreeReport]:
+        """Every worktree of the store's runs, and why it is still there."""
+
+    async def clean_worktrees(self, run_id: RunId | None = None) -> CleanReport:
+        """Remove those of runs that are over; what is not committed goes to their branches."""
 
     async def verify(self) -> VerifyReport: ...
 

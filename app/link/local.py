@@ -21,6 +21,7 @@ from app.domain.run import Question, Review, Run, RunState
 from app.domain.session import Chunk
 from app.domain.usage import UsageOfDay
 from app.domain.workflow import Recipe
+from app.domain.worktree_report import CleanReport, WorktreeReport
 from app.link.client import Client
 from app.link.server import Server
 
@@ -175,6 +176,12 @@ class LocalClient:
 
     async def usage(self, days: int = 7) -> Sequence[UsageOfDay]:
         return await self._supervisor.usage(days)
+
+    async def worktrees(self) -> Sequence[WorktreeReport]:
+        return await self._supervisor.worktrees()
+
+    async def clean_worktrees(self, run_id: RunId | None = None) -> CleanReport:
+        return await self._supervisor.clean_worktrees(run_id)
 
     async def verify(self) -> VerifyReport:
         return await self._supervisor.verify()

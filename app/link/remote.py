@@ -26,6 +26,7 @@ from app.domain.run import Question, Review, Run, RunState
 from app.domain.session import Chunk
 from app.domain.usage import UsageOfDay
 from app.domain.workflow import Recipe
+from app.domain.worktree_report import CleanReport, WorktreeReport
 from app.link import wire
 from app.link.errors import LinkLost
 from app.link.failures import revive
@@ -216,6 +217,12 @@ class SocketClient:
 
     async def usage(self, days: int = 7) -> Sequence[UsageOfDay]:
         return await self._call(wire.USAGE, wire.ReadUsage(days=days))
+
+    async def worktrees(self) -> Sequence[WorktreeReport]:
+        return await self._call(wire.WORKTREES, wire.Nothing())
+
+    async def clean_worktrees(self, run_id: RunId | None = None) -> CleanReport:
+        return await self._call(wire.CLEAN_WORKTREES, wire.OfAnyRun(run_id=run_id))
 
     async def verify(self) -> VerifyReport:
         return await self._call(wire.VERIFY, wire.Nothing())

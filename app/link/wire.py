@@ -28,6 +28,7 @@ from app.domain.run import Question, Review, Run, RunState
 from app.domain.session import Chunk
 from app.domain.usage import MAX_DAYS, UsageOfDay
 from app.domain.workflow import Recipe
+from app.domain.worktree_report import CleanReport, WorktreeReport
 from app.link.client import Client
 
 PROTOCOL = 1
@@ -93,6 +94,10 @@ class ListRuns(Model):
 
 class OfRun(Model):
     run_id: RunId
+
+
+class OfAnyRun(Model):
+    run_id: RunId | None = None
 
 
 class ListEvents(Model):
@@ -236,6 +241,15 @@ DIFF = Call(
 )
 METRICS = Call("metrics", Nothing, TypeAdapter(Metrics), lambda c, _: c.metrics())
 USAGE = Call("usage", ReadUsage, TypeAdapter(Sequence[UsageOfDay]), lambda c, p: c.usage(p.days))
+WORKTREES = Call(
+    "worktrees", Nothing, TypeAdapter(Sequence[WorktreeReport]), lambda c, _: c.worktrees()
+)
+CLEAN_WORKTREES = Call(
+    "clean_worktrees",
+    OfAnyRun,
+    TypeAdapter(CleanReport),
+    lambda c, p: c.clean_worktrees(p.run_id),
+)
 VERIFY = Call("verify", Nothing, TypeAdapter(VerifyReport), lambda c, _: c.verify())
 SHUTDOWN = Call("shutdown", Nothing, TypeAdapter(None), lambda c, _: c.shutdown())
 
@@ -264,6 +278,8 @@ CALLS: dict[str, Call[Any, Any]] = {
         DIFF,
         METRICS,
         USAGE,
+        WORKTREES,
+        CLEAN_WORKTREES,
         VERIFY,
         SHUTDOWN,
     )

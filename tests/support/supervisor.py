@@ -46,6 +46,7 @@ from app.domain.task_state import TaskState
 from app.domain.toolcall import ToolCall, ToolKind
 from app.domain.usage import UsageOfDay
 from app.domain.workflow import AgentConfig, Recipe, Workflow
+from app.domain.worktree_report import CleanReport, WorktreeReport
 from app.store.lock import StoreLock
 from app.store.paths import StorePaths
 
@@ -306,6 +307,19 @@ class FakeSupervisor:
     async def usage(self, days: int = 7) -> list[UsageOfDay]:
         used = Usage(input_tokens=900, output_tokens=100, total_tokens=1000, cost_usd=0.5)
         return [UsageOfDay(day=NOW.date(), agent="coder", runs=days, usage=used)]
+
+    async def worktrees(self) -> list[WorktreeReport]:
+        return [self._worktree("has uncommitted changes")]
+
+    async def clean_worktrees(self, run_id: RunId | None = None) -> CleanReport:
+        kept = () if run_id is None else (self._worktree("its run is not over"),)
+        return CleanReport(removed=("longwatch/r-1/work",), kept=kept)
+
+    def _worktree(self, why: str) -> WorktreeReport:
+        branch, done = "longwatch/r-1/work", TaskState.DONE
+        return WorktreeReport(
+            run_id=RunId("r-1"), state=done, path="/w/work", git_branch=branch, why=why
+        )
 
     async def verify(self) -> VerifyReport:
         await self.hold.wait()

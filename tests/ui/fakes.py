@@ -22,6 +22,7 @@ from app.domain.run import Question, QuestionState, Review, ReviewState, Run, Ru
 from app.domain.session import Chunk
 from app.domain.usage import UsageOfDay
 from app.domain.workflow import Recipe
+from app.domain.worktree_report import CleanReport, WorktreeReport
 from tests.support.supervisor import A_DRILL
 from tests.ui.parts import DIFF, RECIPE, make_status
 
@@ -183,6 +184,12 @@ class FakeClient:
 
     async def usage(self, days: int = 7) -> Sequence[UsageOfDay]:
         return ()
+
+    async def worktrees(self) -> Sequence[WorktreeReport]:
+        return ()
+
+    async def clean_worktrees(self, run_id: RunId | None = None) -> CleanReport:
+        return CleanReport()
 
     async def verify(self) -> VerifyReport:
         return VerifyReport(

@@ -1,0 +1,23 @@
+"""A session's worktree as an operator sees it: whose it is, and why it is still there."""
+
+from __future__ import annotations
+
+from app.domain.base import Model, RunId
+from app.domain.task_state import TaskState
+
+
+class WorktreeReport(Model):
+    """One worktree of the store."""
+
+    run_id: RunId
+    state: TaskState
+    path: str
+    git_branch: str
+    why: str  # why it stays
+
+
+class CleanReport(Model):
+    """What became of the worktrees of runs that are over."""
+
+    removed: tuple[str, ...] = ()  # branches whose worktree is gone
+    kept: tuple[WorktreeReport, ...] = ()

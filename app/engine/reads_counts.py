@@ -1,0 +1,114 @@
+"""What a supervisor counts, proves and tidies on request: metrics, use, the journal, worktrees."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+from app.domain.base import RunId
+from app.domain.errors import LongwatchError, NotFound
+from app.domain.feed import VerifyReport
+from app.domain.metrics import Metrics
+from app.domain.run import Run
+from app.domain.text import one_line
+from app.domain.usage import UsageOfDay
+from app.domain.worktree_report import CleanReport, WorktreeReport
+from app.engine.core import Core
+from app.engine.workspaces import Workspace
+from app.store.counts import count
+from app.store.spending import spending
+from app.store.verify import verify
+
+
+class ReadsCounts:
+    """Mixed into the supervisor."""
+
+    _core: Core
+
+    async def metrics(self) -> Metrics:
+        """Counted at this moment from the journal. Raises StoreError."""
+        return Metrics.of(await count(self._core.paths))
+
+    async def usage(self, days: int = 7) -> list[UsageOfDay]:
+        """What agents have used in the last days, by day and agent. Raises StoreError."""
+        return await spending(self._core.paths, days)
+
+    async def verify(self) -> VerifyReport:
+        await self._core.settle()  # what is under way belongs to it
+        return await verify(self._core.paths)
+
+    async def worktrees(self) -> list[WorktreeReport]:
+        """Every worktree of the store's runs, and why it is still there."""
+        return [
+            WorktreeReport(
+                run_id=run.run_id,
+                state=run.state,
+                path=str(one.path),
+                git_branch=one.git_branch,
+                why=await self._why(run, one),
+            )
+            for run in await self._with_worktrees()
+            for one in await self._core.workspaces.of_run(run.run_id)
+        ]
+
+    async def clean_worktrees(self, run_id: RunId | None = None) -> CleanReport:
+        """Remove the worktrees of runs that are over, or of one of them. What is not committed in
+        one is committed to its branch first: nothing is lost. Raises NotFound."""
+        runs = await self._with_worktrees()
+        if run_id is not None:
+            runs = [run for run in runs if run.run_id == run_id]
+            if not runs:
+                raise NotFound(f"run {run_id} has no worktree")
+        removed, kept = list[str](), list[WorktreeReport]()
+        for run in runs:
+            for one in await self._core.workspaces.of_run(run.run_id):
+                why = await self._tidy(run, one)
+                if not why:
+                    removed.append(one.git_branch)
+                    continue
+                kept.append(
+                    WorktreeReport(
+                        run_id=run.run_id,
+                        state=run.state,
+                        path=str(one.path),
+                        git_branch=one.git_branch,
+                        why=why,
+                    )
+                )
+        return CleanReport(removed=tuple(removed), kept=tuple(kept))
+
+    async def _tidy(self, run: Run, one: Workspace) -> str:
+        """Why it stays; "" when it is gone."""
+        if not run.state.terminal:
+            return _NOT_OVER
+        workspaces, project = self._core.workspaces, Path(run.project)
+        try:
+            if not await workspaces.belongs(project, one):
+                return f"{one_line(str(one.path), 300)} is not a worktree of its project"
+            message = f"left in its worktree\n\nRun {run.run_id}"
+            await workspaces.snapshot(one.path, message)
+            released = await workspaces.release(project, one)
+        except LongwatchError as error:
+            return str(error)
+        return released.why
+
+    async def _why(self, run: Run, one: Workspace) -> str:
+        if not run.state.terminal:
+            return _NOT_OVER
+        try:
+            return await self._core.workspaces.why_kept(Path(run.project), one) or _FREE
+        except LongwatchError as error:
+            return str(error)
+
+    async def _with_worktrees(self) -> list[Run]:
+        root = self._core.paths.workspaces
+        names = await asyncio.to_thread(lambda: {path.name for path in root.glob("*/")})
+        known = await self._core.journal.reader.runs(_RUNS)
+        live = self._core.journal.projection.states
+        runs = [live[run.run_id].run if run.run_id in live else run for run in known]
+        return [run for run in runs if run.run_id in names]
+
+
+_RUNS = 100_000  # in which the owners of worktrees are looked for
+_NOT_OVER = "its run is not over"
+_FREE = "nothing keeps it: `longwatch worktrees clean` removes it"
