@@ -165,6 +165,17 @@ class Arena:
             self.report.peak = max(self.report.peak, grown)
             await asyncio.sleep(0.05)
 
+    def agents(self) -> list[int]:
+        """Of what is left, the agents: git runs now and then too."""
+        found = []
+        for pid in self.left():
+            try:
+                if str(AGENT) in psutil.Process(pid).cmdline():
+                    found.append(pid)
+            except psutil.Error:
+                continue
+        return found
+
     def left(self) -> list[int]:
         """Processes that carry the store's mark."""
         mark, found = StorePaths(self.store).store_id, []

@@ -120,15 +120,15 @@ async def test_an_agent_that_is_deaf_to_everything_is_started_anew(tmp_path: Pat
     attack = Attack("acp", "stubborn", 0)
     async with arena(tmp_path, [attack]) as here:
         run_id = await here.start(attack.name)
-        state = await until(here.supervisor, run_id, lambda s: any_turn(s) and bool(here.left()))
-        (session_id,), (before,) = state.sessions, here.left()
+        state = await until(here.supervisor, run_id, lambda s: any_turn(s) and bool(here.agents()))
+        (session_id,), (before,) = state.sessions, here.agents()
         begun = time.monotonic()
         restart = cmd.RestartSession(run_id=run_id, session_id=session_id, by=ADA)
         await here.supervisor.execute(restart)
         took = time.monotonic() - begun
         assert not psutil.pid_exists(before)
-        state = await until(here.supervisor, run_id, lambda s: any_turn(s) and bool(here.left()))
-        (after,) = here.left()
+        state = await until(here.supervisor, run_id, lambda s: any_turn(s) and bool(here.agents()))
+        (after,) = here.agents()
         assert after != before and list(state.sessions) == [session_id]
         print(f"a deaf agent was ended within {took * 1000:.0f} ms")
     assert here.left() == []
