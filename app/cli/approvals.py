@@ -146,7 +146,7 @@ def _decide(
         if text is not None:
             approval = await _edit(client, approval, text)
         if scope is not Scope.ONCE:
-            _note_rule(await client.covered(approval.approval_id, scope))
+            note(_rule_words(await client.covered(approval.approval_id, scope)))
             if sys.stdin.isatty() and sys.stderr.isatty():
                 await asyncio.to_thread(click.confirm, "Write this rule?", abort=True, err=True)
         command = _decision(approval, action, scope, reason, interrupt)
@@ -221,15 +221,16 @@ def _show_rule(given: str, scope: Scope, as_json: bool) -> None:
         return await client.covered(approval.approval_id, scope)
 
     covered = ask(chosen_store(), work)
-    return emit(covered) if as_json else _note_rule(covered)
+    return emit(covered) if as_json else say(_rule_words(covered))
 
 
-def _note_rule(covered: Covered) -> None:
+def _rule_words(covered: Covered) -> str:
     """The rule that would be written, and what of the past it matches, for a person to read."""
     from app.domain.covered import covered_lines, rule_text
 
-    note("this rule is written:\n" + textwrap.indent(rule_text(covered.rule), "  "))
-    note("\n".join(covered_lines(covered, lambda at: f"{ago(at):>8}")))
+    rule = textwrap.indent(rule_text(covered.rule), "  ")
+    past = covered_lines(covered, lambda at: f"{ago(at):>8}")
+    return "\n".join(["the rule that this answer writes:", rule, *past])
 
 
 async def _edit(client: AnyClient, approval: Approval, text: str) -> Approval:
