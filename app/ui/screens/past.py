@@ -275,7 +275,8 @@ class PastScreen(RoomScreen):
             command = StartRun(request=request, project=project, workflow=named, attach=files)
             done = await self.send(command)
             if done is not None and done.run_id is not None:
-                await self.room.open_run(done.run_id)
+                # Once this dialog is gone: it must not wait under the run.
+                self.app.call_later(self.room.open_run, done.run_id)
             return done is not None
 
         what = one_line(reading.session.title if reading.session else reading.past_id, 50)

@@ -188,7 +188,8 @@ class WorkflowsScreen(RoomScreen):
             )
             done = await self.send(command)
             if done is not None and done.run_id is not None:
-                await self.room.open_run(done.run_id)
+                # Once this dialog is gone: it must not wait under the run.
+                self.app.call_later(self.room.open_run, done.run_id)
             return done is not None
 
         title = f"New run of workflow {workflow}: what is to be done?"
