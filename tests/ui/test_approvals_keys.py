@@ -206,7 +206,7 @@ async def test_not_now_puts_off_and_brings_back() -> None:
         assert client.commands == [snooze(until)]
         assert screen.standing.shown is None
         text = screen_text(screen.room)
-        assert "Nothing waits for you." in text
+        assert "No tool call waits for you." in text
         assert "1 put off: j shows it" in text
         await press(pilot, "j")
         assert "git push --force" in screen_text(screen.room)
@@ -260,7 +260,7 @@ async def test_the_empty_queue_says_so() -> None:
     client, ticker = FakeClient(canned.running_run()), Ticker()
     async with room_over(client).run_test() as pilot:
         screen = await awake(pilot, "approvals", ticker)
-        assert "Nothing waits for you." in screen_text(screen.room)
+        assert "No tool call waits for you." in screen_text(screen.room)
         await press(pilot, "y", "d", "w", "1", "z", "j", "k", "enter", "n", "pagedown")
         assert (client.commands, screen.on_top) == ([], True)
         await press(pilot, "escape")

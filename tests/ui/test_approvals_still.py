@@ -132,7 +132,7 @@ async def test_what_is_withdrawn_says_so_and_the_queue_ends() -> None:
         await rest(it.pilot)
         assert "withdrawn: its agent no longer asks" in it.text
         await it.pass_(1.0)
-        assert "Nothing waits for you." in it.text
+        assert "No tool call waits for you." in it.text
 
 
 async def test_a_canceled_run_takes_its_questions_along() -> None:

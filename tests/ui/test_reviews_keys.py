@@ -48,7 +48,7 @@ async def test_accept_sends_the_revision_that_was_read() -> None:
         await wait(pilot, screen, ticker, 0.5)
         await press(pilot, "y", "y")
         assert client.commands == [verdict(True)]
-        assert "Nothing waits for you." in screen_text(screen.room)
+        assert "No review waits for you." in screen_text(screen.room)
 
 
 async def test_sending_back_needs_a_reason() -> None:
@@ -153,7 +153,7 @@ async def test_a_review_answered_elsewhere_stays_and_says_by_whom() -> None:
         await press(pilot, "y")
         assert client.commands == []
         await wait(pilot, screen, ticker, 1.0)
-        assert "Nothing waits for you." in screen_text(screen.room)
+        assert "No review waits for you." in screen_text(screen.room)
 
 
 async def test_a_verdict_of_another_reviewer_makes_it_a_new_question() -> None:

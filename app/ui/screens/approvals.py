@@ -50,6 +50,7 @@ class ApprovalsScreen(DecidingScreen):
     """
 
     CSS_PATH = [style("dialogs"), style("approvals")]  # noqa: RUF012
+    EMPTY = "No tool call waits for you."
     ANSWERS = ANSWERS
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("y", "answer_with('allow','once')", "Allow", id="approve.once"),

@@ -52,7 +52,7 @@ class DecidingScreen(RoomScreen):
     """Shows one question of a queue and keeps it still. Subclasses say what is asked."""
 
     ANSWERS: ClassVar[frozenset[str]] = frozenset()  # actions that answer what is shown
-    EMPTY: ClassVar[str] = "Nothing waits for you."
+    EMPTY: ClassVar[str]  # what is said when no question is there
 
     def __init__(self, monotonic: Callable[[], float] = time.monotonic) -> None:
         super().__init__()
@@ -125,10 +125,11 @@ class DecidingScreen(RoomScreen):
         now, standing = self.now(), self.standing
         standing.tick()
         standing.update(self.waiting(now))
-        needs = sum(not item.snoozed for item in self.view.attention(now))
-        self.query_one(StatusBar).show(self.view, needs)
+        needs = [item.item_id for item in self.view.attention(now) if not item.snoozed]
+        self.query_one(StatusBar).show(self.view, len(needs))
         shown = standing.shown
-        self._draw_empty(shown)
+        here = {entry.item_id for entry in standing.queue}
+        self._draw_empty(shown, sum(item_id not in here for item_id in needs))
         if shown is not None:
             self.query_one("#head", Static).update(self.draw_card(shown, now))
             if not standing.settled:
@@ -149,14 +150,18 @@ class DecidingScreen(RoomScreen):
             self.standing.painted(name, alike)
             self._schedule()
 
-    def _draw_empty(self, shown: Entry | None) -> None:
+    def _draw_empty(self, shown: Entry | None, elsewhere: int) -> None:
         put_off = len(self.standing.queue)
         self.set_class(shown is None, "-empty")
         self.set_class(shown is None and put_off > 0, "-put-off")
         if shown is None:
             which = "it" if put_off == 1 else "them"
             more = f"{put_off} put off: j shows {which}" if put_off else ""
-            text = (self._said[0], self.EMPTY, more, "Esc goes back")
+            back = "Esc goes back"
+            if elsewhere:
+                what = "one thing" if elsewhere == 1 else f"{elsewhere} things"
+                back += f", and g there leads to {what} that need{'s' * (elsewhere == 1)} you"
+            text = (self._said[0], self.EMPTY, more, back)
             content = Content("\n".join(line for line in text if line))
             self.query_one("#empty", Static).update(content)
 

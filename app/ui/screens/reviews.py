@@ -36,6 +36,7 @@ class ReviewsScreen(DecidingScreen):
     """The queue of reviews over all runs, the text to judge, and the rounds before."""
 
     CSS_PATH = [style("dialogs"), style("approvals"), style("reviews")]  # noqa: RUF012
+    EMPTY = "No review waits for you."
     ANSWERS = frozenset({"accept", "send_back", "not_now"})
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("y", "accept", "Accept", id="review.accept"),
