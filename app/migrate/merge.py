@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from app.domain.errors import Refused
 from app.domain.migration import Warned
 from app.migrate.manifest import MadeEntry
-from app.migrate.toml_tables import Piece, digest, read_pieces, replaced
+from app.migrate.toml_tables import Piece, read_pieces, replaced
 
 CONFIG = "longwatch.toml"
 _SECRETS = "env_file"  # whose values go where the project keeps its own
@@ -190,11 +190,6 @@ def _fitting(piece: str, text: str) -> str:
     if _newline(text) == "\n":
         return piece
     return piece.replace("\r\n", "\n").replace("\n", "\r\n")
-
-
-def same_data(one: str, other: str) -> bool:
-    """Whether two texts say the same."""
-    return digest(tomllib.loads(one)) == digest(tomllib.loads(other))
 
 
 def renamed(text: str, names: Mapping[str, Mapping[str, str]]) -> str:

@@ -13,7 +13,6 @@ from pathlib import Path
 
 from app.domain.errors import Refused
 from app.migrate.copying import shown
-from app.migrate.manifest import STATE
 
 LARGEST_TEXT = 16 * 1024 * 1024  # bytes of a file that is compared as text
 
@@ -120,8 +119,3 @@ def held(root: Path) -> Iterator[None]:
         yield
     finally:
         os.close(fd)
-
-
-def state_folder(root: Path) -> Path:
-    """Where the target keeps what migrations must remember."""
-    return root / STATE
