@@ -139,7 +139,7 @@ def judge_harmless(scene: Scene) -> list[Finding]:
         return [medium("shows the environment, which can hold keys")]
     if name == "date" and any(re.match(r"-\w*s|--set", text) for text in texts):
         return [high("sets the clock")]
-    if name in ("exec", "hash", "let", "shopt", "man"):
+    if name in ("exec", "hash", "let", "shopt", "man", "mapfile", "readarray"):
         return _builtin(scene)
     if name in ("eval", "trap") and scene.vague:
         return []  # judged as a script
@@ -151,6 +151,8 @@ def _builtin(scene: Scene) -> list[Finding]:
         return [high("puts another program behind a known name")]
     if scene.name == "let" and any("[" in text for text in scene.texts):
         return [high("evaluates a text as arithmetic")]
+    if scene.name in ("mapfile", "readarray") and scene.options("dnOsucC").has("-C"):
+        return [high("runs a command for the lines that it reads")]
     if scene.name == "shopt" and "expand_aliases" in scene.texts:
         return [high("lets aliases replace commands")]
     if scene.name == "man" and any(

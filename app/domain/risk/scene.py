@@ -161,7 +161,7 @@ class Scene:
 
     def reads(self, words: Iterable[Word]) -> list[Finding]:
         # What a process substitution gives is the output of commands that are judged themselves.
-        listed = [w for w in words if not (w.commands and w.text[0] in "<>")]
+        listed = [w for w in words if not w.is_pipe]
         found = [self._read(self.place(word)) for word in listed]
         for index in (index for word in listed for index in word.commands):
             named = (w for w in self.parsed.commands[index].words if self.place(w).secret)

@@ -70,11 +70,11 @@ def _redirects(scene: Scene) -> list[Finding]:
             findings.append(high("talks to another machine"))
             if scene.name in SHELLS:
                 findings.append(critical("gives another machine a shell here"))
-        elif redirect.target.commands:
-            continue  # a process substitution, judged by itself
+        elif redirect.target.is_pipe:
+            continue  # its commands are judged by themselves
         elif redirect.writes:
             findings.append(scene.write(redirect.target, "overwrites"))
-        if "<" in redirect.op and not redirect.target.commands:
+        if "<" in redirect.op and not redirect.target.is_pipe:
             findings += scene.reads([redirect.target])
     return findings
 
@@ -87,15 +87,26 @@ def _assigned(scene: Scene) -> list[Finding]:
             if equals:
                 pairs.append((name, word.model_copy(update={"text": value})))
     if scene.name in ("read", "printf", "mapfile", "readarray"):
-        pairs += [(word.text, Word(text="?", dynamic=True)) for word in _filled(scene)]
-    return [finding for name, value in pairs for finding in _assignment(scene, name, value)]
+        pairs += [(word.text, Word(text="?", dynamic=True)) for word in _named(scene)]
+    found = [finding for name, value in pairs for finding in _assignment(scene, name, value)]
+    if scene.name in ("unset", "wait", "getopts", "test", "["):
+        found += [f for word in _named(scene) for f in _subscript(word.text)]
+    return found
 
 
-def _filled(scene: Scene) -> list[Word]:
-    """The variables that `read` or `printf -v` gives a value to."""
-    if scene.name != "printf":
+def _named(scene: Scene) -> list[Word]:
+    """The variables that a builtin such as `read` or `printf -v` is given the names of."""
+    options = {"printf": ("-v",), "test": ("-v", "-R"), "[": ("-v", "-R")}.get(scene.name)
+    if options is None:
         return [word for word in scene.args if not word.text.startswith("-")]
-    return [word for option, word in pairwise(scene.args) if option.text == "-v"]
+    return [word for option, word in pairwise(scene.args) if option.text in options]
+
+
+def _subscript(name: str) -> list[Finding]:
+    """`a[$(cmd)]` as a variable's name: the shell itself runs what stands in the brackets."""
+    if "[" in name and ("$" in name or "`" in name):
+        return [high("evaluates a text as arithmetic")]
+    return []
 
 
 def _assignment(scene: Scene, name: str, value: Word) -> list[Finding]:
@@ -103,8 +114,8 @@ def _assignment(scene: Scene, name: str, value: Word) -> list[Finding]:
         if not value.dynamic and value.text in _SAFE_VALUES and name != "PATH":
             return []
         return [high(f"sets {name}, which decides what other programs do")]
-    if "[" in name and ("$" in name or "`" in name):
-        return [high("evaluates a text as arithmetic")]
+    if found := _subscript(name):
+        return found
     if name in ("PYTHONPATH", "NODE_PATH", "CLASSPATH"):
         parts = [Word(text=part) for part in value.text.split(":") if part and "$" not in part]
         if any(not scene.place(part).inside for part in parts):

@@ -9,6 +9,7 @@ from app.domain.base import Model
 
 # Characters that mean nothing to a shell inside a word: such a word needs no quotes when shown.
 _PLAIN = re.compile(r"[\w@%+=:,./~^-]+")
+_PROCESS = re.compile(r"[<>]\(.*\)", re.DOTALL)
 _SYSTEM_BIN = re.compile(r"^/(?:usr/(?:local/)?)?s?bin/(?=[^/]+$)")
 
 
@@ -30,6 +31,11 @@ class Word(Model):
     commands: tuple[int, ...] = ()
     near: str = ""
     fed: bool = False
+
+    @property
+    def is_pipe(self) -> bool:
+        """Whether it is a process substitution: a pipe to or from commands, and no file."""
+        return bool(self.commands) and _PROCESS.fullmatch(self.text) is not None
 
     @property
     def shown(self) -> str:

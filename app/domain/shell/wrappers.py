@@ -284,6 +284,8 @@ def _git(words: tuple[Word, ...]) -> Unwrapped | None:
 _SPECIAL: dict[str, Callable[[tuple[Word, ...]], Unwrapped | None]] = {
     "eval": _eval,
     "trap": _trap,
+    "mapfile": _option_script(("-C",)),
+    "readarray": _option_script(("-C",)),
     "ssh": _ssh,
     "su": _option_script(("-c", "--command")),
     "runuser": _option_script(("-c", "--command")),
