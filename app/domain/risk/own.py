@@ -17,6 +17,9 @@ _LOOKS = names(
     " route policy workflow compare doctor"
 )
 _LOOKS_DEEPER = names("show history list")
+_CONFIGURES = {"init": "", "migrate": "", "workflow": "import"}  # and below which subcommand
+
+_KNOWN = _ANSWERS | _DECIDES | _LOOKS | _CONFIGURES.keys()
 
 
 def judge_own(scene: Scene) -> list[Finding]:
@@ -30,7 +33,7 @@ def judge_words(texts: Sequence[str]) -> list[Finding]:
         versions = texts and all(text in ("--version", "--help") for text in texts)
         return [low("shows its version")] if versions else [high("opens the control room")]
     # `--store x approve`: which options take a value is not known here, so all words count.
-    known = [word for word in words if word in _ANSWERS or word in _DECIDES or word in _LOOKS]
+    known = [word for word in words if word in _KNOWN]
     sub = known[0] if known else words[0]
     rest = words[words.index(sub) + 1 :]
     if sub in _ANSWERS:
@@ -38,6 +41,8 @@ def judge_words(texts: Sequence[str]) -> list[Finding]:
     if sub in _DECIDES and rest and rest[0] not in _LOOKS_DEEPER:
         what = f"longwatch {sub} {shown(rest[0])}"
         return [critical(f"decides in the operator's place: {what}", floor=True)]
+    if sub in _CONFIGURES and _CONFIGURES[sub] in ("", *rest[:1]):
+        return [critical(f"writes Longwatch's configuration: longwatch {sub}")]
     if sub in _LOOKS or sub in _DECIDES:
         return [medium("looks at runs and their settings")]
     return [high(f"longwatch {shown(sub)} starts or changes runs")]
