@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from pathlib import Path
 
 from app.agents.diffs import make_diff
@@ -11,6 +12,7 @@ from app.domain.toolcall import FileChange
 
 READ_CAP = 8 * 1024 * 1024  # bytes of one file
 WRITE_CAP = 8 * 1024 * 1024
+_FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
 class Outside(LongwatchError):
@@ -39,9 +41,35 @@ def inside(workspace: str, name: str) -> Path:
     return place
 
 
+def _open(workspace: str, place: Path, flags: int) -> int:
+    """Open what `inside` has resolved, folder by folder, without following a link that was put
+    anywhere on the way since, and without waiting for a pipe's other end.
+
+    Who writes makes the folders that are missing.
+    """
+    makes = bool(flags & os.O_CREAT)
+    root = Path(workspace).resolve()
+    if not place.is_relative_to(root):  # the workspace itself became a link meanwhile
+        raise Outside(f"{place} is outside this session's workspace {workspace}")
+    *folders, name = place.relative_to(root).parts
+    folder = os.open(root, _FOLDER)
+    try:
+        for part in folders:
+            if makes:
+                with suppress(FileExistsError):
+                    os.mkdir(part, dir_fd=folder)
+            below = os.open(part, _FOLDER, dir_fd=folder)
+            os.close(folder)
+            folder = below
+        flags |= os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+        return os.open(name, flags, 0o666, dir_fd=folder)
+    finally:
+        os.close(folder)
+
+
 def read_text(workspace: str, name: str, line: int | None = None, limit: int | None = None) -> str:
     """A file's text, from `line` (from 1) and at most `limit` lines (blocking). Raises Outside."""
-    text = read_whole(inside(workspace, name), name)
+    text = read_whole(workspace, name)
     if text is None:
         raise Outside(f"there is no file {name}")
     if line is None and limit is None:
@@ -51,11 +79,11 @@ def read_text(workspace: str, name: str, line: int | None = None, limit: int | N
     return "".join(lines[first : None if limit is None else first + max(limit, 0)])
 
 
-def read_whole(place: Path, name: str) -> str | None:
-    """The text of the file at `place`, None when there is none (blocking). Raises Outside for
-    what is no plain file of a sensible size."""
+def read_whole(workspace: str, name: str) -> str | None:
+    """The text of a file, None when there is none (blocking). Raises Outside, also for what is no
+    plain file of a sensible size."""
     try:
-        with os.fdopen(_no_link(place, os.O_RDONLY), "rb") as file:
+        with os.fdopen(_open(workspace, inside(workspace, name), os.O_RDONLY), "rb") as file:
             data = file.read(READ_CAP + 1)
     except FileNotFoundError:
         return None
@@ -66,18 +94,12 @@ def read_whole(place: Path, name: str) -> str | None:
     return data.decode("utf-8", "replace")
 
 
-def _no_link(path: Path, flags: int) -> int:
-    """Open without following a link that was put there since the path was resolved, and
-    without waiting for a pipe's other end."""
-    return os.open(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, 0o666)
-
-
 def file_change(workspace: str, name: str, content: str) -> FileChange:
     """What writing `content` would change, for showing it (blocking). Raises Outside."""
     place = inside(workspace, name)
     if len(content.encode(errors="surrogatepass")) > WRITE_CAP:
         raise Outside(f"the text for {name} is larger than {WRITE_CAP >> 20} MiB")
-    old = read_whole(place, name)
+    old = read_whole(workspace, name)
     if old is None:
         return FileChange(path=str(place), change="add", diff=content)
     return FileChange(path=str(place), diff=make_diff(place.name, old, content))
@@ -85,12 +107,9 @@ def file_change(workspace: str, name: str, content: str) -> FileChange:
 
 def write_text(workspace: str, name: str, content: str) -> None:
     """Write a file whole, its folders included (blocking). Raises Outside."""
-    place = inside(workspace, name)
+    flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC
     try:
-        place.parent.mkdir(parents=True, exist_ok=True)
-        inside(workspace, name)  # once more: a folder may have become a link
-        flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC
-        with os.fdopen(_no_link(place, flags), "wb") as file:
+        with os.fdopen(_open(workspace, inside(workspace, name), flags), "wb") as file:
             file.write(content.encode(errors="surrogatepass"))
     except OSError as error:
         raise Outside(f"{name} cannot be written: {error.strerror}") from None

@@ -32,7 +32,7 @@ def is_shown_by(
     own = [(old, new) for path, old, new in edits if _same(workspace, path, place)]
     if not own:
         return False
-    text = read_whole(place, name) or ""
+    text = read_whole(workspace, name) or ""
     for old, new in own:
         if old.rstrip("\n") == text.rstrip("\n"):
             text = new

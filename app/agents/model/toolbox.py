@@ -18,7 +18,7 @@ from app.agents.model.conversation import Outcome
 from app.agents.model.fetching import fetch
 from app.agents.protocol import SessionSpec
 from app.agents.terminals import Terminal, Terminals
-from app.agents.workspace_files import Outside, file_change, inside, read_whole, write_text
+from app.agents.workspace_files import Outside, file_change, read_whole, write_text
 from app.domain.errors import DriverError
 from app.domain.text import one_line
 from app.domain.toolcall import ToolCall
@@ -111,7 +111,7 @@ class Toolbox:
         """What the file is to hold (blocking). Raises Outside, Unusable."""
         if isinstance(read, t.WriteFile):
             return read.content
-        text = read_whole(inside(self._where, read.path), read.path)
+        text = read_whole(self._where, read.path)
         if text is None:
             raise Unusable(f"there is no file {read.path}; write_file makes one")
         count = text.count(read.old)
