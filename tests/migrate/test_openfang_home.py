@@ -118,6 +118,15 @@ def test_a_default_agent_answers_no_more_people_than_before(tmp_path: Path) -> N
     ]
 
 
+def test_a_binding_without_roles_has_an_empty_list_of_them(tmp_path: Path) -> None:
+    rule = {"channel": "feishu", "peer_id": "oc_1", "roles": []}
+    config = {**CONFIG, "bindings": [{"agent": "ops", "match_rule": rule}]}
+    plan = read(a_home(tmp_path, config))
+    wanted = {"workflow": "ops", "user": "oc_1", "channel": "feishu"}
+    assert wanted in config_of(plan)["route"]
+    assert not [one for one in plan.skipped if one.kind == "binding"]
+
+
 def test_a_project_is_made_of_it_in_which_the_secret_is_in_one_place(tmp_path: Path) -> None:
     plan = read(a_home(tmp_path))
     assert (plan.system, plan.unaccounted) == ("openfang", 0)

@@ -116,7 +116,8 @@ class Channels:
             place, tier = f"{place}/guild:{texts['guild_id']}", GUILD
         roles = [role for _, role in self._ledger.texts(rule.get("roles"), numbers=True)]
         listed = rule.get("roles")
-        if listed is not None and len(roles) < len(listed.items or [listed]):
+        said = [] if listed is None else [listed] if listed.items is None else listed.items
+        if len(roles) < len(said):
             return "its roles are odd"
         places = [f"{place}/role:{role}" for role in roles] or [place]
         user = texts["peer_id"]
