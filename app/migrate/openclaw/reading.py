@@ -25,7 +25,19 @@ def read_json5(source: Source, path: Path) -> Any:
     except pyjson5.Json5NestingTooDeep:
         raise Unreadable("its objects or lists are nested too deep") from None
     except (pyjson5.Json5Exception, ValueError, RecursionError) as error:
-        raise Unreadable(f"it is not valid JSON5{_place(error, text)}") from None
+        where = _place(error, text)
+    try:
+        return _plain_json(text)
+    except (ValueError, RecursionError):
+        raise Unreadable(f"it is not valid JSON5{where}") from None
+
+
+def _plain_json(text: str) -> Any:
+    """JSON with what programs write and that parser refuses: half a surrogate pair, where a text
+    was cut, and numbers out of range. Raises ValueError, RecursionError."""
+    import json
+
+    return _bounded(json.loads(text))
 
 
 def _place(error: Exception, text: str) -> str:
