@@ -81,7 +81,7 @@ def _load_json(home: Home, source: Source, path: Path, secrets: Secrets) -> None
 def _read_json(home: Home, source: Source, root: Node, routes: Routes) -> None:
     ledger = home.ledger
     home.roster.read(root.get("agents"))
-    if not home.roster.entries and _one_agent(root):
+    if not home.roster.entries and _one_agent(root, source):
         home.roster.add("main", None, where="agents")
     servers = Servers(ledger)
     servers.read(root.dig("mcp", "servers"))
@@ -93,11 +93,12 @@ def _read_json(home: Home, source: Source, root: Node, routes: Routes) -> None:
     _channels(home, source, channels, routes)
 
 
-def _one_agent(root: Node) -> bool:
+def _one_agent(root: Node, source: Source) -> bool:
     """Whether a configuration without any agent in it was used with the one that is built in."""
     agents = root.get("agents")
     if agents is None:
-        return root.get("channels") is not None
+        at_work = any(source.folder(place) is not None for place in ("workspace", "agents/main"))
+        return at_work or root.get("channels") is not None
     declared = [agents.get(key) for key in ("list", "entries")]
     return agents.fields is not None and not any(node is not None for node in declared)
 

@@ -41,6 +41,22 @@ def test_a_file_that_is_no_json5_is_told_without_a_word_of_it(tmp_path: Path, te
     assert [copy.path for copy in plan.copies] == [".longwatch/imported/main/sessions/s.jsonl"]
 
 
+def test_json_as_programs_write_it_is_read_with_its_odd_values(tmp_path: Path) -> None:
+    text = r"""{"agents": {"list": [{"id": "a", "identity": "Hi \ud83e"}]}, "x": 1e400,
+     "channels": {"telegram": {"botToken": "TOKEN"}}}""".replace("TOKEN", secret("token"))
+    plan = plan_of(tmp_path, text)
+    assert agents_of(plan)["a"].instructions == "Hi \ufffd"
+    assert secret("token") in secrets_of(plan).values()
+
+
+def test_agents_that_are_not_declared_are_the_built_in_one_where_it_was_at_work(
+    tmp_path: Path,
+) -> None:
+    plan = plan_of(tmp_path, {"gateway": {}}, {"workspace/SOUL.md": "calm"})
+    files = agents_of(plan)["main"].instructions_files
+    assert files == (".longwatch/agents/main/workspace/SOUL.md",)
+
+
 @pytest.mark.parametrize("text", ["5", "null", "[]", '"x"', "[{}]"])
 def test_a_file_that_is_no_object_is_told(tmp_path: Path, text: str) -> None:
     assert warned(plan_of(tmp_path, text), "No agents")
