@@ -140,8 +140,8 @@ class Legacy:
     def _choice(self, node: Node) -> Choice:
         """The agent's model and where it is; what it leaves out is the configuration's."""
 
-        def said(key: str) -> str | None:
-            for section in (node, self._config):
+        def said(key: str, *sections: Node | None) -> str | None:
+            for section in sections or (node, self._config):
                 leaf = section.get(key) if section is not None and section.fields else None
                 text = self._ledger.text(leaf)
                 if text is not None:
@@ -156,9 +156,12 @@ class Legacy:
             provider = usual_provider
         ref = Reference(provider, f"{provider}/{said('model') or usual_model}")
         known = find_provider(provider)
-        key = said("api_key_env") or ""
+        # An address and the key for it are the configuration's provider's: of nobody else.
+        shared = provider == canonical(said("provider", self._config) or usual_provider)
+        places = (node, self._config) if shared else (node,)
+        key = said("api_key_env", *places) or ""
         key = key if key.isidentifier() and key != key_env(provider) else ""
-        base_url = said("base_url") or ""
+        base_url = said("base_url", *places) or ""
         if base_url.lower().startswith(("http://", "https://")) and len(base_url) > 8:
             return Choice(ref, endpoint=Endpoint(base_url, None, key))
         if known is None or known.base_url is None:

@@ -37,6 +37,20 @@ def test_an_agent_has_the_configurations_model_unless_it_has_its_own(tmp_path: P
     assert (agents["b"].model, agents["b"].base_url) == ("xai/a/b", "http://x/v1")
 
 
+def test_an_address_and_its_key_are_not_those_of_an_agent_with_another_provider(
+    tmp_path: Path,
+) -> None:
+    files = {
+        "config.yaml": "provider: glm\nmodel: glm-4.5\napi_key_env: MINE\nbase_url: http://h/v1\n",
+        "agents/a/agent.yaml": "provider: zhipu\n",
+        "agents/b/agent.yaml": "provider: codex\nmodel: o4\n",
+    }
+    agents = agents_of(plan_of(tmp_path, None, files))
+    assert (agents["a"].base_url, agents["a"].api_key_env) == ("http://h/v1", "MINE")
+    assert (agents["b"].model, agents["b"].base_url) == ("openai/o4", "")
+    assert agents["b"].api_key_env != "MINE"
+
+
 def test_without_a_configuration_there_is_the_usual_model(tmp_path: Path) -> None:
     plan = plan_of(tmp_path, None, {"agents/a/agent.yaml": "{}"})
     assert warned(plan, "config.yaml", "not there")
