@@ -27,6 +27,14 @@ from app.migrate.openclaw.tables import channel_key
 _KINDS = {"direct": "direct", "dm": "direct", "group": "group", "channel": "channel"}
 _MATCHED = frozenset({"channel", "accountId", "peer", "guildId", "teamId", "roles"})
 
+_OLDER = {"provider": "channel", "accountID": "accountId"}  # what conditions were called at first
+
+
+def _key(match: Node, key: str) -> str:
+    """What a condition is called here: by its name, else by the one that it had before."""
+    older = next((old for old, new in _OLDER.items() if new == key), key)
+    return older if match.get(key) is None and match.get(older) is not None else key
+
 
 @dataclass(frozen=True, slots=True)
 class _Place:
@@ -87,7 +95,7 @@ class Bindings:
         if match is None or match.fields is None:
             raise Refusal("it has no match")
         for key, condition in match.entries():
-            if key not in _MATCHED:
+            if key not in _MATCHED and key != _key(match, _OLDER.get(key, "")):
                 raise Refusal(f"its condition {key} has no counterpart ({condition.key})")
         name = self._required(match, "channel")
         channel = channel_key(name).lower()
@@ -107,7 +115,7 @@ class Bindings:
         return entry
 
     def _required(self, match: Node, key: str) -> str:
-        text = self._ledger.text(match.get(key), numbers=True)
+        text = self._ledger.text(match.get(_key(match, key)), numbers=True)
         if text is None:
             raise Refusal(f"its {key} is missing or odd")
         return text
@@ -115,7 +123,7 @@ class Bindings:
     def _accounts(self, match: Node, channel: str, section: Node | None) -> list[_Place]:
         """The accounts a binding is for: without one the channel's default, with `*` each."""
         default = self._default_account(section)
-        if match.get("accountId") is None:
+        if match.get(_key(match, "accountId")) is None:
             return [_Place(channel, ACCOUNT)]
         account = self._required(match, "accountId")
         if account != "*":

@@ -50,6 +50,13 @@ def test_the_peer_is_the_user_and_the_place_is_the_channel(tmp_path: Path) -> No
     ]
 
 
+def test_conditions_under_the_names_that_they_had_at_first(tmp_path: Path) -> None:
+    older = {"agentId": "a", "match": {"provider": "telegram", "accountID": "Work"}}
+    plan = _plan(tmp_path, [older])
+    assert routes_of(plan) == [("telegram/work", None, "a")]
+    assert fate_of(plan, "bindings[0].match.provider").fate is Fate.MAPPED
+
+
 def test_of_two_agents_for_one_peer_the_first_counts(tmp_path: Path) -> None:
     bindings = [
         _bind("b", "telegram", **_peer("dm", "7")),
@@ -99,6 +106,8 @@ def test_all_peers_of_a_kind_are_a_place_of_their_own(tmp_path: Path) -> None:
     [
         _bind("nobody", "telegram"),
         _bind("a", "telegram", moon="full"),
+        _bind("a", "telegram", provider="slack"),
+        _bind("a", "telegram", accountId="x", accountID="y"),
         _bind("a", "telegram", roles=["r"]),
         _bind("a", "telegram", guildId="g", roles=[]),
         _bind("a", "telegram", peer="7"),
