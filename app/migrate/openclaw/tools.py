@@ -182,6 +182,7 @@ class Policies:
                 self._ledger.mapped(leaf, "agent.tools")
             else:
                 self._ledger.archived(leaf, "denies a tool that does not exist here")
+                self._ledger.warn(leaf, "is no tool that is known, so nothing is denied by it")
         return tuple(found)
 
     def by_provider(self, node: Node | None, models: Sequence[str]) -> Iterator[Layer]:

@@ -108,6 +108,13 @@ def test_what_is_denied_is_gone_and_a_list_that_cannot_be_read_denies_all(
     assert _tools(tmp_path, {"profile": "full", "deny": denied}) == _ALL - gone
 
 
+def test_a_denied_tool_that_is_unknown_is_told(tmp_path: Path) -> None:
+    agent = {"id": "a", "tools": {"allow": ["*"], "deny": ["group:moon", "exec,process"]}}
+    plan = plan_of(tmp_path, {"agents": {"list": [agent]}})
+    for i in range(2):
+        assert warned(plan, f"tools.deny[{i}]", "nothing is denied by it")
+
+
 def test_layers_only_take_away(tmp_path: Path) -> None:
     top = {"tools": {"profile": "coding", "allow": ["group:fs", "exec"], "deny": ["write"]}}
     assert _tools(tmp_path, {"profile": "full", "allow": ["*"]}, **top) == {
