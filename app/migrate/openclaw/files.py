@@ -272,6 +272,9 @@ def _printable(part: str) -> str:
     """A part of a path that every system takes; most stay as they are."""
     if part.isprintable() and part not in ("", ".", "..") and not set(part) & set('\\:*?"<>|\0'):
         return part
+    stem, _, suffix = part.rpartition(".")
+    if stem and re.fullmatch(r"[A-Za-z0-9]{1,10}", suffix):  # what kind of file it is
+        return f"{slug(stem, 'file')}.{suffix}"
     return slug(part, "file")
 
 

@@ -152,6 +152,14 @@ def test_sessions_of_every_place_are_copied_raw(tmp_path: Path) -> None:
     }
 
 
+def test_a_file_under_a_name_that_cannot_stay_is_still_of_its_kind(tmp_path: Path) -> None:
+    files = {"agents/a/sessions/agent:a:x.jsonl": "{}", "workspace/a\nb.md": "x"}
+    assert set(_copies(plan_of(tmp_path, _AGENTS, files))) == {
+        ".longwatch/imported/a/sessions/agent-a-x.jsonl",
+        ".longwatch/agents/a/workspace/a-b.md",
+    }
+
+
 def test_sessions_in_a_database_are_read_without_touching_it(tmp_path: Path) -> None:
     source = home(tmp_path, {**_AGENTS, "gateway": {"token": secret("t")}})
     folder = source / "agents/b/agent"
