@@ -82,6 +82,8 @@ class Secrets:
         if value is None or isinstance(value, bool) or leaf.hidden or id(leaf) in self._told:
             return
         text = str(value)
+        if isinstance(value, str) and not self.variables.names(value):
+            text = self.variables.expand(value)  # `$${NAME}` is a text with `${NAME}` in it
         secret = is_secret(path, text)
         if not text.strip() or (not secret and isinstance(value, (int, float))):
             return

@@ -55,6 +55,12 @@ def test_whatever_a_vault_holds_can_be_written(value: str) -> None:
     assert read_env(write_env(vault.values), "") == vault.values
 
 
+def test_a_value_with_a_reference_that_is_none_is_that_value(tmp_path: Path) -> None:
+    plan = plan_of(tmp_path, {"gateway": {"auth": {"token": "x-$${NAME}-x"}}})
+    assert list(secrets_of(plan).values()) == ["x-${NAME}-x"]
+    assert "NAME" not in said(plan)
+
+
 def test_a_secret_is_not_shown_where_else_it_stands(tmp_path: Path) -> None:
     config = {
         "agents": {
