@@ -291,12 +291,25 @@ def _merge_secrets(made: Prepared) -> None:
             mine.pop(name)
             if kept[name] != values[name]:
                 made.note(path, f"{name} has a value here already: it stays, and is used")
-        data = write_env({**kept, **mine}).encode() if known != {**kept, **mine} else there
+        data = _with_values(there, known, {**kept, **mine})
     else:
         data = secret.data
     del made.texts[secret.path]
     made.texts[path] = replace(secret, path=path, data=data, merged=there is not None)
     made.variables = tuple(sorted(mine))
+
+
+def _with_values(there: bytes, known: Mapping[str, str], wanted: Mapping[str, str]) -> bytes:
+    """A file of secrets with these values. What a person wrote in it stays if nothing in it has
+    to change, comments too."""
+    if known == wanted:
+        return there
+    new = {name: value for name, value in wanted.items() if name not in known}
+    end = b"" if not there or there.endswith(b"\n") else b"\n"
+    data = there + end + write_env(new).encode()
+    if read_env(data.decode("utf-8", "replace"), "secrets") == wanted:
+        return data
+    return write_env(dict(wanted)).encode()
 
 
 def _untouched_variables(made: Prepared, path: str, there: bytes | None) -> set[str]:

@@ -140,6 +140,17 @@ def test_what_you_have_changed_since_stays_yours(home: Path, project: Path) -> N
     assert apply(later, project).unchanged
 
 
+def test_what_you_wrote_beside_your_secrets_stays(home: Path, project: Path) -> None:
+    secrets = project / ".longwatch/secrets.env"
+    secrets.parent.mkdir(exist_ok=True)
+    secrets.write_text('# renew in May\nMINE="a b"')
+    secrets.chmod(0o600)
+    apply(a_plan(home), project)
+    head, _, rest = secrets.read_text().partition('"a b"\n')
+    assert head == "# renew in May\nMINE=" and rest.startswith("TELEGRAM_BOT_TOKEN=")
+    assert apply(a_plan(home), project).unchanged
+
+
 def test_names_that_are_taken_are_changed_and_stay_so(home: Path, project: Path) -> None:
     config = project / "longwatch.toml"
     config.write_text('[[agent]]\nname = "scribe"\ndriver = "codex"\n' + config.read_text())
@@ -165,7 +176,7 @@ def test_the_project_keeps_its_own_place_of_secrets(home: Path, project: Path) -
     (project / "keys.env").touch(0o600)
     (project / "keys.env").write_text("# mine\nA=1\n")
     apply(a_plan(home), project)
-    assert (project / "keys.env").read_text() == f"A=1\nTELEGRAM_BOT_TOKEN={SECRET}\n"
+    assert (project / "keys.env").read_text() == f"# mine\nA=1\nTELEGRAM_BOT_TOKEN={SECRET}\n"
     assert not (project / ".longwatch/secrets.env").exists()
     assert apply(a_plan(home), project).unchanged
     config.write_text(config.read_text().replace('"keys.env"', '"../keys.env"'))
