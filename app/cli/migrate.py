@@ -115,6 +115,8 @@ def _migrate(
 ) -> None:
     if not (dry_run or yes or _asks()):
         raise LongwatchError("without a terminal nobody can be asked: give --yes, or --dry-run")
+    if report is not None and not report.expanduser().absolute().parent.is_dir():
+        raise Refused(f"{report}: the report cannot be written (there is no such folder)")
     mover = _mover()
     home = _home(system, source)
     target = str(to.expanduser().absolute()) if to is not None else mover.default_target

@@ -80,6 +80,14 @@ def test_without_a_terminal_nobody_is_asked(longwatch: CommandLine, home: Path) 
     assert not (home / "longwatch").exists()
 
 
+def test_a_report_that_has_no_place_is_told_before_anything_is_made(
+    longwatch: CommandLine, home: Path
+) -> None:
+    ran = longwatch("migrate", "openclaw", "--yes", "--report", str(home / "none/r.md"))
+    assert ran.code == 1 and "there is no such folder" in ran.err
+    assert not (home / "longwatch").exists()
+
+
 def test_what_is_not_there_is_told(longwatch: CommandLine, home: Path) -> None:
     shutil.rmtree(home / ".openclaw")
     assert "no home of openclaw was found" in longwatch("migrate", "openclaw", "--yes").err
