@@ -8,7 +8,7 @@ from itertools import pairwise
 from app.domain.request import Risk
 from app.domain.risk.catalogue import judge
 from app.domain.risk.flows import judge_together
-from app.domain.risk.model import Finding, critical, high, low, shown
+from app.domain.risk.model import Finding, critical, high, low, medium, shown
 from app.domain.risk.network import is_network
 from app.domain.risk.places import Folders
 from app.domain.risk.scene import Scene
@@ -23,6 +23,7 @@ _RUNS_CODE = re.compile(
     r"|PIP_INDEX_URL|PIP_EXTRA_INDEX_URL|NPM_CONFIG_REGISTRY|RUSTC_WRAPPER|CC|CXX|GOFLAGS|MAKEFLAGS"
     r"|HOME|HISTFILE|SSH_AUTH_SOCK|SSH_ASKPASS"
 )
+_BRINGS = re.compile(r"\[[^\]]*(?:\$\(|`|\\)", re.DOTALL)
 _SAFE_VALUES = ("", "cat", "true", ":", "0", "1", "less", "never", "more")
 _SAFE_GIT = re.compile(
     r"GIT_(?:AUTHOR|COMMITTER)_\w+|GIT_TERMINAL_PROMPT|GIT_OPTIONAL_LOCKS|GIT_TRACE|GIT_MERGE_AUTOEDIT"
@@ -37,12 +38,23 @@ def judge_parsed(
     for command in parsed.commands:
         findings += judge_command(command, parsed, folders, cwd, depth)
     findings += judge_together(parsed, folders, cwd)
+    if parsed.computes:
+        findings.append(_computes(parsed))
     if parsed.unparsable:
         # Whoever wraps a thing until it cannot be read must not lower its risk by that.
         bound = any(word in parsed.why for word in ("deep", "more than", "over"))
         risk = critical if bound else high
         findings.append(risk(f"cannot be judged: {parsed.why}"))
     return findings
+
+
+def _computes(parsed: Parsed) -> Finding:
+    """Arithmetic runs what a value has in brackets; worse, where the text brings that itself."""
+    texts = [word.text for command in parsed.commands for word in command.words]
+    texts += [r.target.text for command in parsed.commands for r in command.redirects]
+    brings = any(_BRINGS.search(text) for text in (*texts, parsed.computes))
+    risk = high if brings else medium
+    return risk(f"evaluates as arithmetic what may be any text: {shown(parsed.computes)}")
 
 
 def judge_command(
@@ -86,6 +98,7 @@ def _assigned(scene: Scene) -> list[Finding]:
             name, equals, value = word.text.partition("=")
             if equals:
                 pairs.append((name, word.model_copy(update={"text": value})))
+                pairs += [(value, Word(text=""))] if "-n" in scene.texts else []
     if scene.name in ("read", "printf", "mapfile", "readarray"):
         pairs += [(word.text, Word(text="?", dynamic=True)) for word in _named(scene)]
     found = [finding for name, value in pairs for finding in _assignment(scene, name, value)]

@@ -141,5 +141,6 @@ class Parsed(Model):
 
     commands: tuple[SimpleCommand, ...] = ()
     functions: tuple[str, ...] = ()
+    computes: str = ""  # what may be any text and is evaluated as arithmetic, which can run it
     unparsable: bool = False
     why: str = ""  # why it cannot be parsed, for a person

@@ -8,6 +8,7 @@ from dataclasses import replace
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
+from app.domain.shell.arithmetic import Sums
 from app.domain.shell.commands import STATEMENTS, CommandReader
 from app.domain.shell.context import (
     MAX_SCRIPT_DEPTH,
@@ -41,6 +42,7 @@ def parse(text: str) -> Parsed:
     return Parsed(
         commands=tuple(walker.commands),
         functions=tuple(dict.fromkeys(walker.functions)),
+        computes=walker.sums.unsure(),
         unparsable=bool(walker.why),
         why=walker.why,
     )
@@ -51,6 +53,7 @@ class _Walker(CommandReader):
 
     def __init__(self) -> None:
         super().__init__()
+        self.sums = Sums()
         self._moves = False  # whether the text changes folders at all
 
     def script(self, text: str, here: Context) -> None:
@@ -73,6 +76,7 @@ class _Walker(CommandReader):
         own_home = _OWN_HOME.search(data.decode("utf-8", "replace")) is not None
         self.reader = WordReader(data, self.substitution, own_home)
         self._moves = moves(root)
+        self.sums.look(root)
         self.visit(root, here)
         self.reader, self._moves = outer, outer_moves
 
