@@ -134,6 +134,8 @@ def judge_harmless(scene: Scene) -> list[Finding]:
         return [high("removes the record of commands")]
     if name in ("printenv", "env") and not any("=" not in t and t[:1] != "-" for t in texts):
         return [medium("shows the environment, which can hold keys")]
+    if name == "ps" and _with_environment(scene):
+        return [medium("shows the environment of processes, which can hold keys")]
     told = [text for text in texts if text not in ("-p", "-x", "-px", "-xp")]
     if name in ("export", "declare", "typeset", "set", "readonly") and not told:
         return [medium("shows the environment, which can hold keys")]
@@ -144,6 +146,14 @@ def judge_harmless(scene: Scene) -> list[Finding]:
     if name in ("eval", "trap") and scene.vague:
         return []  # judged as a script
     return [low("changes nothing")]
+
+
+def _with_environment(scene: Scene) -> bool:
+    """`ps e`, `ps auxe`, and `ps -E` of macOS."""
+    options = scene.options("CGgoOpqstTuUN")
+    return options.has("-E") or any(
+        re.fullmatch(r"[A-Za-z]*e[A-Za-z]*", word.text) for word in options.operands[:1]
+    )
 
 
 def _builtin(scene: Scene) -> list[Finding]:

@@ -24,6 +24,12 @@ _RUNS_CODE = re.compile(
     r"|HOME|HISTFILE|SSH_AUTH_SOCK|SSH_ASKPASS"
 )
 _BRINGS = re.compile(r"\[[^\]]*(?:\$\(|`|\\)", re.DOTALL)
+_KEY_NAME = (
+    r"(?:[A-Z0-9_]*_)?(?:API_?KEY|KEY|TOKEN|SECRET|PASSWORD|PASSPHRASE|CREDENTIALS?)"
+    r"(?:_[A-Z0-9_]*)?"
+)
+# Whether it is set (`${X:+yes}`) and how long it is (`${#X}`) is told, but not what it holds.
+_KEY_VARIABLE = re.compile(rf"\$(?:({_KEY_NAME})(?!\w)|\{{!?({_KEY_NAME})(?!\w|:?\+))")
 _SAFE_VALUES = ("", "cat", "true", ":", "0", "1", "less", "never", "more")
 _SAFE_GIT = re.compile(
     r"GIT_(?:AUTHOR|COMMITTER)_\w+|GIT_TERMINAL_PROMPT|GIT_OPTIONAL_LOCKS|GIT_TRACE|GIT_MERGE_AUTOEDIT"
@@ -69,7 +75,7 @@ def judge_command(
         scene = Scene(command, parsed, folders, folder, depth)
         findings += judge(scene) + _redirects(scene)
         findings += _assigned(scene)
-    findings += _bomb(command) + _leak(command, parsed, folders, cwd)
+    findings += _bomb(command) + _shows(command, parsed) + _leak(command, parsed, folders, cwd)
     return list(dict.fromkeys(findings)) or [low("changes nothing")]
 
 
@@ -134,6 +140,17 @@ def _assignment(scene: Scene, name: str, value: Word) -> list[Finding]:
         if any(not scene.place(part).inside for part in parts):
             return [high(f"sets {name} to a folder outside the workspace")]
     return []
+
+
+def _shows(command: SimpleCommand, parsed: Parsed) -> list[Finding]:
+    """A variable of the environment that is named like a key, where its value may be printed."""
+    if command.name in ("test", "[", "[[", ""):
+        return []
+    texts = [*(word.text for word in command.words if word.dynamic)]
+    texts += [r.target.text for r in command.redirects if r.target.dynamic]
+    used = {found[1] or found[2] for text in texts for found in _KEY_VARIABLE.finditer(text)}
+    used -= {name for other in parsed.commands for name, _ in other.assignments}
+    return [medium(f"shows a variable that can hold a key: {min(used)}")] if used else []
 
 
 def _bomb(command: SimpleCommand) -> list[Finding]:
