@@ -20,6 +20,9 @@ _SHAPES = re.compile(
     | \bxox[abeoprs]-[A-Za-z0-9-]{10,} | \bxapp-[A-Za-z0-9-]{10,}          # Slack
     | \bAIza[A-Za-z0-9_-]{30,} | \bya29\.[A-Za-z0-9_-]{20,}                # Google
     | \bnpm_[A-Za-z0-9]{30,} | \bpypi-[A-Za-z0-9_-]{30,}                   # registries
+    | \bgsk_[A-Za-z0-9]{40,} | \bxai-[A-Za-z0-9]{40,}                      # Groq, xAI
+    | \bpplx-[A-Za-z0-9]{40,} | \bnvapi-[A-Za-z0-9_-]{40,}                # Perplexity, NVIDIA
+    | \br8_[A-Za-z0-9]{30,} | \bcsk-[A-Za-z0-9]{40,}                      # Replicate, Cerebras
     | \bhf_[A-Za-z0-9]{20,} | \bdop_v1_[a-f0-9]{40,}                       # Hugging Face, DO
     | \bSG\.[A-Za-z0-9_-]{16,}\.[A-Za-z0-9_-]{16,}                         # SendGrid
     | \beyJ[A-Za-z0-9_-]{5,}\.[A-Za-z0-9_-]{5,}\.[A-Za-z0-9_-]*            # JSON web token
@@ -40,7 +43,7 @@ _KEY_BLOCK = re.compile(
 )
 # If none of these occurs, no shape can match: one quick search for the usual case.
 _HINT = re.compile(
-    r"sk-|[sr]k_|gh[pousr]_|github_pat_|glpat-|A(?:KIA|SIA|GPA|ROA|IDA)|xox|xapp-|AIza|ya29|npm_"
+    r"sk-|[sr]k_|gh[pousr]_|github_pat_|glpat-|gsk_|xai-|pplx-|nvapi-|r8_|A(?:KIA|SIA|GPA|ROA|IDA)|xox|xapp-|AIza|ya29|npm_"
     r"|pypi-|hf_|dop_v1_|SG\.|eyJ|PRIVATE KEY|://|[Aa][Uu][Tt][Hh]|[Bb][Ee][Aa][Rr][Ee][Rr]"
     r"|[Aa][Pp][Ii]-[Kk][Ee][Yy]"
 )

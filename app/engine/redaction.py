@@ -24,6 +24,7 @@ _TEXTS = frozenset(
     ["text", "reason", "answer", "prompt", "value", "why", "note", "override", "replace_stable"],
 )
 _TELLING = ("KEY", "TOKEN", "SECRET", "PASSWORD", "PASSPHRASE", "CREDENTIAL")
+_TELLING_ENDS = ("_PASS", "_PWD", "PASSWD", "_PAT")
 # Places, not secrets: an agent that is given them would only see its own paths blotted out.
 _PLACES = ("HOME", "PATH", "DIR", "URL", "HOST", "PORT")
 
@@ -96,5 +97,6 @@ def _secrets(named: set[str]) -> list[str]:
         value
         for name, value in os.environ.items()
         if any(word in name.upper() for word in _TELLING)
+        or name.upper().endswith(_TELLING_ENDS)
         or (name in named and not name.upper().endswith(_PLACES))
     ]
