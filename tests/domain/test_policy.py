@@ -196,6 +196,27 @@ def test_a_deny_rule_sees_through_detours(command: str) -> None:
     assert ask(command, rules).rule == "deny git push*"
 
 
+@pytest.mark.parametrize(
+    ("command", "denied"),
+    [
+        ("git $X", True),
+        ("git $(echo push) origin", True),
+        ("git p*", True),
+        ("git --namespace n push", True),
+        ("git --config-env a=b push", True),
+        ("git remote $X", False),
+        ("git commit -m $X", False),
+        ('git -C "$DIR" status', False),
+        ('git --git-dir "$DIR" log', False),
+        ("git add *.py", False),
+        ("echo $X", False),
+    ],
+)
+def test_what_may_turn_out_to_be_denied_is_denied(command: str, denied: bool) -> None:
+    rules = [rule("deny", command="git push*"), rule("allow", tool="shell", critical=True)]
+    assert (ask(command, rules).action is Action.DENY) is denied
+
+
 def test_an_unparsable_text_is_allowed_only_as_the_exact_text() -> None:
     text = "frob ( --x"
     assert ask(text, [rule("allow", command="*")]).action is Action.ASK

@@ -21,7 +21,14 @@ from app.domain.toolcall import ToolCall, ToolKind
 
 if TYPE_CHECKING:  # loaded with the first call that is looked at
     from app.domain.risk.places import Folders
-    from app.domain.shell import Parsed, SimpleCommand
+    from app.domain.shell import Parsed, SimpleCommand, Word
+
+
+# Options before git's subcommand whose value is a word of its own.
+_GIT_VALUES = (
+    *("-C", "-c", "--git-dir", "--work-tree", "--namespace", "--super-prefix"),
+    *("--attr-source", "--config-env"),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,9 +117,7 @@ def matches_command(rule: ApprovalRule, index: int, asking: Asking) -> bool:
         if index in asking.critical and not rule.allow_critical:
             return False
         return match.command_exact is not None or _allowed(rule, command, asking)
-    if match.command is not None and not any(
-        fnmatchcase(text, match.command) for text in wide_texts(command)
-    ):
+    if match.command is not None and not _meant(match.command, command):
         return False
     return match.path is None or any(
         _concerns(match.path, path, asking) for path in _shell_paths(command, asking)
@@ -156,6 +161,38 @@ def _allowed(rule: ApprovalRule, command: SimpleCommand, asking: Asking) -> bool
     return fnmatchcase(command.text, match.command)
 
 
+def _meant(glob: str, command: SimpleCommand) -> bool:
+    """Whether a deny or ask rule speaks of a command, as far as it is known."""
+    if any(fnmatchcase(text, glob) for text in wide_texts(command)):
+        return True
+    return _may_turn_out(glob, command)
+
+
+def _may_turn_out(glob: str, command: SimpleCommand) -> bool:
+    """`git $X` may be the `git push` of a rule, where `git commit $X` is not.
+
+    Only for a program that is known, and words that are no option and no option's value.
+    """
+    program, *named = literal_head(glob).split() or [""]
+    if not named or not command.words or command.words[0].dynamic:
+        return False
+    if command.name.rsplit("/", 1)[-1] != program or any(text[0] == "-" for text in named):
+        return False
+    before = ""
+    args: list[Word] = []
+    for word in command.words[1:]:
+        if not word.text.startswith("-") and ("=" in before or not before.startswith("-")):
+            args.append(word)
+        before = word.text
+    if len(args) < len(named):
+        return False
+    for text, word in zip(named, args, strict=False):
+        unknown = word.dynamic or (word.glob and fnmatchcase(text, word.text))
+        if not unknown and not word.text.startswith(text):
+            return False
+    return any(word.dynamic or word.glob for word in args[: len(named)])
+
+
 def wide_texts(command: SimpleCommand) -> Iterator[str]:
     """Ways to write a command that a deny rule should see through."""
     yield command.text
@@ -176,7 +213,7 @@ def _without_global(rest: list[str]) -> list[str]:
     """The arguments of git from its subcommand on."""
     index = 0
     while index < len(rest) and rest[index].startswith("-"):
-        index += 2 if rest[index] in ("-C", "-c", "--git-dir", "--work-tree") else 1
+        index += 2 if rest[index] in _GIT_VALUES else 1
     return rest[index:]
 
 

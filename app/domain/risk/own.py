@@ -23,6 +23,10 @@ _KNOWN = _ANSWERS | _DECIDES | _LOOKS | _CONFIGURES.keys()
 
 
 def judge_own(scene: Scene) -> list[Finding]:
+    words = [word for word in scene.args if not word.text.startswith("-")]
+    if any(word.dynamic for word in words) and not any(word.text in _KNOWN for word in words):
+        said = shown(scene.command.text)
+        return [critical(f"may answer in the operator's place: {said}", floor=True)]
     return judge_words(scene.texts)
 
 
