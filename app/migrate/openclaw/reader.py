@@ -29,12 +29,18 @@ from app.migrate.openclaw.secrets import Secrets
 from app.migrate.openclaw.source import Source
 from app.migrate.openclaw.vault import Vault
 
+# Of which a home without a configuration has one.
+_FOLDERS = ("agents", "sessions", "memory", "workspaces", "workspace", "messaging", "skills")
+
 
 def read(folder: Path, environment: Mapping[str, str]) -> MigrationPlan:
     """The plan for the installation in a folder. Raises ConfigError."""
     source = Source(folder)
     if not source.named("."):
         raise ConfigError("there is nothing there to migrate", source=str(folder))
+    if not config_in(source.root) and not any(map(source.folder, _FOLDERS)):
+        what = "is no home of OpenClaw: it has neither its configuration nor its folders"
+        raise ConfigError(what, source=str(folder))
     ledger = Ledger(Vault())
     home = Home(ledger, Variables(environment), Roster(ledger))
     routes = Routes(ledger)

@@ -65,7 +65,8 @@ def test_a_file_that_is_no_object_is_told(tmp_path: Path, text: str) -> None:
 def test_what_is_not_there_cannot_be_read(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("x")
     (tmp_path / "empty").mkdir()
-    for name in ("nowhere", "file", "empty"):
+    (tmp_path / "other/src").mkdir(parents=True)
+    for name in ("nowhere", "file", "empty", "other"):
         with pytest.raises(ConfigError):
             read_openclaw(tmp_path / name, environment={})
 
