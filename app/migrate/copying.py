@@ -89,12 +89,11 @@ def forms_of(secret: str) -> set[bytes]:
     plain = secret.strip()
     if len(plain) < MIN_SECRET or plain in REDACTED:
         return set()
-    written = {
-        plain,
-        json.dumps(plain)[1:-1],
-        json.dumps(plain, ensure_ascii=False)[1:-1],
-        quote(plain, safe=""),
-    }
+    written = {plain, quote(plain, safe="")}
+    for ascii_only in (True, False):
+        once = json.dumps(plain, ensure_ascii=ascii_only)[1:-1]
+        # Arguments of tool calls are JSON in a text of JSON.
+        written |= {once, json.dumps(once, ensure_ascii=ascii_only)[1:-1]}
     lines = {line for line in plain.splitlines() if len(line.strip()) >= 16}
     return {form.encode("utf-8", "surrogatepass") for form in written | lines}
 

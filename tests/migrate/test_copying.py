@@ -40,6 +40,9 @@ def test_secrets_are_found_as_they_stand_in_json_and_addresses() -> None:
     assert clean(b'{"a": "quo\\"te\\\\d"}') == b'{"a": "[redacted]"}'
     assert clean(b"\\u00fcn\\u00efcode-s\\u00e9cret") == b"[redacted]"
     assert clean(b"/?t=%C3%BCn%C3%AFcode-s%C3%A9cret&x=hunter22") == b"/?t=[redacted]&x=[redacted]"
+    assert clean(rb'{"arguments": "{\"a\": \"quo\\\"te\\\\d\"}"}') == (
+        rb'{"arguments": "{\"a\": \"[redacted]\"}"}'
+    )
     assert clean(b"hunter22-and-more") == b"[redacted]"
     assert Scrubber(["short", ""]).clean(b"short") == b"short"
 
