@@ -70,6 +70,7 @@ def a_home(folder: Path, config: Any = CONFIG, scribe: Any = SCRIBE, ops: Any = 
     (home / "secrets.env").write_text(f"TELEGRAM_BOT_TOKEN={SECRET}\n")
     (home / "agents/scribe/imported_memory.md").write_text(f"the token is {SECRET}\n")
     (home / "agents/scribe/workspace/x.md").write_text("work\n")
+    (home / "agents/scribe/workspace/.env").write_text("KEY=of-a-workspace\n")
     for part, name, text in (
         ("workflows", "daily.json", json.dumps(DAILY)),
         ("workflows", "bad.json", json.dumps(BROKEN)),
@@ -143,8 +144,10 @@ def test_a_project_is_made_of_it_in_which_the_secret_is_in_one_place(tmp_path: P
         assert word not in report.model_dump_json()
     skipped = {(one.kind, one.name) for one in report.skipped}
     assert {("workflow", "bad.json"), ("binding", "number 2")} <= skipped
-    key = target / ".longwatch/credentials/key.json"
-    assert key.stat().st_mode & 0o777 == 0o600
+    for name in ("key.json", "workspaces/scribe/.env"):
+        key = target / ".longwatch/credentials" / name
+        assert key.stat().st_mode & 0o777 == 0o600
+    assert [p.name for p in (target / ".longwatch/agents/scribe/workspace").iterdir()] == ["x.md"]
     assert apply(read(tmp_path / ".openfang"), target).unchanged
 
 

@@ -28,6 +28,12 @@ _BINARY = frozenset({*_IMAGES, *_SOUNDS, *_PACKED})
 
 # A session, or one that was put aside when its conversation was begun anew.
 _SESSION = re.compile(r"\.jsonl(\.(reset|deleted)\.[^/]+)?$")
+# Files of a workspace that are secrets by their names, but for patterns of such files.
+_SECRET_FILE = re.compile(
+    r"(?i)(^|/)(\.env(\.(?!example$|sample$|template$|dist$)[^/]*)?|\.netrc|\.pgpass"
+    r"|\.git-credentials|id_(rsa|dsa|ecdsa|ed25519)|auth-profiles\.json"
+    r"|secrets?\.(env|json|ya?ml|toml)|[^/]+\.(pem|key|p12|pfx))$"
+)
 
 
 @dataclass(slots=True)
@@ -114,7 +120,9 @@ class Files:
         return True
 
     def _copy_workspace(self, agent: Agent, folder: Path, others: frozenset[Path]) -> None:
-        tree = self.source.walk(folder, without=others)
+        tree = self._without_secrets(
+            self.source.walk(folder, without=others), folder, agent.entry.ident, agent.name
+        )
         to = f"{AGENTS}/{agent.name}/workspace"
         at = {file.relative: self._copy(f"{to}/{file.relative}", file) for file in tree.files}
         self._told(ItemKind.WORKSPACE, agent.entry.ident, to, tree)
@@ -124,11 +132,29 @@ class Files:
             if file is not None and self._prompts(file):
                 agent.files.append(at[name])
 
+    def _without_secrets(self, tree: Tree, folder: Path, ident: str, name: str) -> Tree:
+        """A workspace without its files of secrets, which are kept privately."""
+        secret = tuple(file for file in tree.files if _SECRET_FILE.search(file.relative))
+        if not secret:
+            return tree
+        apart = f"{CREDENTIALS}/workspaces/{name}"
+        for file in secret:
+            self._copy(f"{apart}/{file.relative}", file, secret=True)
+        self._told(ItemKind.CREDENTIAL, f"{ident}: secrets of its workspace", apart, Tree(secret))
+        self.ledger.warn(
+            self.source.relative(folder),
+            f"has files of secrets in it ({', '.join(f.relative for f in secret[:5])}): they are in"
+            f" {apart}, not in the workspace, which goes into version control",
+        )
+        paths = {file.path for file in secret}
+        return Tree(tuple(file for file in tree.files if file.path not in paths), tree.left)
+
     def _memory(self, agent: Agent) -> None:
         """`memory/AGENT/` before the older `agents/AGENT/`; a blank one is none."""
         ident = agent.entry.ident
         if not _is_plain(ident):
             return
+        copied = ""
         for place in (f"memory/{ident}", f"agents/{ident}"):
             path = self.source.file(f"{place}/MEMORY.md")
             if path is None:
@@ -137,12 +163,15 @@ class Files:
             if self._blank(file):
                 self.ledger.left(ItemKind.MEMORY, ident, f"{place}/MEMORY.md is blank")
                 continue
+            if copied:
+                why = f"of {place}/MEMORY.md: a newer one counts"
+                self.ledger.left(ItemKind.MEMORY, ident, why)
+                continue
             to = f"{AGENTS}/{agent.name}/MEMORY.md"
             copied = self._copy(to, file)
             self.ledger.took(ItemKind.MEMORY, ident, copied)
             if self._prompts(file):
                 agent.files.append(copied)
-            break
         folder = self.source.folder(f"memory/{ident}")
         if folder is not None:
             tree = self.source.walk(folder)
@@ -177,6 +206,8 @@ class Files:
         if found is None:
             return 0
         tree = self.source.walk(found)
+        if kind is ItemKind.WORKSPACE:
+            tree = self._without_secrets(tree, found, name, to.split("/")[-2])
         for file in tree.files:
             self._copy(f"{to}/{file.relative}", file)
         self._told(kind, name, to, tree)

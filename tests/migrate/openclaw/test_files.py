@@ -49,7 +49,11 @@ def test_both_layouts_of_memory_and_the_newer_one_wins(tmp_path: Path) -> None:
         ".longwatch/imported/gone/memory/MEMORY.md": "memory/gone/MEMORY.md",
     }
     assert agents_of(plan)["a"].instructions_files == (".longwatch/agents/a/MEMORY.md",)
-    assert "blank" in next(one.reason for one in plan.skipped if one.kind is ItemKind.MEMORY)
+    left = {one.name: one.reason for one in plan.skipped if one.kind is ItemKind.MEMORY}
+    assert left == {
+        "a": "of agents/a/MEMORY.md: a newer one counts",
+        "b": "memory/b/MEMORY.md is blank",
+    }
 
 
 @pytest.mark.parametrize(
@@ -150,6 +154,20 @@ def test_sessions_of_every_place_are_copied_raw(tmp_path: Path) -> None:
         ".longwatch/imported/b/sessions/sub_s3.jsonl": "agents/b/sessions/sub/s3.jsonl",
         ".longwatch/imported/Old-One/sessions/s4.jsonl": "agents/Old One/sessions/s4.jsonl",
     }
+
+
+def test_files_of_secrets_in_a_workspace_stay_out_of_version_control(tmp_path: Path) -> None:
+    names = (".env", "sub/.env.local", "id_rsa", "tls.key")
+    open_ones = (".env.example", "keys.md", "a.key.txt")
+    files = {f"workspace/{name}": "x" for name in (*names, *open_ones)}
+    plan = plan_of(tmp_path, _AGENTS, files)
+    apart = ".longwatch/credentials/workspaces/a"
+    private = {copy.path for copy in plan.copies if copy.private and not copy.redact}
+    assert private == {f"{apart}/{name}" for name in names}
+    assert {copy.path for copy in plan.copies} - private == {
+        f".longwatch/agents/a/workspace/{name}" for name in open_ones
+    }
+    assert warned(plan, "workspace", "files of secrets", ".env")
 
 
 def test_a_file_under_a_name_that_cannot_stay_is_still_of_its_kind(tmp_path: Path) -> None:
