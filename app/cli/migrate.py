@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import shlex
 import sys
 from collections.abc import Callable, Coroutine
 from pathlib import Path
@@ -255,7 +256,9 @@ def _show(report: MoveReport, file: Callable[[str], None] = say) -> None:
     if report.dry_run:
         return
     file(f"report: {Path(report.target, report.report_file)}")
-    for number, step in enumerate((f"cd {report.target} && longwatch", *report.next_steps), 1):
+    for number, step in enumerate(
+        (f"cd {shlex.quote(report.target)} && longwatch", *report.next_steps), 1
+    ):
         file(f"{number}. {step}")
 
 
