@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING
 
 import click
 
-from app.cli.options import chosen_store, json_option, operator, store_option
+from app.cli.options import chosen_store, json_option, store_option
 from app.cli.output import ago, emit, note, say, table
 from app.cli.prefix import pick
 from app.cli.reach import AnyClient, ask
 from app.domain.approval import Action, Approval, Scope, Settlement
 from app.domain.commands import Command, DecideApproval, Done, EditApproval, SettleApproval
 from app.domain.errors import NotFound, Refused
+from app.link.person import operator
 
 if TYPE_CHECKING:
     from app.domain.covered import Covered

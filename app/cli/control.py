@@ -6,12 +6,13 @@ import sys
 
 import click
 
-from app.cli.options import chosen_store, json_option, operator, store_option
+from app.cli.options import chosen_store, json_option, store_option
 from app.cli.output import ago, emit, say, table
 from app.cli.prefix import find_run, pick
 from app.cli.reach import AnyClient, ask
 from app.domain.approval import RuleMatch
 from app.domain.commands import CancelRun, Done, RemoveRule, RetryRun
+from app.link.person import operator
 
 
 @click.command("cancel", short_help="Cancel a run.")

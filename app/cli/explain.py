@@ -6,12 +6,13 @@ from pathlib import Path
 
 import click
 
-from app.cli.options import json_option, project_option, user_name
+from app.cli.options import json_option, project_option
 from app.cli.output import emit, say, table
 from app.cli.project import project_root
 from app.domain.base import Model
 from app.domain.request import Request, Risk
 from app.domain.routing import RouteChoice, RuleReport
+from app.link.person import user_name
 
 
 class RouteExplained(Model):

@@ -1,17 +1,13 @@
-"""Options that many commands share, and who is asking."""
+"""Options that many commands share."""
 
 from __future__ import annotations
 
-import getpass
 import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
 import click
-
-if TYPE_CHECKING:
-    from app.domain.approval import Actor
 
 F = TypeVar("F", bound=Callable[..., Any])
 _STORE = "longwatch.store"
@@ -89,21 +85,3 @@ def chosen_store() -> Path:
 
         raise StoreError(f"{store} is a file, and a store is a folder; {CHOOSE}")
     return store
-
-
-def user_name() -> str:
-    """Who decides: LONGWATCH_USER, or the login name."""
-    named = os.environ.get("LONGWATCH_USER")
-    if named:
-        return named
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):  # a container's user without a name
-        return f"uid-{os.getuid()}"
-
-
-def operator() -> Actor:
-    """The person at this command line."""
-    from app.domain.approval import Actor, ActorKind
-
-    return Actor(kind=ActorKind.PERSON, name=user_name())

@@ -11,14 +11,7 @@ from typing import TypeVar
 import click
 
 from app.cli.deciding import decide_options, read_answers
-from app.cli.options import (
-    attach_option,
-    chosen_store,
-    json_option,
-    project_option,
-    store_option,
-    user_name,
-)
+from app.cli.options import attach_option, chosen_store, json_option, project_option, store_option
 from app.cli.output import ago, emit, note, say, table
 from app.cli.project import project_root
 from app.cli.reach import AnyClient, client_of
@@ -35,6 +28,7 @@ from app.domain.past import (
     PastSession,
 )
 from app.domain.request import Request
+from app.link.person import user_name
 
 T = TypeVar("T")
 _PAGE = 500  # entries asked for at once

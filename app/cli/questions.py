@@ -7,12 +7,13 @@ import sys
 import click
 
 from app.cli.control import report
-from app.cli.options import chosen_store, json_option, operator, store_option
+from app.cli.options import chosen_store, json_option, store_option
 from app.cli.output import ago, emit, say, table
 from app.cli.prefix import pick
 from app.cli.reach import AnyClient, ask
 from app.domain.commands import AnswerQuestion, Done
 from app.domain.text import one_line
+from app.link.person import operator
 
 
 @click.command("questions", short_help="List questions that wait for an answer.")

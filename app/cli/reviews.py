@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import click
 
-from app.cli.options import chosen_store, json_option, operator, store_option
+from app.cli.options import chosen_store, json_option, store_option
 from app.cli.output import ago, emit, say, table
 from app.cli.prefix import pick
 from app.cli.reach import AnyClient, ask
 from app.domain.commands import Done, GiveVerdict
 from app.domain.errors import NotFound
 from app.domain.run import Review, ReviewState
+from app.link.person import operator
 
 
 @click.command("reviews", short_help="List artefacts that wait for a verdict.")

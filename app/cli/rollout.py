@@ -10,7 +10,7 @@ from pathlib import Path
 import click
 
 from app.cli.control import report
-from app.cli.options import chosen_store, json_option, operator, project_option, store_option
+from app.cli.options import chosen_store, json_option, project_option, store_option
 from app.cli.output import ago, emit, note, say, table
 from app.cli.project import project_root
 from app.cli.reach import AnyClient, ask, client_of
@@ -19,6 +19,7 @@ from app.domain import commands as cmd
 from app.domain.commands import Command, Done
 from app.domain.errors import NotFound, Refused
 from app.domain.rollout import Rollout
+from app.link.person import operator
 
 
 async def find_rollout(client: AnyClient, name: str, project: Path | None) -> Rollout:

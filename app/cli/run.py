@@ -9,14 +9,7 @@ import click
 
 from app.cli.deciding import decide_options, read_answers
 from app.cli.headless import Answers, Headless
-from app.cli.options import (
-    attach_option,
-    chosen_store,
-    json_option,
-    project_option,
-    store_option,
-    user_name,
-)
+from app.cli.options import attach_option, chosen_store, json_option, project_option, store_option
 from app.cli.output import emit, note
 from app.cli.project import project_root, unseen_changes
 from app.cli.reach import AnyClient, client_of
@@ -29,6 +22,7 @@ from app.domain.errors import StoreError
 from app.domain.request import Request, Risk
 from app.domain.run import RunState
 from app.domain.task_state import TaskState
+from app.link.person import user_name
 
 
 @click.command("run", short_help="Start a run.")

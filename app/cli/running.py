@@ -8,7 +8,7 @@ from collections.abc import Callable
 import click
 
 from app.cli.control import report
-from app.cli.options import attach_option, chosen_store, json_option, operator, store_option
+from app.cli.options import attach_option, chosen_store, json_option, store_option
 from app.cli.prefix import find_run, find_session
 from app.cli.reach import AnyClient, ask
 from app.domain.base import RunId, SessionId
@@ -24,6 +24,7 @@ from app.domain.commands import (
 )
 from app.domain.errors import NotFound, Refused
 from app.domain.run import RunState
+from app.link.person import operator
 
 
 @click.command("say", short_help="Say something to an agent at work.")

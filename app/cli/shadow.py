@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 
 from app.cli.control import report
-from app.cli.options import chosen_store, json_option, operator, project_option, store_option
+from app.cli.options import chosen_store, json_option, project_option, store_option
 from app.cli.output import ago, emit, say, table
 from app.cli.prefix import RUN_KIND
 from app.cli.reach import AnyClient, ask
@@ -18,6 +18,7 @@ from app.domain.commands import Done, ReplayShadow
 from app.domain.errors import NotFound
 from app.domain.rollout import ShadowResult
 from app.domain.text import one_line
+from app.link.person import operator
 
 _WORDS = {True: "agrees", False: "DIFFERS", None: "unknown"}
 

@@ -6,7 +6,6 @@ this module needs of them is imported where it is used.
 
 from __future__ import annotations
 
-import getpass
 from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import cached_property
@@ -20,6 +19,7 @@ from textual.geometry import Size
 from textual.screen import Screen
 
 from app.domain.errors import LongwatchError
+from app.link.person import operator
 from app.ui.keys import GLOBAL_KEYS, KEY_NAMES
 from app.ui.palette import RoomCommands
 from app.ui.safety import SafeApp
@@ -85,17 +85,6 @@ def _moving() -> Screen[None]:
     from app.ui.screens.moving import MovingScreen
 
     return MovingScreen()
-
-
-def operator() -> Actor:
-    """The person at the keyboard, by the name the machine knows them by."""
-    from app.domain.approval import Actor, ActorKind
-
-    try:
-        name = getpass.getuser()
-    except (OSError, KeyError):  # a user id without a name
-        name = "operator"
-    return Actor(kind=ActorKind.PERSON, name=name)
 
 
 class ControlRoom(SafeApp):

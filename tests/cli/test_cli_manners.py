@@ -12,10 +12,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.cli.options import user_name
 from app.cli.output import ago, cells, cut
 from app.cli.prefix import pick
 from app.domain.errors import NotFound, Refused
+from app.link.person import user_name
 from tests.support.command_line import CommandLine, hosting
 from tests.support.supervisor import FakeSupervisor
 
