@@ -6,7 +6,7 @@ from __future__ import annotations
 import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from app.domain.config import check_routes, parse_config
 from app.domain.env_text import read_env, write_env
@@ -90,7 +90,7 @@ def _check_paths(plan: MigrationPlan) -> None:
         if path in seen:
             raise Refused(f"the plan has the file {one_line(path, 200)} twice")
         seen.add(path)
-    folders = {path.rpartition("/")[0] for path in seen}
+    folders = {str(folder) for path in seen for folder in PurePosixPath(path).parents}
     if clash := folders & seen:
         raise Refused(f"the plan has {one_line(min(clash), 200)} both as a file and as a folder")
 

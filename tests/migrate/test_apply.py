@@ -223,6 +223,13 @@ def test_paths_stay_in_their_places(home: Path, tmp_path: Path, path: str) -> No
         apply(bad, tmp_path / "new")
 
 
+def test_a_file_in_the_way_of_a_folder_is_told_by_a_dry_run_too(home: Path, tmp_path: Path) -> None:
+    texts = [PlannedText(path=f".longwatch/imported/x{end}", text="") for end in ("", "/y/z")]
+    bad = a_plan(home).model_copy(update={"texts": texts})
+    with pytest.raises(Refused, match="both as a file and as a folder"):
+        dry_run(bad, tmp_path / "new")
+
+
 def test_no_project_no_move(home: Path, tmp_path: Path) -> None:
     (tmp_path / "notes").mkdir()
     (tmp_path / "notes/a.txt").write_text("a")

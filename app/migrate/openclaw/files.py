@@ -46,6 +46,7 @@ class Files:
     copies: list[PlannedCopy] = field(default_factory=list)
     texts: list[PlannedText] = field(default_factory=list)
     _taken: set[str] = field(default_factory=set)
+    _folders: set[str] = field(default_factory=set)
     _room: int = 0  # bytes that may still be put into the prompts of an agent
 
     def agent(self, agent: Agent, sections: list[Node], others: frozenset[Path]) -> None:
@@ -253,11 +254,19 @@ class Files:
         return path
 
     def free(self, path: str) -> str:
-        """A path that no other copy has, upper and lower case being the same; no secret in it."""
-        parts = [self.ledger.vault.clean(part) for part in path.split("/")]
-        wanted = free = "/".join(_printable(part) for part in parts)
+        """A path that no other copy has, upper and lower case being the same; no secret in it, and
+        no file where another path has a folder."""
+        parts = [_printable(self.ledger.vault.clean(part)) for part in path.split("/")]
+        folder = ""
+        for part in parts[:-1]:
+            inner, number = folder + part, 2
+            while inner.lower() in self._taken:
+                inner, number = f"{folder}{part}-{number}", number + 1
+            self._folders.add(inner.lower())
+            folder = f"{inner}/"
+        wanted = free = folder + parts[-1]
         number = 2
-        while free.lower() in self._taken:
+        while free.lower() in self._taken or free.lower() in self._folders:
             stem, dot, suffix = wanted.rpartition(".")
             free = (
                 f"{stem}-{number}.{suffix}" if dot and "/" not in suffix else f"{wanted}-{number}"

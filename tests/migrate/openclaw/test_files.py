@@ -170,6 +170,21 @@ def test_files_of_secrets_in_a_workspace_stay_out_of_version_control(tmp_path: P
     assert warned(plan, "workspace", "files of secrets", ".env")
 
 
+def test_no_file_stands_where_another_has_a_folder(tmp_path: Path) -> None:
+    files = {
+        "workspace/a:b": "1",
+        "workspace/a-b/c/x": "2",
+        "workspace/.env": "3",
+        "credentials/workspaces": "4",
+        "skills/sessions": "5",
+        "agents/skills/sessions/s.jsonl": "{}",
+    }
+    plan = plan_of(tmp_path, _AGENTS, files)
+    assert len(plan.copies) == len(files)
+    folders = {str(up).lower() for path in plan.paths for up in Path(path).parents}
+    assert not folders & {path.lower() for path in plan.paths}
+
+
 def test_a_file_under_a_name_that_cannot_stay_is_still_of_its_kind(tmp_path: Path) -> None:
     files = {"agents/a/sessions/agent:a:x.jsonl": "{}", "workspace/a\nb.md": "x"}
     assert set(_copies(plan_of(tmp_path, _AGENTS, files))) == {
