@@ -136,7 +136,8 @@ def _copy(scene: Scene) -> list[Finding]:
         findings += scene.writes(operands[-1:])
         if options.has("--delete", "--delete-after", "--delete-excluded", "--remove-source-files"):
             findings.append(scene.removes_tree(operands[-1]))
-    findings += scene.reads(word for word in operands[:-1] if word in local)
+    sources = [word for word in operands[:-1] if word in local]
+    findings += scene.reads(sources) + scene.sweeps(sources)
     return findings or [high(f"{scene.name} talks to another machine")]
 
 

@@ -102,6 +102,9 @@ def judge_content(scene: Scene) -> list[Finding]:
     if scene.name in SEARCH and not options.has("-e", "-f", "--regexp", "--file", "--files"):
         operands = operands[1:]
     findings = [low("reads in the workspace"), *scene.reads([*operands, *scene.fed_words])]
+    fed = [word for word in (*operands, *scene.fed_words) if scene.near(word)]
+    searched = operands or [Word(text=".")] if scene.name in SEARCH else []
+    findings += scene.sweeps([*searched, *fed])
     findings += scene.reads(options.values("-f", "--file", "--slurpfile", "--rawfile"))
     if scene.name == "jq" and any(re.search(r"\benv\b|\$ENV\b", text) for text in scene.texts):
         findings.append(medium("shows the environment, which can hold keys"))

@@ -172,6 +172,20 @@ class Scene:
             found.append(medium(f"works outside the workspace: {shown(self.cwd)}"))
         return found
 
+    def sweeps(self, words: Iterable[Word]) -> list[Finding]:
+        """Findings for folders read with all that is in them: a home holds keys, too."""
+        found = list[Finding]()
+        for word in words:
+            near = self.near(word)
+            text = (near or word.text).rstrip("*") or "."
+            home = near.startswith("~/") if near else word.home
+            dynamic = word.dynamic and not near
+            plain = Word(text=text, home=home, dynamic=dynamic)
+            folder = self.folders.enter(self.cwd, plain)
+            if folder is not None and f"{self.folders.home}/".startswith(f"{folder.rstrip('/')}/"):
+                found.append(high(f"reads all of {shown(word.text)}, and what is secret in it"))
+        return found
+
     def _read(self, place: Place) -> Finding:
         if place.secret:
             return high(f"reads what may be a secret: {shown(place.path)}")

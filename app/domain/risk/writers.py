@@ -89,7 +89,7 @@ def judge_copy(scene: Scene) -> list[Finding]:
         return findings + [_moved(scene, word) for word in sources]
     if scene.name == "ln":
         return findings + _link(scene, sources, named=bool(target))
-    return findings + scene.reads(sources)
+    return findings + scene.reads(sources) + scene.sweeps(sources)
 
 
 def _moved(scene: Scene, word: Word) -> Finding:
@@ -148,7 +148,8 @@ def judge_archive(scene: Scene) -> list[Finding]:
         return [medium("unpacks or packs files"), *scene.writes([Word(text=".")], "unpacks")]
     if scene.name == "zip" and options.has("-T", "-TT", "--unzip-command"):
         return [high("zip is given a program to run")]
-    return [*scene.writes(options.operands[:1]), *scene.reads(options.operands[1:])]
+    packed = options.operands[1:]
+    return [*scene.writes(options.operands[:1]), *scene.reads(packed), *scene.sweeps(packed)]
 
 
 def _tar(scene: Scene) -> list[Finding]:
@@ -170,7 +171,8 @@ def _tar(scene: Scene) -> list[Finding]:
         if options.has("-P", "--absolute-names"):
             found.append(high("unpacks to wherever the archive says"))
         return found
-    return [*scene.writes(archive), *scene.reads([*folder, *options.operands])]
+    packed = [*folder, *options.operands]
+    return [*scene.writes(archive), *scene.reads(packed), *scene.sweeps(packed)]
 
 
 _TAR_RUNS = (
