@@ -6,6 +6,7 @@ through as it is written, but for case: a name is never made into one that nobod
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Literal
 
@@ -119,12 +120,14 @@ def canonical(name: str) -> str:
 
 
 def key_env(name: str) -> str:
-    """The environment variable of a provider's key; empty when it wants none. A hyphen in an
-    unknown provider's name becomes an underscore: no shell could set the variable otherwise."""
+    """The environment variable of a provider's key; empty when it wants none. What no variable's
+    name can have in an unknown provider's becomes an underscore: no shell could set it otherwise.
+    """
     provider = find_provider(name)
     if provider is not None:
         return provider.key_env
-    return f"{_folded(name).upper()}_API_KEY"
+    plain = re.sub(r"[^A-Z0-9_]", "_", _folded(name).upper())
+    return f"{'_' if plain[:1].isdigit() else ''}{plain}_API_KEY"
 
 
 def split_model(reference: str) -> ModelRef:

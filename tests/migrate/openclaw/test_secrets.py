@@ -61,6 +61,19 @@ def test_a_value_with_a_reference_that_is_none_is_that_value(tmp_path: Path) -> 
     assert "NAME" not in said(plan)
 
 
+@pytest.mark.parametrize("provider", ["a b", "lm.studio", "302ai", "../x", "ключ", "", "x" * 300])
+def test_any_provider_has_a_variable_for_its_key(tmp_path: Path, provider: str) -> None:
+    model = {"primary": f"{provider}/m", "fallbacks": [f"{provider}/n"]}
+    plan = plan_of(
+        tmp_path,
+        {
+            "agents": {"list": [{"id": "a", "model": model}]},
+            "models": {"providers": {provider: {"apiKey": secret("k"), "baseUrl": "http://h/v1"}}},
+        },
+    )
+    assert secret("k") in secrets_of(plan).values()
+
+
 def test_a_secret_is_not_shown_where_else_it_stands(tmp_path: Path) -> None:
     config = {
         "agents": {
