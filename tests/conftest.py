@@ -29,6 +29,11 @@ def repository() -> Path:
     return REPOSITORY
 
 
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
+    """One worker more than cores: many tests wait for programs, and a core is idle meanwhile."""
+    return (os.cpu_count() or 1) + 1
+
+
 def pytest_runtest_setup(item: pytest.Item) -> None:
     """Tests that need an outside program are skipped where it is missing, but never in CI."""
     for mark, program, variable in (
