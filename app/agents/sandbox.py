@@ -32,6 +32,8 @@ _SECRETS = (  # below the home folder
     ".pypirc",
 )
 
+_PROGRAMS_IN_RUN = ("/run/current-system", "/run/wrappers")  # NixOS: what PATH leads to
+
 
 def find() -> str:
     """The bubblewrap program. Raises DriverError where there is none."""
@@ -62,12 +64,24 @@ def confined(
         "--die-with-parent",
         "--unshare-all",
         *("--ro-bind", "/", "/", "--dev", "/dev", "--proc", "/proc", "--tmpfs", "/tmp"),
+        *_without_sockets(),
         *_emptied([*_secrets(), *hidden]),
         *(word for file in visible for word in ("--ro-bind", file, file)),
         *("--bind", workspace, workspace, "--chdir", cwd, "--setenv", "TMPDIR", "/tmp"),
         "--",
         *argv,
     ]
+
+
+def _without_sockets() -> Iterator[str]:
+    """A read-only file system does not keep anybody from a socket in it, and those of Docker,
+    D-Bus and their like, which lie in `/run`, lead out of every sandbox."""
+    if not Path("/run").is_dir():
+        return
+    yield from ("--tmpfs", "/run")
+    for place in _PROGRAMS_IN_RUN:
+        if Path(place).is_dir():
+            yield from ("--ro-bind", place, place)
 
 
 def _secrets() -> Iterator[str]:

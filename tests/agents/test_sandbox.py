@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 import subprocess
 import tempfile
 from collections.abc import Iterator
@@ -84,6 +85,22 @@ async def test_it_sees_no_other_session_and_no_secret(
     )
     assert "readable" in result.text and "planted" not in result.text
     assert "mine.txt" not in result.text and "longwatch.db" not in result.text
+
+
+@pytest.mark.bwrap
+async def test_no_socket_of_the_machine_is_to_be_reached(host: ProcessHost, tmp_path: Path) -> None:
+    """Docker's socket is as good as root, and a read-only file system does not close it."""
+    name = f"/run/longwatch-{os.getpid()}.sock"
+    if not os.access("/run", os.W_OK):
+        pytest.skip("only root can put a socket there")
+    with socket.socket(socket.AF_UNIX) as listening:
+        listening.bind(name)
+        listening.listen()
+        try:
+            result = await run(a_spec(host, tmp_path / "store"), "find /run /var/run/ -type s")
+        finally:
+            os.unlink(name)  # noqa: PTH108
+    assert result.ok and ".sock" not in result.text
 
 
 @pytest.mark.bwrap
