@@ -27,6 +27,7 @@ _COMMANDS = {
     "approve": "approvals",
     "deny": "approvals",
     "settle": "approvals",
+    "snooze": "snooze",
     "reviews": "reviews",
     "accept": "reviews",
     "reject": "reviews",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,7 @@ from app.domain.commands import (
     EditApproval,
     RetryRun,
     SettleApproval,
+    Snooze,
 )
 from app.domain.events import Event
 from app.domain.feed import VerifyReport
@@ -122,6 +124,25 @@ def test_deny_without_a_reason_is_wrong_usage(
     ran = longwatch("deny", "ap-1")
     assert ran.code == 2
     assert "--reason" in ran.err
+    assert hosted.done == []
+
+
+def test_snooze_puts_off_and_brings_back(longwatch: CommandLine, hosted: FakeSupervisor) -> None:
+    before = datetime.now(UTC)
+    assert longwatch("snooze", "ap-1", "--minutes", "30").code == 0
+    assert longwatch("snooze", "ap-1", "--back").code == 0
+    later, back = hosted.done
+    assert isinstance(later, Snooze) and isinstance(back, Snooze)
+    assert (later.item, later.item_id, back.until) == ("approval", "ap-1", None)
+    assert later.until is not None
+    assert timedelta(minutes=29) < later.until - before < timedelta(minutes=31)
+
+
+def test_what_does_not_wait_cannot_be_put_off(
+    longwatch: CommandLine, hosted: FakeSupervisor
+) -> None:
+    ran = longwatch("snooze", "q-none")
+    assert ran.code == 1 and "there is no open item 'q-none'" in ran.err
     assert hosted.done == []
 
 
