@@ -259,6 +259,8 @@ class Models:
             if ident is None or ident.value != wanted or window is None:
                 continue
             size = window.value
+            if self._ledger.vault.shows(str(size)):
+                return None
             if isinstance(size, (int, float)) and _CONTEXT[0] <= size <= _CONTEXT[1]:
                 self._ledger.mapped(window, "agent.context_tokens")
                 self._ledger.mapped(ident, "agent.model")

@@ -61,6 +61,16 @@ def test_a_value_with_a_reference_that_is_none_is_that_value(tmp_path: Path) -> 
     assert "NAME" not in said(plan)
 
 
+def test_a_secret_that_is_a_models_window_stops_nothing(tmp_path: Path) -> None:
+    models = {"p": {"baseUrl": "http://h/v1", "models": [{"id": "m", "contextWindow": 128000}]}}
+    config = {
+        "agents": {"list": [{"id": "a", "model": "p/m"}]},
+        "models": {"providers": models},
+        "gateway": {"auth": {"password": 128000}},
+    }
+    assert agents_of(plan_of(tmp_path, config))["a"].context_tokens != 128000
+
+
 @pytest.mark.parametrize("provider", ["a b", "lm.studio", "302ai", "../x", "ключ", "", "x" * 300])
 def test_any_provider_has_a_variable_for_its_key(tmp_path: Path, provider: str) -> None:
     model = {"primary": f"{provider}/m", "fallbacks": [f"{provider}/n"]}
