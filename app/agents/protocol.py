@@ -217,6 +217,7 @@ class SessionSpec:
     processes: ProcessHost
     folder: str = ""  # absolute, private to the session and lasting; made by who needs it
     hidden: tuple[str, ...] = ()  # folders that its sandbox must not show: the store
+    visible: tuple[str, ...] = ()  # of those, what it must show all the same: a mirror's repository
     clean: Callable[[str], str] = str  # takes secrets out of a text
     used: Usage | None = None  # by this session before, in agents that are gone
     # What was said before the session's first turn, without secrets; only driver "model" is given

@@ -56,8 +56,8 @@ def confined(
 ) -> list[str]:
     """The command line that runs `argv` confined to `workspace`.
 
-    `hidden` folders are empty for it, `visible` files can be read wherever they are. Raises
-    DriverError where bubblewrap is missing.
+    `hidden` folders are empty for it, `visible` files and folders can be read
+    wherever they are. Raises DriverError where bubblewrap is missing.
     """
     return [
         find(),

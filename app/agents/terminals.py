@@ -118,7 +118,9 @@ class Terminals:
 
     def _confined(self, argv: Sequence[str], cwd: str) -> list[str]:
         spec = self._spec
-        return sandbox.confined(argv, workspace=spec.workspace, cwd=cwd, hidden=spec.hidden)
+        return sandbox.confined(
+            argv, workspace=spec.workspace, cwd=cwd, hidden=spec.hidden, visible=spec.visible
+        )
 
     def get(self, name: str) -> Terminal:
         """Raises DriverError for a terminal that this session does not have."""

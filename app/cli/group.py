@@ -23,6 +23,7 @@ _COMMANDS = {
     "events": "history",
     "log": "history",
     "diff": "history",
+    "take": "take",
     "approvals": "approvals",
     "approve": "approvals",
     "deny": "approvals",

@@ -9,7 +9,7 @@ import click
 from app.agents.known import KNOWN, known
 from app.cli.options import json_option, project_option
 from app.cli.output import emit, say
-from app.cli.project import project_root
+from app.cli.project import isolation, new_root
 from app.domain.base import Model
 
 
@@ -31,10 +31,11 @@ class Initialised(Model):
 @project_option
 @json_option
 def init_command(agent: str | None, force: bool, project: Path | None, as_json: bool) -> None:
-    """Write longwatch.toml and a workflow into this git repository, and say what was chosen."""
+    """Write longwatch.toml and a workflow into this git repository, or plain folder, and say what
+    was chosen."""
     from app.engine.initialise import initialise
 
-    root = project_root(project)
+    root = new_root(project)
     chosen = known(agent) if agent else next((a for a in KNOWN if a.find()), KNOWN[0])
     made = initialise(root, agent=chosen, found=chosen.find(), force=force)
     result = Initialised(
@@ -46,4 +47,6 @@ def init_command(agent: str | None, force: bool, project: Path | None, as_json: 
         say(f"wrote {root / file}")
     for choice in result.choices:
         say(choice)
+    if told := isolation(root):
+        say(told)
     return say('next: `longwatch run "what you want done"`')

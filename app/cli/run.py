@@ -11,7 +11,7 @@ from app.cli.deciding import decide_options, read_answers
 from app.cli.headless import Answers, Headless
 from app.cli.options import attach_option, chosen_store, json_option, project_option, store_option
 from app.cli.output import emit, note
-from app.cli.project import project_root, unseen_changes
+from app.cli.project import isolation, project_root, unseen_changes
 from app.cli.reach import AnyClient, client_of
 from app.cli.show import print_result, print_run
 from app.cli.signals import Stopped, until_signal
@@ -68,7 +68,7 @@ def run_command(
     command = StartRun(request=request, project=str(root), workflow=workflow, attach=attach)
     answers = read_answers(decide, decisions)
     store = chosen_store()
-    unseen = unseen_changes(root)
+    unseen = isolation(root) or unseen_changes(root)
     if headless or as_json or answers is not None:
         if unseen:
             note(unseen)

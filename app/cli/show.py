@@ -76,7 +76,9 @@ def print_run(state: RunState) -> None:
         say(f"used      {', '.join(used)}")
     if run.blocked:
         say(f"blocked   {one_line(run.blocked.message, 300)}")
-    if run.state is TaskState.DONE and state.result_branch:
+    if run.copied and state.take_over:
+        say(f"its work  is on a copy: `{state.take_over}` brings it into the project")
+    elif run.state is TaskState.DONE and state.result_branch:
         say(f"its work  is on branch {state.result_branch}: `git merge` it in the project")
     say()
     table(("step", "try", "state", "because", "found"), list(_steps(state)))

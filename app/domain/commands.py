@@ -147,6 +147,14 @@ class ForkRun(Model):
     by: Actor
 
 
+class TakeWork(Model):
+    """Bring a finished run's work into its project's folder, which is no git repository."""
+
+    do: Literal["take_work"] = "take_work"
+    run_id: RunId
+    by: Actor
+
+
 class AnswerQuestion(Model):
     """Answer what a step asks. Refused unless `revision` is the current one."""
 
@@ -296,6 +304,7 @@ Command = Annotated[
     | ResumeRun
     | SkipStep
     | ForkRun
+    | TakeWork
     | AnswerQuestion
     | RemoveRule
     | SteerSession

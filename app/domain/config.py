@@ -11,6 +11,7 @@ from pydantic import BeforeValidator, Field
 from app.domain.approval import Action, ApprovalRule, RuleMatch
 from app.domain.attachment import AttachmentLimits
 from app.domain.base import Model
+from app.domain.copying import CopyLimits
 from app.domain.day_budget import Budget
 from app.domain.gate import Name, Seconds, Text
 from app.domain.mcp import McpServer, server_of, server_problems
@@ -121,6 +122,7 @@ class Config(Model):
     approval: ApprovalSection = ApprovalSection()
     budget: Budget = Budget()
     attachments: AttachmentLimits = AttachmentLimits()
+    copies: CopyLimits = CopyLimits()
 
     @property
     def agent_names(self) -> tuple[str, ...]:

@@ -108,7 +108,8 @@ class Run(Model):
     run_id: RunId
     trace_id: str
     request: Request
-    project: str  # root of the git repository, absolute
+    project: str  # root of the git repository, or of the plain folder; absolute
+    copied: bool = False  # it is a plain folder: sessions work on copies, the result is taken over
     workflow: str
     recipe: str  # content hash of the pinned Recipe
     steps: tuple[StepBrief, ...]
@@ -236,6 +237,16 @@ class RunState(Model):
             if session is not None and attempt.commit == self.run.head_commit:
                 return session.git_branch
         return self.run.head_branch
+
+    @property
+    def take_over(self) -> str:
+        """The command that brings the run's accepted work into the project; "" without any."""
+        run = self.run
+        if run.copied:
+            changed = run.head_commit not in (None, run.base_commit)
+            done = run.state is TaskState.DONE and not run.shadow
+            return f"longwatch take {run.run_id}" if changed and done else ""
+        return f"git merge {self.result_branch}" if self.result_branch else ""
 
     def session_of(
         self, step: str, agent: str | None = None, branch: str | None = None

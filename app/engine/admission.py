@@ -8,6 +8,7 @@ checked once more against the rollout's version (`app.domain.reduce_rollout.admi
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 from app.domain import events as ev
 from app.domain.admitting import is_shadowed, path_for
@@ -22,6 +23,7 @@ from app.domain.run import Run, StepBrief
 from app.domain.step import CollectStep, ReviewStep
 from app.domain.workflow import Recipe, Workflow
 from app.engine.core import Core
+from app.engine.plain import is_plain
 from app.store.journal import Draft
 
 
@@ -179,6 +181,7 @@ def _run(
         trace_id=core.ids.new("tr"),
         request=request,
         project=project,
+        copied=is_plain(Path(project)),
         workflow=recipe.workflow.name,
         recipe=recipe.digest,
         steps=briefs(recipe.workflow),

@@ -32,8 +32,10 @@ async def run_command(
     output: str,
     registry: ProcessRegistry,
     hidden: Sequence[str] = (),
+    visible: Sequence[str] = (),
 ) -> GateResult:
-    """Run the gate's command on a step's output; `hidden` folders are empty in its sandbox.
+    """Run the gate's command on a step's output; `hidden` folders are empty in its sandbox,
+    but for what is `visible` of them.
 
     The output is on stdin, in the file LONGWATCH_OUTPUT_FILE, and, when small enough, in
     OPENFANG_STEP_OUTPUT. Ended as a tree on time-out and on cancellation. Raises DriverError if
@@ -44,7 +46,9 @@ async def run_command(
     argv: Sequence[str] = gate.command or ("/bin/sh", "-c", gate.shell)
     async with handed_over(data, purpose) as file:
         if gate.sandbox == sandbox.NAME:
-            argv = await asyncio.to_thread(_confined, argv, workspace, file, hidden)
+            argv = await asyncio.to_thread(
+                _confined, argv, workspace, (str(file), *visible), hidden
+            )
         captured = await registry.run_captured(
             argv,
             cwd=workspace,
@@ -58,9 +62,11 @@ async def run_command(
     return _result(gate, captured)
 
 
-def _confined(argv: Sequence[str], workspace: str, file: Path, hidden: Sequence[str]) -> list[str]:
+def _confined(
+    argv: Sequence[str], workspace: str, visible: Sequence[str], hidden: Sequence[str]
+) -> list[str]:
     return sandbox.confined(
-        argv, workspace=workspace, cwd=workspace, hidden=hidden, visible=[str(file)]
+        argv, workspace=workspace, cwd=workspace, hidden=hidden, visible=visible
     )
 
 

@@ -45,6 +45,7 @@ class GateWork:
             project=state.run.project,
             workspaces=self._core.workspaces,
             hidden=(str(self._core.paths.root), *filter(None, [env_file])),
+            visible=await self._core.workspaces.shown(Path(state.run.project), workspace),
         )
         result = result.model_copy(update={"log": self._desk.clean(result.log)})
         if attempt.commit is not None:

@@ -33,9 +33,10 @@ async def run_gate(
     project: str = "",
     workspaces: Workspaces | None = None,
     hidden: Sequence[str] = (),
+    visible: Sequence[str] = (),
 ) -> GateResult:
     """Evaluate one gate on a step's output, or on its changes from commit `base` to `commit`.
-    A command that is sandboxed finds the `hidden` folders empty.
+    A command that is sandboxed finds the `hidden` folders empty, but for what is `visible` of them.
 
     What cannot be evaluated at all (no such command, a broken schema or expression, nothing to
     compare) has not passed, has `could_start` False, and its log says why. Raises LongwatchError
@@ -54,6 +55,7 @@ async def run_gate(
                     output=output,
                     registry=registry,
                     hidden=hidden,
+                    visible=visible,
                 )
             case GateKind.SCHEMA:
                 found = await check_json(gate, run=run, step=step, output=output, registry=registry)

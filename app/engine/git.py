@@ -86,6 +86,7 @@ class Git:
         own: Sequence[Path] = (),
         keep: Keep = _KEEP,
         environment: Mapping[str, str] | None = None,
+        stdin: Path | None = None,
     ) -> Captured:
         """Run a command; tried again for some seconds while another git holds a lock.
 
@@ -96,7 +97,7 @@ class Git:
         deadline, pause = loop.time() + _LOCK_PATIENCE_SECONDS, 0.05
         locks = _Locks()
         while True:
-            done = await self._once(cwd, arguments, keep, environment or {})
+            done = await self._once(cwd, arguments, keep, environment or {}, stdin)
             if not done.timed_out and done.returncode in good:
                 return done
             error = _error(cwd, arguments, done)
@@ -118,6 +119,7 @@ class Git:
         arguments: Sequence[str],
         keep: Keep,
         environment: Mapping[str, str],
+        stdin: Path | None,
     ) -> Captured:
         options = [word for option in _OPTIONS for word in ("-c", option)]
         return await self.registry.run_captured(
@@ -126,6 +128,7 @@ class Git:
             env={**child_environment(_ALLOWED), **_ENVIRONMENT, **environment},
             purpose=f"git {arguments[0]}",
             timeout=_TIMEOUT_SECONDS,
+            stdin=stdin,
             keep=keep,
             recorded=False,
         )

@@ -70,13 +70,11 @@ class InitResult:
 def initialise(
     root: Path, *, agent: KnownAgent, found: Path | None, force: bool = False
 ) -> InitResult:
-    """Write `longwatch.toml` and a workflow into the repository at `root` (blocking).
+    """Write `longwatch.toml` and a workflow into the project at `root` (blocking).
 
     `agent` gets all roles; `found` is where it is. Existing files are replaced only with `force`.
-    Raises Refused when they exist or `root` is no repository, ConfigError when it cannot write.
+    Raises Refused when they exist, ConfigError when it cannot write.
     """
-    if not (root / ".git").exists():
-        raise Refused(f"{root} is not the top of a git repository; run `git init` first")
     tests = recognise_tests(root)
     texts = _texts(agent, tests[0] if tests else None)
     existing = [name for name in texts if os.path.lexists(root / name)]

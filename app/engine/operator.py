@@ -35,6 +35,7 @@ from app.engine.rollouts import Rollouts
 from app.engine.run_control import RunControl
 from app.engine.runs import Runs
 from app.engine.sessions import LiveSession, SessionKeeper
+from app.engine.taking import take_work
 
 _TAKEN = "; what looked like a secret in it was taken out: agents get secrets by their `env` only"
 
@@ -95,6 +96,8 @@ class Operator:
                 return await self._control.execute(command)
             case cmd.ResumeRun() | cmd.SkipStep() | cmd.ForkRun():
                 return await self._control.execute(command)
+            case cmd.TakeWork():
+                return self._done(await take_work(self._core, command), command.run_id)
             case _:
                 return await self._rollouts.execute(command)
 

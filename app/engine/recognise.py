@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+
+from app.engine.plain import is_plain
 
 _NO_TEST = "no test specified"  # what `npm init` writes: a script that only fails
 _MAKE_TEST = re.compile(r"^test\s*:(?!=)", re.MULTILINE)
@@ -40,6 +43,9 @@ def _python(root: Path) -> Iterator[TestCommand]:
     if not tests or not beside:
         return
     runner = next((words for file, words in _PYTHONS.items() if (root / file).exists()), "python3")
+    if is_plain(root):  # sessions work on copies, and the folder is no copy's main checkout
+        name = runner.removeprefix(_MAIN).removesuffix('"')
+        runner = shlex.quote(f"{root}{name}") if name != runner else runner
     # `-m` puts the worktree itself first on the path of imports, before any installed copy.
     why = f"there are {tests} and {beside}"
     yield TestCommand(f"{runner} -m pytest -q", why, "python3 -m pytest*")

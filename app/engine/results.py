@@ -8,6 +8,7 @@ from pathlib import Path
 
 from app.domain.errors import LongwatchError, NotFound
 from app.domain.run import Attempt, RunState
+from app.domain.task_state import TaskState
 from app.engine.core import Core
 
 _log = logging.getLogger(__name__)
@@ -25,7 +26,9 @@ async def run_diff(
         return ""
     project = Path(run.project)
     if not step:
-        newest = _newest_work(state)
+        # What a finished run has made is all of it, also of steps side by side.
+        done = run.state is TaskState.DONE
+        newest = None if done else _newest_work(state)
         return await _between(core, state, run.base_commit, newest)
     found = [a for a in state.attempts.values() if a.step == step]
     if attempt:

@@ -95,7 +95,8 @@ class RunControl:
         run, drafts = admit(self._core, recipe, request, str(project.root))
         await self._core.journal.append(drafts)
         self._runs.wake(run.run_id)
-        return self._done(f"run {run.run_id} started with workflow {workflow}", run.run_id)
+        how = ", on private copies of the folder" if run.copied else ""
+        return self._done(f"run {run.run_id} started with workflow {workflow}{how}", run.run_id)
 
     async def _start_on_path(self, request: Request, project: Project, name: str) -> cmd.Done:
         """The rollout of that name says which path answers, in the very commit of the run."""

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import psutil
 
-_NAME = re.compile(r"longwatch-(?:gate|index)-(\d+)-\w+")
+_NAME = re.compile(r"longwatch-(?:gate|index|copy)-(\d+)-\w+")
 
 
 def scratch_folder(purpose: str) -> Path:

@@ -156,6 +156,7 @@ class SessionKeeper:
             processes=self._core.processes.host(run.run_id, session.session_id),
             folder=str(self._core.paths.sessions / session.session_id),
             hidden=(str(self._core.paths.root), *filter(None, [recipe.env_file])),
+            visible=await self._core.workspaces.shown(Path(run.project), Path(session.workspace)),
             clean=self._clean,
             used=session.usage,
             history=history_of(self._past, run, recipe, session),

@@ -1,4 +1,7 @@
-"""Workspaces: a git worktree on a branch of its own for each session."""
+"""Workspaces: a git worktree on a branch of its own for each session.
+
+Of the project's repository; for a project that is none, of its mirror (`app.engine.mirrors`).
+"""
 
 from __future__ import annotations
 
@@ -15,6 +18,8 @@ from app.domain.gate_changes import FileChange
 from app.domain.text import one_line
 from app.engine import diffs, merges, worktrees
 from app.engine.git import Git, GitError
+from app.engine.mirrors import Mirrors
+from app.engine.plain import is_plain, plain_root
 from app.engine.processes import ProcessRegistry
 from app.engine.worktrees import Metadata
 
@@ -49,11 +54,14 @@ class Workspaces:
     def __init__(self, root: Path, registry: ProcessRegistry) -> None:
         self._root = root
         self._git = Git(registry)
+        store = root.parent.resolve()
+        self._mirrors = Mirrors(store / "mirrors", store, self._git)
         self._locks: dict[Path, asyncio.Lock] = {}
         self._homes: dict[Path, Path] = {}  # by worktree: the .git folder of its project
 
     async def repository(self, path: Path) -> Path:
-        """The root of the git repository that `path` is in."""
+        """The root of the project that `path` is in: a git repository, or a plain folder that has
+        a configuration."""
         shown = one_line(str(path), 300)
         if not await asyncio.to_thread(path.is_dir):
             raise WorkspaceError(f"{shown} is not a folder: name one that holds a git repository")
@@ -61,9 +69,12 @@ class Workspaces:
             found = Path(await self._git.text(path, "rev-parse", "--show-toplevel"))
         except GitError as error:
             if "not a git repository" in error.stderr:
+                plain = await asyncio.to_thread(plain_root, path)
+                if plain is not None:
+                    return plain
                 raise WorkspaceError(
-                    f"{shown} is not a git repository: run `git init` there and commit, "
-                    "or start Longwatch in a repository"
+                    f"{shown} is not a git repository: run `git init` there and commit, or "
+                    "`longwatch init`, and agents work on copies of it"
                 ) from error
             if "must be run in a work tree" in error.stderr:
                 raise WorkspaceError(
@@ -76,7 +87,12 @@ class Workspaces:
         return found
 
     async def head(self, project: Path) -> str:
-        """The commit that the project stands on."""
+        """The commit that the project stands on; of a plain folder, one of it as it is now."""
+        if await asyncio.to_thread(is_plain, project):
+            return await self._mirrors.refresh(project)
+        return await self._head(project)
+
+    async def _head(self, project: Path) -> str:
         try:
             return await self._git.text(project, "rev-parse", "--verify", "HEAD^{commit}")
         except GitError as error:
@@ -97,10 +113,11 @@ class Workspaces:
         """
         run, own = worktrees.safe_name(run_id), worktrees.safe_name(name)
         workspace = Workspace(self._root / run / own, _branch(run, own))
-        common = await self._common(project)
+        home = await self._mirrors.home(project, commit=base_commit)
+        common = await self._common(home)
         async with self._locks.setdefault(common, asyncio.Lock()):
             try:
-                await self._make(project, common, workspace, base_commit)
+                await self._make(home, common, workspace, base_commit)
             except (GitError, OSError) as error:
                 what = f"step {step}: no workspace could be made for it"
                 raise WorkspaceError(f"{what}: {one_line(str(error), 700)}") from error
@@ -230,7 +247,15 @@ class Workspaces:
         """
         own = f"{worktrees.safe_name(name)}-merged"
         branch = _branch(worktrees.safe_name(run_id), own)
-        return await merges.merge(self._git, project, branch, commits)
+        home = await self._mirrors.home(project, commit=commits[0])
+        return await merges.merge(self._git, home, branch, commits)
+
+    async def take(self, project: Path, commit: str) -> int:
+        """Bring the work of a commit into a plain project's folder; how many files it changed.
+
+        Raises LongwatchError, and changes nothing, where the folder has changed the same lines.
+        """
+        return await self._mirrors.take(project, commit)
 
     async def of_run(self, run_id: RunId) -> list[Workspace]:
         """Every worktree that a run has here."""
@@ -255,11 +280,13 @@ class Workspaces:
 
     async def diff(self, project: Path, base: str, commit: str) -> str:
         """Unified diff between two commits, printable, at most 2 MiB and a note."""
-        return await diffs.commit_diff(self._git, project, base, commit)
+        home = await self._mirrors.home(project, commit=commit)
+        return await diffs.commit_diff(self._git, home, base, commit)
 
     async def numstat(self, project: Path, base: str, commit: str) -> tuple[FileChange, ...]:
         """Every file that differs between two commits, with the lines added and removed."""
-        return await diffs.numstat(self._git, project, base, commit)
+        home = await self._mirrors.home(project, commit=commit)
+        return await diffs.numstat(self._git, home, base, commit)
 
     async def working_diff(self, path: Path, base: str) -> str:
         """The same from a commit to the worktree as it is now, untracked files included."""
@@ -268,28 +295,36 @@ class Workspaces:
     async def release(self, project: Path, workspace: Workspace) -> Released:
         """Remove a worktree that has nothing to lose; its branch stays if no other has its work."""
         path, branch = workspace.path, workspace.git_branch
-        common = await self._common(project)
+        home = await self._mirrors.home(project, worktree=path)
+        common = await self._common(home)
         async with self._locks.setdefault(common, asyncio.Lock()):
             why = await self._why_kept(common, path)
             if why:
                 return Released(removed=False, branch_kept=True, why=why)
             try:
-                await self._git.run(project, "worktree", "remove", str(path))
+                await self._git.run(home, "worktree", "remove", str(path))
             except GitError as error:
                 return Released(removed=False, branch_kept=True, why=str(error))
             self._homes.pop(path, None)
-            kept = not await self._drop_branch(project, branch)
+            kept = not await self._drop_branch(home, branch)
         with suppress(OSError):  # other worktrees of the run are still there
             await asyncio.to_thread(path.parent.rmdir)
         return Released(removed=True, branch_kept=kept)
 
     async def belongs(self, project: Path, workspace: Workspace) -> bool:
         """Whether a worktree of this project, and not what an agent has put there, is in place."""
-        return await self._is_worktree(await self._common(project), workspace.path)
+        home = await self._mirrors.home(project, worktree=workspace.path)
+        return await self._is_worktree(await self._common(home), workspace.path)
+
+    async def shown(self, project: Path, worktree: Path) -> tuple[str, ...]:
+        """What a sandbox must show of the store for git to work in a worktree: its mirror."""
+        home = await self._mirrors.home(project, worktree=worktree)
+        return () if home == project else (str(home),)
 
     async def why_kept(self, project: Path, workspace: Workspace) -> str:
         """Why `release` would leave it, in a sentence; "" when it would not."""
-        return await self._why_kept(await self._common(project), workspace.path)
+        home = await self._mirrors.home(project, worktree=workspace.path)
+        return await self._why_kept(await self._common(home), workspace.path)
 
     async def _why_kept(self, common: Path, path: Path) -> str:
         shown = one_line(str(path), 300)
@@ -299,7 +334,7 @@ class Workspaces:
         if changed:
             return f"{shown} has uncommitted changes ({changed})"
         if not await self._git.succeeds(path, "symbolic-ref", "--quiet", "HEAD"):
-            commit = await self.head(path)
+            commit = await self._head(path)
             if not await self._held(path, commit):
                 return f"{shown} stands on commit {commit[:12]}, which is on no branch"
         return ""

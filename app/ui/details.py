@@ -146,8 +146,8 @@ def _whole(state: RunState, now: datetime) -> list[Row]:
         found += fact("base", run.base_commit[:12])
     if run.head_commit:
         found += fact("head", run.head_commit[:12])
-    if state.result_branch:
-        found += fact("take over", f"git merge {state.result_branch}")
+    if state.take_over:
+        found += fact("take over", state.take_over)
     if run.parent:
         found += fact("part of", f"run {run.parent}, step {run.parent_step}; b goes there")
     if run.forked_from:

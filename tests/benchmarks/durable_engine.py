@@ -37,6 +37,9 @@ class NoWorkspaces(Workspaces):
     async def head(self, project: Path) -> str:
         return _COMMIT
 
+    async def shown(self, project: Path, worktree: Path) -> tuple[str, ...]:
+        return ()
+
     async def create(
         self, project: Path, run_id: RunId, step: str, base_commit: str, name: str
     ) -> Workspace:

@@ -48,11 +48,35 @@ def test_outside_a_repository_is_one_sentence(
     longwatch: CommandLine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    for command in (["init"], ["run", "x", "--headless"], ["workflow", "check"]):
+    for command in (["run", "x", "--headless"], ["workflow", "check"]):
         ran = longwatch(*command)
         assert ran.code == 1
         assert "not in a git repository" in ran.err
         assert len(ran.err.splitlines()) == 1
+
+
+def test_a_plain_folder_becomes_a_project_and_is_told_of_its_copies(
+    longwatch: CommandLine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "sub").mkdir()
+    monkeypatch.chdir(tmp_path)
+    made = longwatch("init")
+    assert made.code == 0, made.err
+    assert f"{tmp_path} is no git repository: each session works on a private copy" in made.out
+    assert not (tmp_path / ".git").exists()
+    monkeypatch.chdir(tmp_path / "sub")
+    assert longwatch("workflow", "check").out == f"{tmp_path}: right\n"
+
+
+def test_nobody_wants_copies_of_a_home_folder(
+    longwatch: CommandLine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    ran = longwatch("init")
+    assert ran.code == 1
+    assert f"{tmp_path} is your home folder, and every session" in ran.err
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_without_configuration_a_run_says_init(longwatch: CommandLine, project: Path) -> None:

@@ -19,8 +19,9 @@ from app.engine.capture import Output
 from app.engine.excerpt import excerpt, size_of
 from app.engine.gates import LOG_LIMIT
 from app.engine.processes import ProcessRegistry
+from app.engine.workspaces import Workspaces
 from tests.support.children import DAEMON, PYTHON, Journal, orphans
-from tests.support.gate_runs import gate_on
+from tests.support.gate_runs import RUN, gate_on
 from tests.support.waiting import until
 
 
@@ -91,6 +92,25 @@ async def test_a_sandboxed_gate_sees_no_other_session(processes: ProcessRegistry
         gate = shell(f"find {store} -type f").model_copy(update={"sandbox": "bubblewrap"})
         result = await gate_on(processes, gate, workspace=store / "mine", hidden=[folder])
     assert result.log == str(store / "mine" / "mine.txt")
+
+
+@pytest.mark.bwrap
+async def test_git_works_in_the_sandboxed_copy_of_a_plain_folder(
+    processes: ProcessRegistry,
+) -> None:
+    with tempfile.TemporaryDirectory(dir="/var/tmp") as folder:  # /tmp is hidden anyway
+        project, store = Path(folder) / "project", Path(folder) / "store"
+        project.mkdir()
+        (project / "a.txt").write_text("a")
+        workspaces = Workspaces(store / "workspaces", processes)
+        base = await workspaces.head(project)
+        made = await workspaces.create(project, RUN.run_id, "work", base, "work")
+        gate = shell(f"git rev-parse HEAD; ls {store}").model_copy(update={"sandbox": "bubblewrap"})
+        visible = await workspaces.shown(project, made.path)
+        result = await gate_on(
+            processes, gate, workspace=made.path, hidden=[str(store)], visible=visible
+        )
+    assert result.log.split() == [base, "mirrors", "workspaces"]
 
 
 async def test_a_gate_whose_sandbox_is_missing_does_not_run(

@@ -175,13 +175,12 @@ def test_a_link_that_leads_nowhere_is_not_written_through(root: Path, tmp_path: 
         initialise(root, agent=known("codex"), found=None)
 
 
-def test_a_folder_that_is_no_repository_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(Refused) as caught:
-        initialise(tmp_path, agent=known("codex"), found=None)
-    assert str(caught.value) == (
-        f"{tmp_path} is not the top of a git repository; run `git init` first"
-    )
-    assert list(tmp_path.iterdir()) == []
+def test_a_plain_folder_uses_its_own_virtual_environment(tmp_path: Path) -> None:
+    root = tmp_path / "my project"
+    write(root, {"pyproject.toml": "", "tests/test_a.py": "", ".venv/bin/python": ""})
+    made = initialise(root, agent=known("codex"), found=None)
+    assert any(f"`'{root}/.venv/bin/python' -m pytest -q`" in told for told in made.choices)
+    assert not (root / ".git").exists()
 
 
 def test_a_place_that_cannot_be_written_is_one_sentence(root: Path) -> None:

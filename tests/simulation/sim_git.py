@@ -84,6 +84,9 @@ class SimWorkspaces(Workspaces):
         await self._git_takes_its_time("say its head")
         return "base"
 
+    async def shown(self, project: Path, worktree: Path) -> tuple[str, ...]:
+        return ()
+
     async def create(
         self, project: Path, run_id: RunId, step: str, base_commit: str, name: str
     ) -> Workspace:

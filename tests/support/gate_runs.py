@@ -40,6 +40,7 @@ async def gate_on(
     project: Path | str = "",
     workspaces: Workspaces | None = None,
     hidden: Sequence[str] = (),
+    visible: Sequence[str] = (),
 ) -> GateResult:
     """The result of a gate on an output of the step `plan`, or on its changes."""
     return await run_gate(
@@ -55,4 +56,5 @@ async def gate_on(
         project=str(project),
         workspaces=workspaces,
         hidden=hidden,
+        visible=visible,
     )

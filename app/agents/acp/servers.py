@@ -41,7 +41,9 @@ def _program(launch: McpLaunch, spec: SessionSpec) -> Server:
     argv[0] = shutil.which(argv[0], path=launch.env.get("PATH")) or argv[0]
     if spec.agent.sandbox == sandbox.NAME:
         where = spec.workspace
-        argv = sandbox.confined(argv, workspace=where, cwd=where, hidden=spec.hidden)
+        argv = sandbox.confined(
+            argv, workspace=where, cwd=where, hidden=spec.hidden, visible=spec.visible
+        )
     env = [schema.EnvVariable(name=name, value=value) for name, value in launch.given.items()]
     return schema.McpServerStdio(name=launch.server.name, command=argv[0], args=argv[1:], env=env)
 

@@ -177,7 +177,11 @@ class Connection:
         if spec.agent.sandbox == sandbox.NAME:
             argv = await asyncio.to_thread(
                 lambda: sandbox.confined(
-                    argv, workspace=spec.workspace, cwd=spec.workspace, hidden=spec.hidden
+                    argv,
+                    workspace=spec.workspace,
+                    cwd=spec.workspace,
+                    hidden=spec.hidden,
+                    visible=spec.visible,
                 )
             )
         purpose = f"MCP server {self.server.name} of session {spec.session_id}"
