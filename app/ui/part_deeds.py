@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from app.domain import events as ev
-from app.domain.commands import ForkRun, RetryRun, SkipStep
+from app.domain.commands import ForkRun, RetryRun, SkipStep, TakeWork
 from app.domain.errors import LongwatchError
 from app.domain.flow import owner
 from app.domain.fork import prefix
@@ -23,6 +23,10 @@ if TYPE_CHECKING:
 else:
     _Base = object
 
+_TAKING = (
+    "f on the run's page shows the changes. What has changed in the folder since stays; where both "
+    "have changed the same lines nothing is done, and the files are named.",
+)
 _FEEDBACK = "\n\n# Your last attempt"  # what is put after a prompt again, whoever wrote it
 
 
@@ -57,6 +61,8 @@ class PartDeeds(RunDeeds, _Base):
                 return self.held() is not None
             case "fork":
                 return state is not None and bool(step_of(state, self.chosen))
+            case "take":
+                return state is not None and state.run.copied and bool(state.take_over)
             case "parent":
                 return state is not None and state.run.parent is not None
         return super().check_action(action, parameters)
@@ -169,6 +175,22 @@ class PartDeeds(RunDeeds, _Base):
         done = await self.send(command)
         if done is not None and done.run_id is not None:
             await self.room.open_run(done.run_id)
+
+    def action_take(self) -> None:
+        from app.ui.widgets.confirm import AskSure
+
+        state = self.selected
+        if state is None:
+            return
+        command = TakeWork(run_id=state.run.run_id, by=self.me)
+        title = f"Bring the work of “{one_line(state.run.request.title, 50)}” into the folder?"
+        rows = [line for text in (state.run.project, *_TAKING) for line in lines(text)]
+
+        def sure(answer: bool | None) -> None:
+            if answer:
+                self.run_worker(self.send(command), group="take")
+
+        self.app.push_screen(AskSure(title, rows, yes="changes the folder's files"), sure)
 
     async def action_parent(self) -> None:
         if (state := self.selected) is not None and state.run.parent is not None:

@@ -33,6 +33,7 @@ RUN_KEYS: list[BindingType] = [
     Binding("u", "finish", "Finish in shadow", id="run.finish"),
     Binding("K", "restart", "Start its agent anew", id="run.restart", show=False),
     Binding("F", "fork", "Fork", id="run.fork", show=False),
+    Binding("Y", "take", "Take over", id="run.take"),
     Binding("b", "parent", "Its parent", id="run.parent"),
     Binding("x", "cancel", "Cancel", id="run.cancel"),
     Binding("a", "go('approvals')", "Approvals", id="run.approvals"),

@@ -35,7 +35,10 @@ WALKING_KEYS: list[BindingType] = [
 ]
 # What changes the run is not done to a run that is no more.
 _PRESENT = frozenset(
-    {"say", "retry", "retry_with", "skip", "pause", "resume", "finish", "cancel", "fork", "go"}
+    {
+        *("say", "retry", "retry_with", "skip", "pause", "resume", "finish", "cancel", "fork"),
+        *("take", "go"),
+    }
 )
 
 

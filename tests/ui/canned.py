@@ -201,6 +201,13 @@ def done_run(number: int = 9, minutes: float = 40) -> RunState:
     return make_state(run, sessions=[session], attempts=attempts)
 
 
+def copied_run() -> RunState:
+    """Of a plain folder, and done: its work waits to be taken over."""
+    state = done_run()
+    update = {"copied": True, "base_commit": "b" * 40, "head_commit": "c" * 40}
+    return state.model_copy(update={"run": state.run.model_copy(update=update)})
+
+
 def canceled_run(number: int = 10) -> RunState:
     return make_state(
         make_run(number, "upgrade everything", TaskState.CANCELED, cursor=1, reason="not today")

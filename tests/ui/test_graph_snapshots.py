@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import pytest
 
 from app.domain.run import RunState
-from tests.ui import graphs
+from tests.ui import canned, graphs
 from tests.ui.answering import Feed
 from tests.ui.conftest import MakeRoom, room_over
 from tests.ui.pictures import SIZES, Compare, in_run, utc
@@ -29,6 +29,8 @@ STATES: dict[str, tuple[RunState | tuple[RunState, RunState], tuple[str, ...]]] 
     "retry-with": (graphs.branches_run(), ("T",)),
     "skip": (graphs.branches_run(), ("v", *"parser.py: left as it is")),
     "fork": (graphs.loop_run(), ("k", "k", "k", "F")),
+    "copied": (canned.copied_run(), ("home",)),
+    "take": (canned.copied_run(), ("Y",)),
 }
 
 

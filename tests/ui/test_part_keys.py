@@ -6,7 +6,7 @@ import pytest
 
 from app.domain.attention import AttentionKind
 from app.domain.base import RunId
-from app.domain.commands import Command, ForkRun, PauseRun, ResumeRun, RetryRun, SkipStep
+from app.domain.commands import Command, ForkRun, PauseRun, ResumeRun, RetryRun, SkipStep, TakeWork
 from app.domain.run import AttemptState, Cause, ReviewState, RunState, StepState
 from app.domain.task_state import TaskState
 from app.ui import marks
@@ -79,7 +79,7 @@ async def test_one_key_pauses_and_lets_it_go_on() -> None:
 async def test_a_run_that_is_over_has_no_such_keys(state: RunState) -> None:
     client = client_over([state])
     async with shown(state, client) as (pilot, screen):
-        await press(pilot, "u", "T", "v", "b")
+        await press(pilot, "u", "T", "v", "b", "Y")
         assert (client.commands, screen.app.screen) == ([], screen)
 
 
@@ -100,6 +100,19 @@ def _rows(screen: RunScreen) -> list[str]:
     from app.ui.widgets.page import Page
 
     return [row.text for row in screen.app.screen.query_one(Page).rows]
+
+
+async def test_work_on_a_plain_folder_is_taken_over_when_that_is_confirmed() -> None:
+    state = canned.copied_run()
+    client = client_over([state])
+    async with shown(state, client) as (pilot, screen):
+        await press(pilot, "Y", "Y", "enter")
+        assert client.commands == []
+        assert state.run.project in "\n".join(_rows(screen))
+        await pilot.pause(0.6)
+        await press(pilot, "c")
+        await rest(pilot)
+        assert client.commands == [TakeWork(run_id=state.run.run_id, by=ME)]
 
 
 async def test_a_fork_of_what_was_not_reached_says_why_not() -> None:
