@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import difflib
 import os
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,6 +20,7 @@ from app.migrate.target import obstacle, read_there
 _DIFF_LINES = 400
 _DIFF_BYTES = 512 * 1024  # a larger text is compared, but its difference is not drawn
 _STRANGER = "something else is there, which no migration has made: move it away"
+_SESSION = re.compile(r"^\.longwatch/imported/[^/]+/sessions/")
 _THEIRS = "it was changed here since it was made: yours stays"
 
 
@@ -157,9 +159,11 @@ def _left(root: Path, last: MadeFile) -> list[FileState]:
     if last.shared or obstacle(root, last.path) or not os.path.lexists(root / last.path):
         return []
     state = FileState(path=last.path, standing=Standing.REMOVED, note="gone from the source")
-    if _is_as_made(root, last):
+    history = _SESSION.search(last.path) is not None
+    if not history and _is_as_made(root, last):
         return [state]
-    note = "gone from the source, but changed here since: it stays"
+    why = "but history stays" if history else "but changed here since: it stays"
+    note = f"gone from the source, {why}"
     return [state.model_copy(update={"standing": Standing.KEPT, "note": note, "size": last.size})]
 
 

@@ -110,14 +110,18 @@ def test_a_changed_source_changes_what_it_made(home: Path, project: Path) -> Non
     apply(a_plan(home), project)
     (home / "sessions/s0.jsonl").write_text("other\n")
     (home / "sessions/s1.jsonl").unlink()
-    report = apply(a_plan(home, soul="New.\n", config=CONFIG.replace("llama", "l2")), project)
+    plan = a_plan(home, soul="New.\n", config=CONFIG.replace("llama", "l2"))
+    copies = tuple(copy for copy in plan.copies if not copy.path.endswith("soul.bin"))
+    report = apply(plan.model_copy(update={"copies": copies}), project)
     assert {(file.path, file.standing) for file in report.changed} == {
         (".longwatch/agents/scribe/SOUL.md", Standing.CHANGED),
         (SESSION.format("s0"), Standing.CHANGED),
-        (SESSION.format("s1"), Standing.REMOVED),
+        (SESSION.format("s1"), Standing.KEPT),
+        (".longwatch/agents/scribe/soul.bin", Standing.REMOVED),
         ("longwatch.toml", Standing.CHANGED),
     }
-    assert not (project / SESSION.format("s1")).exists()
+    assert not (project / ".longwatch/agents/scribe/soul.bin").exists()
+    assert (project / SESSION.format("s1")).exists(), "history stays, whatever the source forgets"
     assert (project / SESSION.format("s0")).read_text() == "other\n"
     assert "groq/l2" in (project / "longwatch.toml").read_text()
     assert len(folders(project, BACKUP)) == 2

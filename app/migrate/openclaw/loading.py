@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+from app.domain.errors import ConfigError
 from app.domain.migration import ItemKind
 from app.migrate.openclaw.ledger import Ledger
 from app.migrate.openclaw.nodes import Node
@@ -24,11 +25,16 @@ class Loader:
         self._source = source
         self._ledger = ledger
         self._read: dict[Path, Node | None] = {}
+        self._broken: dict[Path, str] = {}  # why a file could not be read
 
-    def load(self, path: Path) -> Node | None:
-        """The whole configuration; None if the file cannot be read, which is told."""
+    def load(self, path: Path) -> Node:
+        """The whole configuration. Raises ConfigError if the file cannot be read: without it
+        nobody knows which secrets must be taken out of what is copied."""
         root = self._file(path)
-        return self._expand(root, path, (path,)) if root is not None else None
+        if root is None:
+            why = self._broken[path]
+            raise ConfigError(f"{why}; put it right and run this again", source=str(path))
+        return self._expand(root, path, (path,))
 
     def _file(self, path: Path) -> Node | None:
         if path not in self._read:
@@ -39,6 +45,7 @@ class Loader:
                 self._ledger.warn(name, f"{why}; nothing of it was taken")
                 self._ledger.left(ItemKind.CONFIG, name, str(why))
                 self._read[path] = None
+                self._broken[path] = str(why)
         return self._read[path]
 
     def _expand(self, node: Node, path: Path, stack: tuple[Path, ...]) -> Node:

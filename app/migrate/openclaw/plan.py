@@ -183,13 +183,15 @@ class PlanMaker:
 
     def _next_steps(self) -> tuple[str, ...]:
         config = self._home.config
+        if not config.agents:
+            return ("Nothing was found that could answer: `longwatch init` makes a configuration",)
         steps = ["Check it: longwatch workflow check, longwatch doctor"]
         nowhere = [agent.name for agent in config.agents if agent.choice.endpoint.missing]
         if nowhere:
             steps.append(f"Set base_url in {CONFIG_FILE} for: {', '.join(nowhere[:20])}")
         if config.has_secrets:
             steps.append(f"Look through {SECRETS_FILE}: take out what nothing here uses any more")
-        if config.agents and not config.default_workflow:
+        if not config.default_workflow:
             steps.append("Requests that no route matches are refused: name one with --workflow")
         if self._home.jobs:
             steps.append("Recurring jobs are off: set enabled = true and start them from cron")

@@ -72,8 +72,6 @@ def read(folder: Path, environment: Mapping[str, str]) -> MigrationPlan:
 
 def _load_json(home: Home, source: Source, path: Path, secrets: Secrets) -> None:
     loaded = Loader(source, home.ledger).load(path)
-    if loaded is None:
-        return
     if loaded.fields is None:
         home.ledger.odd(loaded, "is no configuration")
         return

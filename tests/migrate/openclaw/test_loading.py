@@ -35,10 +35,11 @@ def test_json5_in_all_its_forms(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("text", ["{", "", "{a: 1} x", "[" * 200, '{"a": "\x01', "{a: 'b\n'}"])
-def test_a_file_that_is_no_json5_is_told_without_a_word_of_it(tmp_path: Path, text: str) -> None:
-    plan = plan_of(tmp_path, text, {"sessions/s.jsonl": "{}"})
-    assert warned(plan, "openclaw.json", "nothing of it was taken")
-    assert [copy.path for copy in plan.copies] == [".longwatch/imported/main/sessions/s.jsonl"]
+def test_a_file_that_is_no_json5_stops_all_for_its_secrets_are_not_known(
+    tmp_path: Path, text: str
+) -> None:
+    with pytest.raises(ConfigError, match=r"openclaw\.json: .*put it right and run this again"):
+        plan_of(tmp_path, text, {"sessions/s.jsonl": "{}"})
 
 
 def test_json_as_programs_write_it_is_read_with_its_odd_values(tmp_path: Path) -> None:
