@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 import sys
 import textwrap
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
+from app.cli.looking import looked_at, marked, unseen_ids
 from app.cli.options import chosen_store, json_option, store_option
 from app.cli.output import ago, emit, note, say, table
 from app.cli.prefix import pick
@@ -32,13 +34,28 @@ _LIST = "longwatch approvals --all"
 @store_option
 def approvals_command(everything: bool, as_json: bool) -> None:
     """List the tool calls that wait for an answer, most pressing first."""
-    found = ask(chosen_store(), lambda c: c.approvals(open_only=not everything))
+
+    async def work(client: AnyClient) -> tuple[Sequence[Approval], frozenset[str]]:
+        found = await client.approvals(open_only=not everything)
+        ids = {each.approval_id for each in found}
+        looked = await looked_at(client, lambda item: item.item_id in ids, as_json=as_json)
+        return found, unseen_ids(looked)
+
+    found, unseen = ask(chosen_store(), work)
     if as_json:
         return emit(found)
     if not found:
         return say("nothing waits for an answer")
     rows = [
-        (a.approval_id, a.risk, a.state, a.run_id, a.agent, ago(a.requested_at), a.call.title)
+        (
+            a.approval_id,
+            a.risk,
+            marked(a.state, a.approval_id in unseen),
+            a.run_id,
+            a.agent,
+            ago(a.requested_at),
+            a.call.title,
+        )
         for a in found
     ]
     return table(("approval", "risk", "state", "run", "agent", "asked", "what"), rows)

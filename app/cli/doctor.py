@@ -19,6 +19,7 @@ from app.agents import sandbox
 from app.agents.known import KNOWN
 from app.cli.doctor_fence import fences
 from app.cli.doctor_mcp import try_servers
+from app.cli.doctor_notify import notify_command
 from app.cli.doctor_project import needed_variables
 from app.cli.options import CHOOSE, asked_store, json_option, store_option
 from app.cli.output import emit, say, table
@@ -197,11 +198,22 @@ def _project() -> list[Check]:
         return []
     found, fix = seen
     checks = [Check(name="variables", result="note" if fix else "ok", found=found, fix=fix)]
+    checks += _notify()
     for one in try_servers():
         found = one_line(one.tools, 200)
         result: Literal["ok", "bad"] = "bad" if one.wrong else "ok"
         checks.append(Check(name=f"mcp {one.name}", result=result, found=found, fix=one.wrong))
     return checks
+
+
+def _notify() -> list[Check]:
+    """Whether somebody is called for what nobody has seen."""
+    seen = notify_command()
+    if seen is None:
+        return []
+    found, fix, bad = seen
+    result: Literal["ok", "note", "bad"] = "bad" if bad else "note" if fix else "ok"
+    return [Check(name="notify", result=result, found=found, fix=fix)]
 
 
 def _fences() -> list[Check]:

@@ -32,7 +32,8 @@ def needed_variables() -> tuple[str, str] | None:
     agents = [name for agent in project.config.agent for name in _of_agent(agent)]
     calls = [name for workflow in project.workflows.values() for name in _of_calls(workflow)]
     servers = [name for server in project.config.mcp for name in server.variables]
-    needed = list(dict.fromkeys([*agents, *calls, *servers]))
+    notify = project.config.notify.env if project.config.notify else ()
+    needed = list(dict.fromkeys([*agents, *calls, *servers, *notify]))
     missing = [name for name in needed if not known.get(name)]
     found = f"{len(needed) - len(missing)} of {len(needed)} set that {root / CONFIG_FILE} needs"
     if not missing:

@@ -113,8 +113,13 @@ def table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
 
 def ago(moment: datetime, now: datetime | None = None) -> str:
     """How long ago, in the largest unit that fits: `12s`, `4m`, `3h`, `2d`."""
-    seconds = max(0, int(((now or datetime.now(UTC)) - moment).total_seconds()))
+    return f"{span(((now or datetime.now(UTC)) - moment).total_seconds())} ago"
+
+
+def span(seconds: float) -> str:
+    """How long, in the largest unit that fits."""
+    whole = max(0, int(seconds))
     for size, unit in ((86400, "d"), (3600, "h"), (60, "m")):
-        if seconds >= size:
-            return f"{seconds // size}{unit} ago"
-    return f"{seconds}s ago"
+        if whole >= size:
+            return f"{whole // size}{unit}"
+    return f"{whole}s"

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 
 import click
 
 from app.cli.control import report
+from app.cli.looking import looked_at, marked, unseen_ids
 from app.cli.options import chosen_store, json_option, store_option
 from app.cli.output import ago, emit, say, table
 from app.cli.prefix import pick
 from app.cli.reach import AnyClient, ask
 from app.domain.commands import AnswerQuestion, Done
+from app.domain.run import Question
 from app.domain.text import one_line
 from app.link.person import operator
 
@@ -22,7 +25,14 @@ from app.link.person import operator
 @store_option
 def questions_command(everything: bool, as_json: bool) -> None:
     """List the questions that wait for an answer."""
-    found = ask(chosen_store(), lambda c: c.questions(open_only=not everything))
+
+    async def work(client: AnyClient) -> tuple[Sequence[Question], frozenset[str]]:
+        found = await client.questions(open_only=not everything)
+        ids = {each.question_id for each in found}
+        looked = await looked_at(client, lambda item: item.item_id in ids, as_json=as_json)
+        return found, unseen_ids(looked)
+
+    found, unseen = ask(chosen_store(), work)
     if as_json:
         return emit(found)
     if not found:
@@ -30,7 +40,7 @@ def questions_command(everything: bool, as_json: bool) -> None:
     rows = [
         (
             q.question_id,
-            q.state,
+            marked(q.state, q.question_id in unseen),
             q.run_id,
             ago(q.asked_at),
             one_line(q.text, 200),

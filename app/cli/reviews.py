@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import click
 
+from app.cli.looking import looked_at, marked, unseen_ids
 from app.cli.options import chosen_store, json_option, store_option
 from app.cli.output import ago, emit, say, table
 from app.cli.prefix import pick
@@ -20,7 +23,14 @@ from app.link.person import operator
 @store_option
 def reviews_command(everything: bool, as_json: bool) -> None:
     """List the artefacts that wait for a verdict."""
-    found = ask(chosen_store(), lambda c: c.reviews(open_only=not everything))
+
+    async def work(client: AnyClient) -> tuple[Sequence[Review], frozenset[str]]:
+        found = await client.reviews(open_only=not everything)
+        ids = {each.review_id for each in found}
+        looked = await looked_at(client, lambda item: item.item_id in ids, as_json=as_json)
+        return found, unseen_ids(looked)
+
+    found, unseen = ask(chosen_store(), work)
     if as_json:
         return emit(found)
     if not found:
@@ -28,7 +38,7 @@ def reviews_command(everything: bool, as_json: bool) -> None:
     rows = [
         (
             r.review_id,
-            r.state,
+            marked(r.state, r.review_id in unseen),
             r.run_id,
             ago(r.opened_at),
             ", ".join(r.by),

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Sequence
 
 import click
 
+from app.cli.looking import looked_at
 from app.cli.options import chosen_store, json_option, store_option
 from app.cli.output import ago, emit, say, table
 from app.cli.prefix import find_run
-from app.cli.reach import ask
+from app.cli.reach import AnyClient, ask
 from app.cli.waiting import answers
 from app.domain.flow import final_output
 from app.domain.run import Attempt, Review, Run, RunState, StepState
@@ -27,18 +29,26 @@ _RESULT_ROOM = 16 * 1024  # bytes of a result that are printed
 @store_option
 def runs_command(limit: int, as_json: bool) -> None:
     """List runs, newest first."""
-    found = ask(chosen_store(), lambda c: c.runs(limit))
+
+    async def work(client: AnyClient) -> tuple[Sequence[Run], Counter[str]]:
+        found = await client.runs(limit)
+        unseen = [] if client.hosts or as_json else await client.waiting()
+        # Their number is no look at them: they stay unseen.
+        return found, Counter(one.item.run_id for one in unseen if not one.seen)
+
+    found, unseen = ask(chosen_store(), work)
     if as_json:
         return emit(found)
     if not found:
         return say('no runs yet; `longwatch run "…"` starts one')
     heads = ("run", "state", "step", "workflow", "created", "request")
-    return table(heads, [_row(r) for r in found])
+    return table(heads, [_row(r, unseen[r.run_id]) for r in found])
 
 
-def _row(run: Run) -> tuple[str, ...]:
+def _row(run: Run, unseen: int) -> tuple[str, ...]:
     step = run.current_step or "-"
-    return (run.run_id, run.state, step, run.workflow, ago(run.created_at), run.request.title)
+    state = f"{run.state}, {unseen} unseen" if unseen else run.state
+    return (run.run_id, state, step, run.workflow, ago(run.created_at), run.request.title)
 
 
 @click.command("show", short_help="Show one run.")
@@ -47,7 +57,14 @@ def _row(run: Run) -> tuple[str, ...]:
 @store_option
 def show_command(run_id: str, as_json: bool) -> None:
     """Show RUN: its steps, attempts and gates, and what waits for you."""
-    state = ask(chosen_store(), lambda c: find_run(c, run_id))
+
+    async def work(client: AnyClient) -> RunState:
+        state = await find_run(client, run_id)
+        of_run = state.run.run_id
+        await looked_at(client, lambda item: item.run_id == of_run, as_json=as_json)
+        return state
+
+    state = ask(chosen_store(), work)
     if as_json:
         return emit(state)
     return print_run(state)

@@ -33,6 +33,7 @@ class AttentionItem(Model):
     kind: AttentionKind
     run_id: RunId = RunId("")
     item_id: str
+    revision: int = 0  # of an approval, review or question; it moves when what is asked changes
     title: str
     risk: Risk | None = None
     since: datetime
@@ -84,6 +85,7 @@ def attention(state: RunState, now: datetime) -> list[AttentionItem]:
                 kind=AttentionKind.UNCERTAIN if uncertain else AttentionKind.APPROVAL,
                 run_id=run.run_id,
                 item_id=approval.approval_id,
+                revision=approval.revision,
                 title=approval.call.title,
                 risk=approval.risk,
                 since=approval.requested_at,
@@ -97,6 +99,7 @@ def attention(state: RunState, now: datetime) -> list[AttentionItem]:
                     kind=AttentionKind.REVIEW,
                     run_id=run.run_id,
                     item_id=review.review_id,
+                    revision=review.revision,
                     title=f"{review.of}, version {review.of_attempt}"
                     + (f": {review.escalated}" if review.escalated else ""),
                     since=review.opened_at,
@@ -110,6 +113,7 @@ def attention(state: RunState, now: datetime) -> list[AttentionItem]:
                     kind=AttentionKind.QUESTION,
                     run_id=run.run_id,
                     item_id=question.question_id,
+                    revision=question.revision,
                     title=question.text,
                     since=question.asked_at,
                     snoozed=question.snoozed_until is not None and question.snoozed_until > now,
@@ -135,7 +139,7 @@ def attention(state: RunState, now: datetime) -> list[AttentionItem]:
         found.append(_blocked(run, held[0].message + more))
     if stuck and not any(i.kind is AttentionKind.REVIEW for i in found):
         found.append(_blocked(run, run.blocked.message if run.blocked else run.reason))
-    return sorted(found, key=_urgency)
+    return sorted(found, key=urgency)
 
 
 def _blocked(run: Run, title: str) -> AttentionItem:
@@ -191,6 +195,7 @@ def rollout_attention(rollout: Rollout) -> list[AttentionItem]:
     return found
 
 
-def _urgency(item: AttentionItem) -> tuple[bool, int, int, datetime]:
+def urgency(item: AttentionItem) -> tuple[bool, int, int, datetime]:
+    """Sorts what waits: most urgent first, what was put off last."""
     kinds = list(AttentionKind)
     return (item.snoozed, kinds.index(item.kind), -(item.risk.rank if item.risk else 0), item.since)

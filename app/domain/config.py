@@ -16,6 +16,7 @@ from app.domain.day_budget import Budget
 from app.domain.gate import Name, Seconds, Text
 from app.domain.mcp import McpServer, server_of, server_problems
 from app.domain.named import address_problem, inside_problem, variable_problem
+from app.domain.notify import NotifySection
 from app.domain.providers import (
     DEFAULT_MODEL,
     PROVIDERS,
@@ -123,6 +124,7 @@ class Config(Model):
     budget: Budget = Budget()
     attachments: AttachmentLimits = AttachmentLimits()
     copies: CopyLimits = CopyLimits()
+    notify: NotifySection | None = None
 
     @property
     def agent_names(self) -> tuple[str, ...]:
@@ -185,6 +187,9 @@ def _problems(config: Config) -> Found:
     for i, name in repeated([server.name for server in config.mcp]):
         yield ("mcp", i, "name"), f'there is an MCP server "{name}" already'
     yield from _servers(config)
+    for i, name in enumerate(config.notify.env if config.notify else ()):
+        if problem := variable_problem(name):
+            yield ("notify", "env", i), problem
     for i, route in enumerate(config.route):
         yield from _route(("route", i), route)
     for i, name in repeated([entry.name for entry in config.rollout]):

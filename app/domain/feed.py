@@ -29,6 +29,9 @@ class Status(Model):
     seq: int
     problem: str = ""
     budgets: tuple[DayBudget, ...] = ()  # per day, as they stand
+    waiting: int = 0  # things that wait for a person, without those that were put off
+    unseen: int = 0  # of these: no screen has painted them and no command has listed them
+    unseen_seconds: float = 0.0  # for how long, the one that waits longest
 
 
 class Snapshot(Model):

@@ -59,12 +59,16 @@ class Redaction:
         for step in recipe.workflow.steps:
             if isinstance(step, CallStep):
                 named |= {*step.call.env, *step.call.header_env.values()}
-        self._names |= named
+        self.learn_names(named)
         try:
             self._variables.of(recipe.env_file)
         except ConfigError as error:
             # Nobody can be given what is in it: whoever needs it is told so.
             _log.warning("%s", error)
+
+    def learn_names(self, names: Iterable[str]) -> None:
+        """Take in variables whose values are secrets."""
+        self._names |= {*names}
 
     def clean(self, text: str) -> str:
         """The text without known secrets and well-known shapes of tokens."""

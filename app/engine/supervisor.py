@@ -37,6 +37,7 @@ from app.engine.deciding import Decider
 from app.engine.drivers import Drivers
 from app.engine.editing import CallEditor
 from app.engine.machine import MACHINE, Machine
+from app.engine.notifying import KnowsSeen, make_notifications
 from app.engine.operator import Operator
 from app.engine.past_sessions import PastSessions, ReadsPast
 from app.engine.project_report import project_report
@@ -61,7 +62,7 @@ _TAIL_CHUNKS = 200  # of each live session in a snapshot; older text is paged
 _FINISHED_SHOWN = 50  # runs that are over, when they have to be read from the disk
 
 
-class Supervisor(ReadsCounts, ReadsPast):
+class Supervisor(ReadsCounts, ReadsPast, KnowsSeen):
     """The one process that writes to a store. Same methods as `app.link.client.Client`."""
 
     def __init__(
@@ -104,6 +105,7 @@ class Supervisor(ReadsCounts, ReadsPast):
             redaction,
             self._past,
         )
+        self._notices = make_notifications(core, redaction, self._tell_status)
         self._started_at = core.clock.now()
         self._closed = False
         self.stopped = asyncio.Event()  # set when somebody asked for a shutdown
@@ -153,6 +155,7 @@ class Supervisor(ReadsCounts, ReadsPast):
     async def _begin(self) -> None:
         core, journal = self._core, self._journal
         journal.listen(self._broadcast.publish)
+        journal.listen(self._notices.committed)
         journal.on_problem(lambda _text: self._tell_status())
         self._budgets.changed = self._tell_status
         left_over = list(journal.projection.processes.values())
@@ -177,12 +180,13 @@ class Supervisor(ReadsCounts, ReadsPast):
         self._watch.start()
         self._deadlines.start()
         await self._budgets.start()
+        self._notices.start()
 
     def _tell_status(self) -> None:
         self._broadcast.status(self._status())
 
     def _status(self) -> Status:
-        return Status(
+        status = Status(
             epoch=self._core.epoch,
             pid=os.getpid(),
             host=socket.gethostname(),
@@ -194,6 +198,7 @@ class Supervisor(ReadsCounts, ReadsPast):
             problem=self._journal.problem,
             budgets=self._budgets.standing(),
         )
+        return self._notices.tell(status)
 
     async def execute(self, command: Command) -> Done:
         """Carry a command out; returns once its events are committed. Raises Refused."""
@@ -372,6 +377,7 @@ class Supervisor(ReadsCounts, ReadsPast):
             return
         self._closed = True
         try:
+            await self._notices.close()
             await self._deadlines.close()
             await self._watch.close()
             await self._budgets.close()

@@ -16,6 +16,7 @@ from app.domain.past import PastCursor, PastFound, PastId, PastList, PastPage
 from app.domain.project_report import ProjectReport
 from app.domain.rollout import DrillReport, Rollout, ShadowResult
 from app.domain.run import Question, Review, Run, RunState
+from app.domain.seen import Sighting, Waiting
 from app.domain.session import Chunk
 from app.domain.usage import UsageOfDay
 from app.domain.workflow import Recipe
@@ -55,6 +56,13 @@ class Client(Protocol):
     async def reviews(self, open_only: bool = True) -> Sequence[Review]: ...
 
     async def questions(self, open_only: bool = True) -> Sequence[Question]: ...
+
+    async def waiting(self) -> Sequence[Waiting]:
+        """All that waits for a person, without what was put off, and whether anybody has seen
+        it."""
+
+    async def seen(self, sightings: Sequence[Sighting]) -> None:
+        """Tell that a screen has painted these, or that a command has listed them."""
 
     async def rules(self) -> Sequence[StoredRule]: ...
 

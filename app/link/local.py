@@ -18,6 +18,7 @@ from app.domain.past import PastCursor, PastFound, PastId, PastList, PastPage
 from app.domain.project_report import ProjectReport
 from app.domain.rollout import DrillReport, Rollout, ShadowResult
 from app.domain.run import Question, Review, Run, RunState
+from app.domain.seen import Sighting, Waiting
 from app.domain.session import Chunk
 from app.domain.usage import UsageOfDay
 from app.domain.workflow import Recipe
@@ -127,6 +128,12 @@ class LocalClient:
 
     async def questions(self, open_only: bool = True) -> Sequence[Question]:
         return await self._supervisor.questions(open_only)
+
+    async def waiting(self) -> Sequence[Waiting]:
+        return await self._supervisor.waiting()
+
+    async def seen(self, sightings: Sequence[Sighting]) -> None:
+        await self._supervisor.seen(sightings)
 
     async def rules(self) -> Sequence[StoredRule]:
         return await self._supervisor.rules()

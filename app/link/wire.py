@@ -25,6 +25,7 @@ from app.domain.past import PastCursor, PastFound, PastId, PastList, PastPage
 from app.domain.project_report import ProjectReport
 from app.domain.rollout import DrillReport, Rollout, ShadowResult
 from app.domain.run import Question, Review, Run, RunState
+from app.domain.seen import Sighting, Waiting
 from app.domain.session import Chunk
 from app.domain.usage import MAX_DAYS, UsageOfDay
 from app.domain.workflow import Recipe
@@ -108,6 +109,10 @@ class ListEvents(Model):
 
 class OpenOnly(Model):
     open_only: bool = True
+
+
+class Sightings(Model):
+    sightings: tuple[Sighting, ...]
 
 
 class ReadCovered(Model):
@@ -199,6 +204,8 @@ REVIEWS = Call(
 QUESTIONS = Call(
     "questions", OpenOnly, TypeAdapter(Sequence[Question]), lambda c, p: c.questions(p.open_only)
 )
+WAITING = Call("waiting", Nothing, TypeAdapter(Sequence[Waiting]), lambda c, _: c.waiting())
+SEEN = Call("seen", Sightings, TypeAdapter(None), lambda c, p: c.seen(p.sightings))
 RULES = Call("rules", Nothing, TypeAdapter(Sequence[StoredRule]), lambda c, _: c.rules())
 ROLLOUTS = Call("rollouts", Nothing, TypeAdapter(Sequence[Rollout]), lambda c, _: c.rollouts())
 COMPARISONS = Call(
@@ -266,6 +273,8 @@ CALLS: dict[str, Call[Any, Any]] = {
         COVERED,
         REVIEWS,
         QUESTIONS,
+        WAITING,
+        SEEN,
         RULES,
         ROLLOUTS,
         COMPARISONS,

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from app.link.client import Client
     from app.link.moving import Mover
     from app.ui.bridge import Bridge, Connect
+    from app.ui.sight import Sight
     from app.ui.view import Changes, View
 
 
@@ -164,6 +165,17 @@ class ControlRoom(SafeApp):
 
         return self._mover or LocalMover()
 
+    @cached_property
+    def sight(self) -> Sight:
+        """Tells the supervisor what was painted of what waits for a person."""
+        from app.ui.sight import Sight
+
+        return Sight(
+            lambda: self.client,
+            lambda: self.view.status.epoch if self.view.status else 0,
+            lambda work: self.run_worker(work, group="sight"),
+        )
+
     @property
     def client(self) -> Client | None:
         return self.bridge.client
@@ -238,6 +250,14 @@ class ControlRoom(SafeApp):
         screen = self.screen
         if isinstance(screen, RoomScreen):
             screen.view_changed(changes)
+
+    def watch_app_focus(self, focus: bool) -> None:
+        """Who turns to the terminal again sees what is on it."""
+        if focus and self.is_running:
+            from app.ui.screens.base import RoomScreen
+
+            if isinstance(self.screen, RoomScreen):
+                self.screen.tell_painted()
 
     def _ring(self) -> None:
         """Ring the bell for what newly needs a person, not for what was there at the start."""

@@ -57,6 +57,11 @@ def mark_of(state: RunState, needs: Iterable[AttentionItem]) -> Mark:
     return PAUSED if is_paused(state) else STATES[state.run.state]
 
 
+def named_by(needs: Iterable[AttentionItem]) -> AttentionItem | None:
+    """What of a run's needs its row names."""
+    return next((item for item in needs if not item.snoozed), None)
+
+
 def is_paused(state: RunState) -> bool:
     """Whether somebody has paused the run: it stands still, and nothing is wrong."""
     blocked = state.run.blocked

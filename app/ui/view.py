@@ -12,6 +12,7 @@ from app.domain.attention import (
     attention,
     one_of_each_group,
     rollout_attention,
+    urgency,
 )
 from app.domain.base import RolloutId, RuleId, RunId, SessionId
 from app.domain.events import Event, RuleAdded, RuleRemoved
@@ -132,7 +133,7 @@ class View:
         """What waits for a person over all runs, most urgent first, snoozed last."""
         found = [item for state in self.runs.values() for item in self.needs(state, now)]
         found += [item for r in self.rollouts.values() for item in rollout_attention(r)]
-        return one_of_each_group(sorted(found, key=_urgency))
+        return one_of_each_group(sorted(found, key=urgency))
 
     def needs(self, state: RunState, now: datetime) -> list[AttentionItem]:
         """What of one run waits for a person; thought about again only when it has changed."""
@@ -203,8 +204,3 @@ _GROUP = {
     TaskState.DONE: 4,
     TaskState.CANCELED: 4,
 }
-
-
-def _urgency(item: AttentionItem) -> tuple[bool, int, int, datetime]:
-    kinds = list(AttentionKind)
-    return (item.snoozed, kinds.index(item.kind), -(item.risk.rank if item.risk else 0), item.since)

@@ -36,7 +36,7 @@ def test_runs_as_a_table_and_as_models(longwatch: CommandLine, hosted: FakeSuper
         "created",
         "request",
     ]
-    assert "run-1  in_progress  plan" in ran.out
+    assert "run-1  in_progress, 1 unseen  plan" in ran.out
     assert "add retry" in ran.out
     listed = [Run.model_validate(one) for one in longwatch("runs", "--json", "-n", "2").json()]
     assert [run.run_id for run in listed] == ["run-1", "run-2"]
@@ -60,6 +60,32 @@ def test_events_page_from_the_one_after(longwatch: CommandLine, hosted: FakeSupe
     lines = longwatch("events", "run-1", "--after", "5").out.splitlines()
     assert [line.split()[0] for line in lines] == ["6", "7"]
     assert "run_state_changed" in lines[0]
+
+
+def test_what_nobody_has_seen_is_said_until_it_was_listed(
+    longwatch: CommandLine, hosted: FakeSupervisor
+) -> None:
+    told = longwatch("status", "--json").json()["status"]
+    assert (told["waiting"], told["unseen"], told["unseen_seconds"]) == (1, 1, 90)
+    longwatch("approvals", "--json"), longwatch("show", "run-1", "--json")
+    assert "in_progress, 1 unseen" in longwatch("runs").out
+    assert hosted.sightings == [], "a program is nobody who looks, and a number is no look"
+    assert "pending, unseen" in longwatch("approvals").out
+    (seen,) = hosted.sightings
+    assert (seen.kind, seen.item_id) == ("approval", "ap-1")
+    assert "unseen" not in longwatch("approvals").out + longwatch("runs").out
+
+
+@pytest.mark.parametrize("command", [("status",), ("show", "run-1")])
+def test_status_and_show_are_looks_as_well(
+    longwatch: CommandLine, hosted: FakeSupervisor, command: tuple[str, ...]
+) -> None:
+    longwatch("reviews"), longwatch("questions")
+    assert hosted.sightings == [], "what they do not list"
+    out = longwatch(*command).out
+    assert len(hosted.sightings) == 1
+    if command == ("status",):
+        assert "1 waiting for you, 1 of them unseen (for 1m):\n  approval, unseen: git push" in out
 
 
 def test_approvals_and_the_answer_that_names_what_was_read(

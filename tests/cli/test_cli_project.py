@@ -152,6 +152,24 @@ def test_doctor_tries_each_mcp_server(longwatch: CommandLine, project: Path) -> 
     )
 
 
+def test_doctor_says_who_is_called(longwatch: CommandLine, project: Path) -> None:
+    longwatch("init")
+    config = project / "longwatch.toml"
+    without = config.read_text()
+
+    def told(section: str) -> dict[str, str]:
+        config.write_text(without + section)
+        return {c["name"]: c for c in longwatch("doctor", "--json").json()}["notify"]
+
+    nobody = told("")
+    assert nobody["result"] == "note" and "nobody is called" in nobody["fix"]
+    there = told('\n[notify]\ncommand = ["sh", "-c", "true"]\nagain_seconds = 600\n')
+    assert there["result"] == "ok"
+    assert there["found"].endswith("/sh after 60 s unseen, again every 600 s")
+    absent = told('\n[notify]\ncommand = ["./not-there"]\n')
+    assert (absent["result"], absent["found"]) == ("bad", "./not-there: not found")
+
+
 def test_policy_explain_shows_the_parts_and_who_speaks_of_each(
     longwatch: CommandLine, project: Path
 ) -> None:

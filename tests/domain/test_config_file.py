@@ -14,6 +14,16 @@ AGENT = '[[agent]]\nname = "coder"\ndriver = "codex"\n'
 SERVER = '[[mcp]]\nname = "docs"\ncommand = ["docs-server"]\n'
 
 BROKEN = [
+    (AGENT + "[notify]\n", "c.toml:4: notify.command: this key is missing"),
+    (AGENT + "[notify]\ncommand = []\n", "c.toml:5: notify.command: needs at least one entry"),
+    (
+        AGENT + '[notify]\ncommand = ["x"]\nafter_seconds = 0\n',
+        "c.toml:6: notify.after_seconds: must be greater than 0, not 0",
+    ),
+    (
+        AGENT + '[notify]\ncommand = ["x"]\nenv = ["A-B"]\n',
+        'c.toml:6: notify.env[0]: "A-B" is not the name of an environment variable',
+    ),
     (
         AGENT.replace("codex", "model") + '[[mcp]]\nname = "docs"\n',
         'c.toml:4: mcp[0]: needs either `command`, such as ["npx", "some-server"], or `url`',

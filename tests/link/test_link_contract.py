@@ -16,6 +16,7 @@ from app.domain.commands import CancelRun, DecideApproval
 from app.domain.errors import LongwatchError, NotFound, OwnershipError, Refused
 from app.domain.feed import Committed, Ended, Snapshot
 from app.domain.past import PastId
+from app.domain.seen import sighting
 from app.link.client import Client
 from app.link.local import LocalClient
 from app.link.remote import SocketClient
@@ -125,6 +126,16 @@ async def test_a_defect_is_told_and_ends_nothing(client: Client) -> None:
     with pytest.raises((LongwatchError, ValueError), match="a defect"):
         await client.diff(RUN, "boom")
     assert (await client.status()).seq == 7
+
+
+async def test_who_paints_what_waits_tells_that_it_was_seen(
+    client: Client, supervisor: FakeSupervisor
+) -> None:
+    (waiting,) = await client.waiting()
+    assert not waiting.seen
+    await client.seen([sighting(waiting.item)])
+    assert supervisor.sightings == [sighting(waiting.item)]
+    assert [one.seen for one in await client.waiting()] == [True]
 
 
 async def test_calls_do_not_wait_for_each_other(client: Client, supervisor: FakeSupervisor) -> None:

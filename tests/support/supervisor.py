@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from app.domain.approval import Actor, ActorKind, Approval, Scope, StoredRule
+from app.domain.attention import AttentionItem, AttentionKind
 from app.domain.base import ApprovalId, RolloutId, RunId, SessionId
 from app.domain.commands import CancelRun, Command, DecideApproval, Done
 from app.domain.compare import compare
@@ -40,6 +41,7 @@ from app.domain.rollout import (
     ShadowResult,
 )
 from app.domain.run import Question, Review, Run, RunState, StepBrief
+from app.domain.seen import Sighting, Waiting
 from app.domain.session import Chunk, ChunkKind, Usage
 from app.domain.step import AgentStep
 from app.domain.task_state import TaskState
@@ -160,6 +162,7 @@ class FakeSupervisor:
         self.stopped = asyncio.Event()
         self.closed = False
         self.done: list[Command] = []
+        self.sightings: list[Sighting] = []
         self.readers: set[asyncio.Queue[FeedItem]] = set()
         self.hold = asyncio.Event()  # while clear, `verify` does not return
         self.hold.set()
@@ -221,6 +224,9 @@ class FakeSupervisor:
             sqlite="3",
             started_at=NOW,
             seq=7,
+            waiting=1,
+            unseen=0 if self.sightings else 1,
+            unseen_seconds=90,
         )
 
     async def runs(self, limit: int = 200, trace: str = "") -> Sequence[Run]:
@@ -252,6 +258,15 @@ class FakeSupervisor:
 
     async def reviews(self, open_only: bool = True) -> Sequence[Review]:
         return []
+
+    async def waiting(self) -> Sequence[Waiting]:
+        item = AttentionItem(
+            kind=AttentionKind.APPROVAL, run_id=RUN, item_id="ap-1", title="git push", since=NOW
+        )
+        return [Waiting(item=item, project="/p", seen=bool(self.sightings), seconds=90)]
+
+    async def seen(self, sightings: Sequence[Sighting]) -> None:
+        self.sightings += sightings
 
     async def rules(self) -> Sequence[StoredRule]:
         return []

@@ -19,6 +19,7 @@ from app.domain.policy import rule_for
 from app.domain.project_report import ProjectReport
 from app.domain.rollout import DrillReport, Rollout, ShadowResult
 from app.domain.run import Question, QuestionState, Review, ReviewState, Run, RunState
+from app.domain.seen import Sighting, Waiting
 from app.domain.session import Chunk
 from app.domain.usage import UsageOfDay
 from app.domain.workflow import Recipe
@@ -50,6 +51,7 @@ class FakeClient:
         self.past_pages: list[PastPage] = []
         self.found: list[PastFound] = []  # what searches give, one after the other
         self.searches: list[tuple[str, PastCursor | None]] = []
+        self.told: list[Sequence[Sighting]] = []  # what was painted, by batches
         self.feeds = 0
         self.closed = False
         self._items: asyncio.Queue[FeedItem] = asyncio.Queue()
@@ -134,6 +136,14 @@ class FakeClient:
     async def questions(self, open_only: bool = True) -> Sequence[Question]:
         found = [q for state in self.states.values() for q in state.questions.values()]
         return [q for q in found if q.state is QuestionState.OPEN or not open_only]
+
+    async def waiting(self) -> Sequence[Waiting]:
+        return ()
+
+    async def seen(self, sightings: Sequence[Sighting]) -> None:
+        if self.refuse is not None:
+            raise self.refuse
+        self.told.append(sightings)
 
     async def rules(self) -> Sequence[StoredRule]:
         return self.known_rules

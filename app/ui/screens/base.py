@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterable
 from datetime import datetime
 from typing import TYPE_CHECKING, ClassVar, cast
 
@@ -10,6 +11,7 @@ from textual.binding import BindingType
 from textual.screen import Screen
 
 from app.domain.approval import Actor
+from app.domain.attention import AttentionItem
 from app.domain.commands import Command, Done
 from app.domain.errors import LongwatchError
 from app.link.client import Client
@@ -54,6 +56,19 @@ class RoomScreen(Screen[None]):
 
     def on_screen_resume(self) -> None:
         self.view_changed(self.room.everything())
+
+    def in_sight(self) -> Iterable[AttentionItem]:
+        """What this screen names, one by one, of the things that wait for a person."""
+        return ()
+
+    def tell_painted(self) -> None:
+        """Tell what is in sight, once it has reached the terminal."""
+        self.call_after_refresh(self._tell_painted)
+
+    def _tell_painted(self) -> None:
+        # Behind another screen, or in a terminal that somebody has turned away from, it is unseen.
+        if self.is_running and self.app.screen is self and self.app.app_focus:
+            self.room.sight.painted(self.in_sight())
 
     async def send(self, command: Command) -> Done | None:
         """Send a command; None when it was not carried out, which a toast then says."""

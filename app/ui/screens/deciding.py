@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import ClassVar
 
@@ -16,6 +16,7 @@ from textual.screen import ModalScreen
 from textual.timer import Timer
 from textual.widgets import Footer, Static
 
+from app.domain.attention import AttentionItem
 from app.domain.base import RunId
 from app.domain.commands import Command, Done
 from app.domain.errors import LongwatchError
@@ -139,6 +140,15 @@ class DecidingScreen(RoomScreen):
         self.query_one("#queue", PickList).show(picks, shown.item_id if shown else None)
         self._draw_keys()
         self._schedule()
+        if needs:
+            self.tell_painted()
+
+    def in_sight(self) -> Iterable[AttentionItem]:
+        """The question that is shown, and those of the queue whose rows are."""
+        shown = self.standing.shown
+        named = {*self.query_one("#queue", PickList).in_sight}
+        named |= {shown.item_id} if shown is not None else set()
+        return [item for item in self.view.attention(self.now()) if item.item_id in named]
 
     @property
     def on_top(self) -> bool:

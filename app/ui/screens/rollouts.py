@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import ClassVar
 
 from textual.app import ComposeResult
@@ -11,6 +11,7 @@ from textual.containers import Container
 from textual.content import Content
 from textual.widgets import Footer, Static
 
+from app.domain.attention import AttentionItem, rollout_attention
 from app.domain.base import RolloutId
 from app.domain.errors import LongwatchError
 from app.domain.rollout import Rollout, ShadowResult
@@ -128,6 +129,7 @@ class RolloutsScreen(RolloutDeeds, RoomScreen):
         self.refresh_bindings()
         if rollout is None:
             return
+        self.tell_painted()
         wanted = (rollout.rollout_id, rollout.version, rollout.evidence.last_at)
         if wanted != self._read_for:
             self._read_for = wanted
@@ -138,6 +140,12 @@ class RolloutsScreen(RolloutDeeds, RoomScreen):
         head = Content.assemble(name, (f"{rollout.phase}  ", "$accent"), place)
         self.query_one("#head", Static).update(head)
         self._draw_text(rollout)
+
+    def in_sight(self) -> Iterable[AttentionItem]:
+        """What the rows of the list and the overview say that waits."""
+        named = {*self.query_one("#rollouts", PickList).in_sight, self._chosen}
+        found = (r for r in self.view.rollouts.values() if r.rollout_id in named)
+        return [item for rollout in found for item in rollout_attention(rollout)]
 
     async def _read(self, rollout: Rollout) -> None:
         if self.client is None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import timedelta
 from typing import ClassVar
 
@@ -12,7 +12,7 @@ from textual.containers import Container
 from textual.content import Content
 from textual.widgets import Footer, Static
 
-from app.domain.attention import attention
+from app.domain.attention import AttentionItem, attention
 from app.domain.base import RunId, SessionId
 from app.domain.day_budget import of_project
 from app.domain.errors import LongwatchError
@@ -26,7 +26,7 @@ from app.ui.diffrows import diff_rows
 from app.ui.page import Memo, Row, row
 from app.ui.part_deeds import PartDeeds
 from app.ui.reading import RunReading
-from app.ui.rows import duration, explain, mark_of
+from app.ui.rows import duration, explain, mark_of, named_by
 from app.ui.run_keys import LEADS, RUN_KEYS, TABS
 from app.ui.screens.base import RoomScreen
 from app.ui.steps import WHOLE, attempt_of, current, review_of, step_of, step_picks, telling
@@ -128,6 +128,13 @@ class RunScreen(WalksHistory, PartDeeds, RoomScreen):
         self.query_one("#steps", PickList).show(picks, self.chosen)
         self._draw_detail()
         self.refresh_bindings()
+        self.tell_painted()
+
+    def in_sight(self) -> Iterable[AttentionItem]:
+        """What stands under the run's title, but not while an earlier moment is shown."""
+        state = None if self.walked_to else self._state
+        named = named_by(attention(state, self.now())) if state else None
+        return () if named is None else (named,)
 
     def _picks(self, state: RunState) -> list[Pick]:
         return step_picks(state, self.now(), self.chosen, self._opened)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import timedelta
 from typing import ClassVar
 
@@ -19,7 +19,7 @@ from app.domain.run import RunState
 from app.domain.session import Chunk
 from app.domain.text import one_line
 from app.ui.deeds import RunDeeds
-from app.ui.rows import explain, run_row
+from app.ui.rows import explain, named_by, run_row
 from app.ui.screens.base import RoomScreen
 from app.ui.theme import style
 from app.ui.view import Changes
@@ -122,7 +122,17 @@ class WatchScreen(RunDeeds, RoomScreen):
             text = explain(state, self.view.needs(state, self.now()), self.now())
         self.query_one("#explain", Static).update(one_line(text, 400))
         self._draw_panes()
+        if self._items:
+            self.tell_painted()
         self.refresh_bindings()
+
+    def in_sight(self) -> Iterable[AttentionItem]:
+        """What the bar names, and of each run in sight what its row does."""
+        now = self.now()
+        rows = (self.view.runs.get(run_id) for run_id in self.query_one(RunList).in_sight)
+        named = [self.query_one(AttentionBar).named]
+        named += [named_by(self.view.needs(state, now)) for state in rows if state is not None]
+        return [item for item in named if item is not None]
 
     def _draw_panes(self) -> None:
         grid = self.query_one(PaneGrid)

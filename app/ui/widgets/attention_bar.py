@@ -43,8 +43,13 @@ class AttentionBar(Widget):
 
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)
-        self._item: AttentionItem | None = None
+        self._item: AttentionItem | None = None  # what it names
         self._left, self._right = " nothing waits for you", ""
+
+    @property
+    def named(self) -> AttentionItem | None:
+        """What the bar names, and what a click follows."""
+        return self._item
 
     def show(
         self,

@@ -88,6 +88,12 @@ class PickList(Widget, can_focus=False):
         self._reveal()
         self.refresh()
 
+    @property
+    def in_sight(self) -> list[str]:
+        """The items whose rows are drawn now, from their first line to the last."""
+        rows = self.size.height // self._each
+        return [pick.item_id for pick in self._picks[self._offset : self._offset + rows]]
+
     # -- drawing
 
     def render_line(self, y: int) -> Strip:

@@ -101,6 +101,12 @@ class RunList(Widget, can_focus=True):
         self._offset = min(self._offset, index, max(0, len(self._rows) - room))
         self._offset = max(self._offset, index - room + 1)
 
+    @property
+    def in_sight(self) -> list[RunId]:
+        """The runs whose rows are drawn now."""
+        room = max(0, self.size.height - _HEAD)
+        return [row.run_id for row in self._rows[self._offset : self._offset + room]]
+
     def select(self, run_id: RunId) -> None:
         """Select a run by its id, as if somebody had moved there."""
         self._moved = True

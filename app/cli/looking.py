@@ -1,0 +1,36 @@
+"""Who lists what waits for a person has seen it: how a command tells the supervisor."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from app.cli.reach import AnyClient
+from app.domain.attention import AttentionItem
+from app.domain.seen import Waiting, sighting
+
+
+async def looked_at(
+    client: AnyClient, wanted: Callable[[AttentionItem], bool], *, as_json: bool = False
+) -> list[Waiting]:
+    """What waits and is wanted, as it stood before this command shows it; from now on it counts
+    as seen.
+
+    A program that reads JSON is nobody who looks, and without a supervisor nobody is called:
+    then there is nothing to tell.
+    """
+    if client.hosts or as_json:
+        return []
+    found = [one for one in await client.waiting() if wanted(one.item)]
+    if found:
+        await client.seen([sighting(one.item) for one in found])
+    return found
+
+
+def unseen_ids(found: list[Waiting]) -> frozenset[str]:
+    """Of what was looked at, what nobody had seen."""
+    return frozenset(one.item.item_id for one in found if not one.seen)
+
+
+def marked(state: str, unseen: bool) -> str:
+    """A state, and whether nobody has seen it yet."""
+    return f"{state}, unseen" if unseen else state

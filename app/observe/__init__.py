@@ -1,0 +1,1 @@
+"""Observing: what is going on, told to people and programs outside. Knows domain only."""
