@@ -20,6 +20,9 @@ def test_every_example_loads(repository: Path) -> None:
         if "[[agent]]" in found[1]:
             parse_config(found[1], source)
             kinds["config"] += 1
+        elif "[notify]" in found[1]:
+            parse_config(f"{_AGENT}{found[1]}", source)
+            kinds["config"] += 1
         elif "[[rollout]]" in found[1]:
             config = parse_config(f"{_AGENT}{found[1]}", source)
             assert not list(check_routes(config, ("change", "change-2")))
@@ -27,4 +30,4 @@ def test_every_example_loads(repository: Path) -> None:
         else:
             parse_workflow(found[1], source)
             kinds["workflow"] += 1
-    assert kinds == {"config": 3, "rollout": 1, "workflow": 2}
+    assert kinds == {"config": 4, "rollout": 1, "workflow": 2}
