@@ -159,7 +159,9 @@ def test_doctor_says_who_is_called(longwatch: CommandLine, project: Path) -> Non
 
     def told(section: str) -> dict[str, str]:
         config.write_text(without + section)
-        return {c["name"]: c for c in longwatch("doctor", "--json").json()}["notify"]
+        checks = longwatch("doctor", "--json").json()
+        found: dict[str, str] = next(check for check in checks if check["name"] == "notify")
+        return found
 
     nobody = told("")
     assert nobody["result"] == "note" and "nobody is called" in nobody["fix"]

@@ -10,7 +10,6 @@ from pathlib import Path
 import pytest
 
 from app.domain.seen import sighting
-from app.engine import notifying
 from app.engine.supervisor import Supervisor
 from tests.support.children import alive
 from tests.support.puppet import CONFIG, Puppet, PuppetDriver, a_project
@@ -146,4 +145,4 @@ async def test_the_file_is_read_as_it_is_now_and_a_broken_one_calls_nobody(
     await asyncio.sleep(0.5)
     assert not (project / "told").exists()
     assert sum(m.startswith("nobody is called for") for m in caplog.messages) == 1
-    assert notifying.CONFIG_FILE in caplog.text
+    assert "longwatch.toml: agent: this key is missing" in caplog.text

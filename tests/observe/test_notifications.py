@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from app.domain.attention import AttentionItem, AttentionKind
-from app.domain.base import RunId
+from app.domain.base import ApprovalId, RunId
 from app.domain.events import ApprovalWithdrawn, Event, RunStateChanged
 from app.domain.notify import NotifySection
 from app.domain.request import Risk
@@ -102,7 +102,7 @@ class Room:
 
 def event() -> Event:
     moved = RunStateChanged(state=TaskState.IN_PROGRESS, reason="", by=ADA)
-    return Event.model_construct(payload=moved)
+    return Event(seq=1, at=START, run_id=RunId("r-1"), payload=moved)
 
 
 @pytest.fixture
@@ -243,20 +243,11 @@ async def test_without_a_command_it_is_only_counted(room: Room) -> None:
 
 
 async def test_other_events_wake_nobody(room: Room) -> None:
-    looked: list[None] = []
-    find: Callable[[], object] = room.notices._find
-
-    def counting() -> object:
-        looked.append(None)
-        return find()
-
-    room.notices._find = counting  # type: ignore[assignment]
-    other = event().model_copy(
-        update={"payload": ApprovalWithdrawn.model_construct(approval_id="a", reason="")}
-    )
-    room.notices.committed([other], ())
-    await settle()
-    assert looked == []
+    other = ApprovalWithdrawn(approval_id=ApprovalId("a"), why="it is over")
+    room.items.append(("/p", item("a")))
+    room.notices.committed([Event(seq=1, at=START, payload=other)], ())
+    await room.clock.move(60)
+    assert room.calls == [], "it was not even noticed"
 
 
 def test_a_line_is_one_line_without_markup() -> None:
