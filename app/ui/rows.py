@@ -57,9 +57,9 @@ def mark_of(state: RunState, needs: Iterable[AttentionItem]) -> Mark:
     return PAUSED if is_paused(state) else STATES[state.run.state]
 
 
-def named_by(needs: Iterable[AttentionItem]) -> AttentionItem | None:
-    """What of a run's needs its row names."""
-    return next((item for item in needs if not item.snoozed), None)
+def named_by(needs: Iterable[AttentionItem]) -> list[AttentionItem]:
+    """What of a run's needs its row names: the first, or nothing."""
+    return [item for item in needs if not item.snoozed][:1]
 
 
 def is_paused(state: RunState) -> bool:

@@ -133,8 +133,7 @@ class RunScreen(WalksHistory, PartDeeds, RoomScreen):
     def in_sight(self) -> Iterable[AttentionItem]:
         """What stands under the run's title, but not while an earlier moment is shown."""
         state = None if self.walked_to else self._state
-        named = named_by(attention(state, self.now())) if state else None
-        return () if named is None else (named,)
+        return named_by(attention(state, self.now())) if state else ()
 
     def _picks(self, state: RunState) -> list[Pick]:
         return step_picks(state, self.now(), self.chosen, self._opened)

@@ -130,9 +130,8 @@ class WatchScreen(RunDeeds, RoomScreen):
         """What the bar names, and of each run in sight what its row does."""
         now = self.now()
         rows = (self.view.runs.get(run_id) for run_id in self.query_one(RunList).in_sight)
-        named = [self.query_one(AttentionBar).named]
-        named += [named_by(self.view.needs(state, now)) for state in rows if state is not None]
-        return [item for item in named if item is not None]
+        found = [item for state in rows if state for item in named_by(self.view.needs(state, now))]
+        return [item for item in (self.query_one(AttentionBar).named, *found) if item is not None]
 
     def _draw_panes(self) -> None:
         grid = self.query_one(PaneGrid)
