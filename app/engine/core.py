@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from app.agents.protocol import Driver
 from app.domain import events as ev
 from app.domain.base import Clock, IdSource, RunId
+from app.domain.commands import Done
 from app.domain.decide import decide
 from app.domain.directives import Directive
 from app.domain.errors import NotFound
@@ -73,6 +74,10 @@ class Core:
 
     def recipe(self, run_id: RunId) -> Recipe:
         return self.journal.projection.recipes[self.state(run_id).run.recipe]
+
+    def done(self, message: str, run_id: RunId | None = None) -> Done:
+        """What a command that was carried out answers: with all that is on disk by then."""
+        return Done(message=message, run_id=run_id, seq=self.journal.committed_seq)
 
     def next_steps(self, run_id: RunId) -> Directives:
         """What the run does next, within the budgets of the day. Raises ConfigError."""

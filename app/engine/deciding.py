@@ -56,9 +56,6 @@ class Decider:
         self._desk = desk
         self._wake = wake
 
-    def _done(self, message: str, run_id: RunId | None = None) -> cmd.Done:
-        return cmd.Done(message=message, run_id=run_id, seq=self._core.journal.committed_seq)
-
     def find(self, approval_id: ApprovalId) -> tuple[RunState, Approval]:
         for state in self._core.journal.projection.states.values():
             approval = state.approvals.get(approval_id)
@@ -106,7 +103,7 @@ class Decider:
             await self._apply_rules(state.run.project)
         words = "approved" if command.action is Action.ALLOW else "denied"
         later = "" if live else "; its agent is told when it runs again"
-        return self._done(f"{words}: {approval.call.title}{later}", state.run.run_id)
+        return self._core.done(f"{words}: {approval.call.title}{later}", state.run.run_id)
 
     def _forbidden(self, state: RunState, approval: Approval) -> str:
         """Why nobody can allow it; it may have been asked before that was so."""
@@ -138,7 +135,7 @@ class Decider:
         await self._core.commit(state.run.run_id, supported)
         others = "one more person" if more == 1 else f"{more} more persons"
         words = f"allowed by {by}; {others} must allow it too: {approval.call.title}"
-        return self._done(words, state.run.run_id)
+        return self._core.done(words, state.run.run_id)
 
     async def covered(self, approval_id: ApprovalId, scope: Scope) -> Covered:
         """The rule that allowing it for this scope would write, and what of the past it matches.
@@ -229,7 +226,7 @@ class Decider:
             )
         await self._core.commit(state.run.run_id, *settled)
         self._wake(state.run.run_id)
-        return self._done(f"{command.settlement}: {approval.call.title}", state.run.run_id)
+        return self._core.done(f"{command.settlement}: {approval.call.title}", state.run.run_id)
 
 
 def overdue(approval: Approval, now: datetime) -> bool:

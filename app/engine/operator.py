@@ -97,12 +97,9 @@ class Operator:
             case cmd.ResumeRun() | cmd.SkipStep() | cmd.ForkRun():
                 return await self._control.execute(command)
             case cmd.TakeWork():
-                return self._done(await take_work(self._core, command), command.run_id)
+                return self._core.done(await take_work(self._core, command), command.run_id)
             case _:
                 return await self._rollouts.execute(command)
-
-    def _done(self, message: str, run_id: RunId | None = None) -> cmd.Done:
-        return cmd.Done(message=message, run_id=run_id, seq=self._core.journal.committed_seq)
 
     def _review(self, review_id: ReviewId) -> tuple[RunState, Review]:
         for state in self._core.journal.projection.states.values():
@@ -136,7 +133,9 @@ class Operator:
         await self._core.commit(state.run.run_id, *payloads)
         self._wake(state.run.run_id)
         words = "accepted" if command.accept else "sent back"
-        return self._done(f"{words}: {review.of}, version {review.of_attempt}", state.run.run_id)
+        return self._core.done(
+            f"{words}: {review.of}, version {review.of_attempt}", state.run.run_id
+        )
 
     def _question(self, question_id: QuestionId) -> tuple[RunState, Question]:
         for state in self._core.journal.projection.states.values():
@@ -161,7 +160,7 @@ class Operator:
         )
         await self._core.commit(state.run.run_id, answered)
         self._wake(state.run.run_id)
-        return self._done(f"answered: {one_line(question.text, 100)}", state.run.run_id)
+        return self._core.done(f"answered: {one_line(question.text, 100)}", state.run.run_id)
 
     async def _snooze(self, command: cmd.Snooze) -> cmd.Done:
         if command.item == "approval":
@@ -174,13 +173,13 @@ class Operator:
             item=command.item, item_id=command.item_id, until=command.until, by=command.by
         )
         await self._core.commit(state.run.run_id, snoozed)
-        return self._done("put off" if command.until else "brought back", state.run.run_id)
+        return self._core.done("put off" if command.until else "brought back", state.run.run_id)
 
     async def _remove_rule(self, command: cmd.RemoveRule) -> cmd.Done:
         if command.rule_id not in self._core.journal.projection.rules:
             raise NotFound(f"there is no rule {command.rule_id}")
         await self._core.record(ev.RuleRemoved(rule_id=command.rule_id, by=command.by))
-        return self._done(f"rule {command.rule_id} removed")
+        return self._core.done(f"rule {command.rule_id} removed")
 
     async def _steer(self, command: cmd.SteerSession) -> cmd.Done:
         session, live = self._session(command.run_id, command.session_id)
@@ -193,7 +192,7 @@ class Operator:
         if session.stuck is not None:
             moving = ev.SessionMoving(session_id=command.session_id)
             await self._core.commit(command.run_id, moving)
-        return self._done("said", command.run_id)
+        return self._core.done("said", command.run_id)
 
     def _session(self, run_id: RunId, session_id: SessionId) -> tuple[Session, LiveSession | None]:
         """A run's session, and its agent if that runs. Raises NotFound, OwnershipError."""
@@ -217,7 +216,7 @@ class Operator:
         await self._keeper.restart(live)
         self._wake(command.run_id)
         who = f"{session.agent} on {session.step}"
-        return self._done(f"{who}: ended, and started anew where it stood", command.run_id)
+        return self._core.done(f"{who}: ended, and started anew where it stood", command.run_id)
 
     async def _attached(self, command: cmd.SteerSession) -> Sequence[AttachedFile]:
         """The files that come with what is said, kept and laid down for the session."""

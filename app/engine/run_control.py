@@ -8,7 +8,6 @@ from pathlib import Path
 from app.domain import commands as cmd
 from app.domain import events as ev
 from app.domain.approval import Actor, ActorKind, ApprovalState
-from app.domain.base import RunId
 from app.domain.errors import Refused
 from app.domain.fork import prefix
 from app.domain.request import Request
@@ -65,9 +64,6 @@ class RunControl:
                 return await self._fork(command)
         raise Refused(f"{command.do} is no command about a run")
 
-    def _done(self, message: str, run_id: RunId | None = None) -> cmd.Done:
-        return cmd.Done(message=message, run_id=run_id, seq=self._core.journal.committed_seq)
-
     async def _start(self, command: cmd.StartRun) -> cmd.Done:
         root = await self._core.workspaces.repository(Path(command.project))
         project = await asyncio.to_thread(load_project, root)
@@ -96,7 +92,9 @@ class RunControl:
         await self._core.journal.append(drafts)
         self._runs.wake(run.run_id)
         how = ", on private copies of the folder" if run.copied else ""
-        return self._done(f"run {run.run_id} started with workflow {workflow}{how}", run.run_id)
+        return self._core.done(
+            f"run {run.run_id} started with workflow {workflow}{how}", run.run_id
+        )
 
     async def _start_on_path(self, request: Request, project: Project, name: str) -> cmd.Done:
         """The rollout of that name says which path answers, in the very commit of the run."""
@@ -114,7 +112,7 @@ class RunControl:
                 self._runs.wake(run.run_id)
         run = admitted.run
         beside = ", and the candidate in shadow" if admitted.shadow else ""
-        return self._done(
+        return self._core.done(
             f"run {run.run_id} started on the {run.path} path of {name}, "
             f"{rollout.path(run.path)}{beside}",
             run.run_id,
@@ -132,7 +130,7 @@ class RunControl:
         for child in children:
             why = f"the run that it belongs to was canceled: {reason}"
             await self._cancel(cmd.CancelRun(run_id=child.run.run_id, reason=why, by=command.by))
-        return self._done(f"run {command.run_id} canceled", command.run_id)
+        return self._core.done(f"run {command.run_id} canceled", command.run_id)
 
     async def _pause(self, command: cmd.PauseRun) -> cmd.Done:
         state = self._core.state(command.run_id)
@@ -145,7 +143,7 @@ class RunControl:
         for child in self._runs.children.of(self._core.state(run.run_id)):
             if child.run.state in (TaskState.PENDING, TaskState.IN_PROGRESS):
                 await self._pause(command.model_copy(update={"run_id": child.run.run_id}))
-        return self._done(f"run {run.run_id} paused", run.run_id)
+        return self._core.done(f"run {run.run_id} paused", run.run_id)
 
     async def _resume(self, command: cmd.ResumeRun) -> cmd.Done:
         state = self._core.state(command.run_id)
@@ -158,7 +156,7 @@ class RunControl:
         for child in self._runs.children.of(self._core.state(run.run_id)):
             if _is_paused(child):
                 await self._resume(command.model_copy(update={"run_id": child.run.run_id}))
-        return self._done(f"run {run.run_id} goes on", run.run_id)
+        return self._core.done(f"run {run.run_id} goes on", run.run_id)
 
     async def _retry(self, command: cmd.RetryRun) -> cmd.Done:
         state = self._core.state(command.run_id)
@@ -186,13 +184,15 @@ class RunControl:
         again = ev.RunStateChanged(state=TaskState.IN_PROGRESS, reason="retried", by=command.by)
         await self._core.commit(run.run_id, again, *payloads)
         self._runs.wake(run.run_id)
-        return self._done(f"run {run.run_id} goes on", run.run_id)
+        return self._core.done(f"run {run.run_id} goes on", run.run_id)
 
     async def _lift(self, state: RunState, by: Actor) -> cmd.Done:
         count = await self._budgets.lift(state, by)
         others = f", and {count - 1} more that stood still for it" if count > 1 else ""
         run_id = state.run.run_id
-        return self._done(f"today's budget was granted anew: run {run_id} goes on{others}", run_id)
+        return self._core.done(
+            f"today's budget was granted anew: run {run_id} goes on{others}", run_id
+        )
 
     async def _skip(self, command: cmd.SkipStep) -> cmd.Done:
         state = self._core.state(command.run_id)
@@ -217,7 +217,7 @@ class RunControl:
         await self._core.commit(state.run.run_id, *payloads)
         self._runs.wake(state.run.run_id)
         words = "skipped" if value is None else "given a value"
-        return self._done(f"{_name(command.step, command.branch)} {words}", state.run.run_id)
+        return self._core.done(f"{_name(command.step, command.branch)} {words}", state.run.run_id)
 
     async def _fork(self, command: cmd.ForkRun) -> cmd.Done:
         state = self._core.journal.state(command.run_id)
@@ -230,7 +230,7 @@ class RunControl:
         await self._core.journal.append(drafts)
         self._runs.wake(run.run_id)
         message = f"run {run.run_id} takes {state.run.run_id} up again from step {command.step}"
-        return self._done(message, run.run_id)
+        return self._core.done(message, run.run_id)
 
 
 def _check_no_candidate(project: Project, workflow: str) -> None:

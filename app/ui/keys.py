@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -21,6 +21,27 @@ GLOBAL_KEYS: list[BindingType] = [
 ]
 
 BACK_KEY: BindingType = Binding("escape", "back", "Back", id="screen.back", show=False)
+
+
+def reading_keys(screen: str) -> list[BindingType]:
+    """The keys of a screen with a list that chooses and a text to read; `screen` begins their
+    ids."""
+    return [
+        Binding("j,down", "move(1)", "Row below", id=f"{screen}.down", show=False),
+        Binding("k,up", "move(-1)", "Row above", id=f"{screen}.up", show=False),
+        Binding("pagedown,space", "pages(1)", "Page down", id=f"{screen}.page-down", show=False),
+        Binding("pageup", "pages(-1)", "Page up", id=f"{screen}.page-up", show=False),
+        Binding("home", "ends(-1)", "To the top", id=f"{screen}.top", show=False),
+        Binding("end", "ends(1)", "To the end", id=f"{screen}.end", show=False),
+    ]
+
+
+def beside(ids: Sequence[str], chosen: str, by: int) -> str:
+    """The row so many away from the chosen one, or from the first, without leaving the list.
+    There must be one."""
+    at = ids.index(chosen) if chosen in ids else 0
+    return ids[min(max(at + by, 0), len(ids) - 1)]
+
 
 # How keys are called where the toolkit's own name is not what stands on the keyboard.
 KEY_NAMES = {

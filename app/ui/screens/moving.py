@@ -19,6 +19,7 @@ from app.domain.moving import Compared, MoveReport, Progress, Undone
 from app.domain.text import one_line
 from app.link.moving import Mover
 from app.ui import moving_rows as rows
+from app.ui.keys import beside, reading_keys
 from app.ui.page import Row, row
 from app.ui.screens.base import RoomScreen
 from app.ui.screens.dialogs import AskText
@@ -57,12 +58,7 @@ class MovingScreen(RoomScreen):
         Binding("u", "undo", "Undo", id="move.undo"),
         Binding("r", "reload", "Look again", id="move.reload"),
         Binding("x", "stop", "Stop", id="move.stop"),
-        Binding("j,down", "move(1)", "Row below", id="move.down", show=False),
-        Binding("k,up", "move(-1)", "Row above", id="move.up", show=False),
-        Binding("pagedown,space", "pages(1)", "Page down", id="move.page-down", show=False),
-        Binding("pageup", "pages(-1)", "Page up", id="move.page-up", show=False),
-        Binding("home", "ends(-1)", "To the top", id="move.top", show=False),
-        Binding("end", "ends(1)", "To the end", id="move.end", show=False),
+        *reading_keys("move"),
     ]
     AUTO_FOCUS = ""
 
@@ -227,8 +223,7 @@ class MovingScreen(RoomScreen):
     def action_move(self, by: int) -> None:
         ids = [pick.item_id for pick in self._picks]
         if ids:
-            at = ids.index(self._chosen) if self._chosen in ids else 0
-            self._chosen = ids[min(max(at + by, 0), len(ids) - 1)]
+            self._chosen = beside(ids, self._chosen, by)
             self._draw()
 
     def on_pick_list_picked(self, message: PickList.Picked) -> None:

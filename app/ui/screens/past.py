@@ -15,6 +15,7 @@ from app.domain.errors import LongwatchError
 from app.domain.past import PastEntry, PastHit, PastId, PastList, PastRef
 from app.domain.request import Request
 from app.domain.text import one_line
+from app.ui.keys import beside
 from app.ui.page import Row, row
 from app.ui.past_rows import (
     BEFORE,
@@ -239,8 +240,7 @@ class PastScreen(RoomScreen):
     def action_move(self, by: int) -> None:
         ids = [pick.item_id for pick in self._picks]
         if ids:
-            at = ids.index(self._chosen) if self._chosen in ids else 0
-            self._choose(ids[min(max(at + by, 0), len(ids) - 1)])
+            self._choose(beside(ids, self._chosen, by))
 
     def on_pick_list_picked(self, message: PickList.Picked) -> None:
         self._choose(message.item_id)

@@ -25,6 +25,7 @@ from app.ui.declared import (
     route_rows,
 )
 from app.ui.deeds import ATTACHES
+from app.ui.keys import beside, reading_keys
 from app.ui.page import Row, row
 from app.ui.screens.base import RoomScreen
 from app.ui.screens.dialogs import AskText
@@ -47,12 +48,7 @@ class WorkflowsScreen(RoomScreen):
         Binding("e", "why", "Why this route", id="flows.why"),
         Binding("n", "new_run", "New run of it", id="flows.new"),
         Binding("r", "reload", "Read again", id="flows.reload"),
-        Binding("j,down", "move(1)", "Row below", id="flows.down", show=False),
-        Binding("k,up", "move(-1)", "Row above", id="flows.up", show=False),
-        Binding("pagedown,space", "pages(1)", "Page down", id="flows.page-down", show=False),
-        Binding("pageup", "pages(-1)", "Page up", id="flows.page-up", show=False),
-        Binding("home", "ends(-1)", "To the top", id="flows.top", show=False),
-        Binding("end", "ends(1)", "To the end", id="flows.end", show=False),
+        *reading_keys("flows"),
     ]
     AUTO_FOCUS = ""
 
@@ -150,8 +146,7 @@ class WorkflowsScreen(RoomScreen):
         if self._report is None:
             return
         rows = [pick.item_id for pick in project_picks(self._report)]
-        at = rows.index(self._chosen) if self._chosen in rows else 0
-        self._chosen = rows[min(max(at + by, 0), len(rows) - 1)]
+        self._chosen = beside(rows, self._chosen, by)
         self._draw()
 
     def on_pick_list_picked(self, message: PickList.Picked) -> None:
