@@ -105,16 +105,19 @@ async def steps(store: Path, runs: int, count: int, *, loop: bool, counted: bool
     driver = NoopDriver()
     supervisor = await opened(store, driver, counting_journal if counted else Journal.open)
     idle = peak_mb()
-    began = time.perf_counter()
+    began, of_loop, of_all = time.perf_counter(), time.thread_time(), time.process_time()
     recipe = looping(count) if loop else chained(count)
     await finished(supervisor, await start(supervisor, recipe, runs))
     taken = time.perf_counter() - began
+    of_loop, of_all = time.thread_time() - of_loop, time.process_time() - of_all
     await supervisor.close()
     load = CountingWriter.load
     load.upsert_bytes = _upsert_bytes(store) * load.upserts
     total = runs * count
     emit(
         steps_s=total / taken,
+        us_loop=of_loop / total * 1e6,  # CPU time of the event loop's thread, for a step
+        us_others=(of_all - of_loop) / total * 1e6,  # and of the others: the journal's writer
         prompts=driver.prompts,
         rss=peak_mb(),
         rss_idle=idle,
