@@ -16,7 +16,7 @@ from pathlib import Path
 import psutil
 
 from app.domain.errors import ConfigError
-from app.engine import process_tree as tree
+from app.engine.marks import PROCESS
 
 LIMIT_VARIABLE = "LONGWATCH_MAX_PROCESSES"
 LOOK_SECONDS = 0.5
@@ -67,7 +67,7 @@ def crowds(roots: dict[int, str]) -> Counter[str]:
             name = roots.get(os.getsid(pid), "")
         if not name:
             with suppress(psutil.Error, OSError):
-                name = psutil.Process(pid).environ().get(tree.PROCESS, "")
+                name = psutil.Process(pid).environ().get(PROCESS, "")
         if name:
             found[name] += 1
     return found

@@ -10,21 +10,23 @@ import psutil
 
 from app.domain.base import ProcessId
 from app.domain.session import Process
+from app.engine import marks
 from app.engine import process_tree as tree
 from app.engine.process_tree import Marked, Root
 
 _log = logging.getLogger(__name__)
 
 
-async def end_leftovers(recorded: Sequence[Process], marked: Marked) -> list[Process]:
+async def end_leftovers(
+    recorded: Sequence[Process], marked: Marked, store_id: str
+) -> list[Process]:
     """End the trees of `recorded` processes that still run, and everything marked.
 
-    Returns those that were found running and are ended: the recorded ones as recorded, and
-    one entry for each other child that has left processes behind. This process and its
-    ancestors are never ended.
+    `marked` says which of those with the store's mark are meant. Returns those that were found
+    running and are ended: the recorded ones as recorded, and one entry for each other child that
+    has left processes behind. This process and its ancestors are never ended.
     """
-    spare = await asyncio.to_thread(tree.spared)
-    found = await asyncio.to_thread(_look, recorded, marked, spare)
+    spare, found = await asyncio.to_thread(_look, recorded, marked, store_id)
     if not found:
         return []
 
@@ -49,21 +51,27 @@ async def end_leftovers(recorded: Sequence[Process], marked: Marked) -> list[Pro
 Found = dict[ProcessId, tuple[Process, list[psutil.Process]]]
 
 
-def _look(recorded: Sequence[Process], marked: Marked, spare: frozenset[int]) -> Found:
-    """Blocking. What runs, by the child whose tree it is."""
+def _look(
+    recorded: Sequence[Process], marked: Marked, store_id: str
+) -> tuple[frozenset[int], Found]:
+    """Blocking. Who must not be ended; and what runs, by the child whose tree it is."""
     found: Found = {}
+    any_marked = marks.may_be_marked(store_id)
+    if not recorded and not any_marked:
+        return frozenset(), found
+    spare = tree.spared()
     roots = {p.process_id: Root(p.pid, p.started) for p in recorded if p.pid not in spare}
     for process in recorded:
         root = roots.get(process.process_id)
         if root is not None and tree.is_alive(root):
             found[process.process_id] = (process, tree.family([root], _nobody, spare))
     names = {process.process_id: process for process in recorded}
-    for one in tree.family((), marked, spare):
+    for one in tree.family((), marked, spare) if any_marked else ():
         environment = tree.environment_of(one)
-        process_id = ProcessId(environment.get(tree.PROCESS, f"unrecorded-{one.pid}"))
+        process_id = ProcessId(environment.get(marks.PROCESS, f"unrecorded-{one.pid}"))
         process = names.get(process_id) or _unrecorded(process_id, one, environment)
         found.setdefault(process_id, (process, []))[1].append(one)
-    return found
+    return spare, found
 
 
 def _nobody(_environment: Mapping[str, str]) -> bool:
@@ -73,7 +81,7 @@ def _nobody(_environment: Mapping[str, str]) -> bool:
 def _unrecorded(
     process_id: ProcessId, process: psutil.Process, environment: Mapping[str, str]
 ) -> Process:
-    epoch = environment.get(tree.EPOCH, "0")
+    epoch = environment.get(marks.EPOCH, "0")
     return Process(
         process_id=process_id,
         pid=process.pid,

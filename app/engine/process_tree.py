@@ -18,17 +18,13 @@ from dataclasses import dataclass
 
 import psutil
 
-STORE_ID = "LONGWATCH_STORE_ID"
-EPOCH = "LONGWATCH_EPOCH"
-PROCESS = "LONGWATCH_PROCESS"
+from app.engine.marks import LOOKS
 
 Marked = Callable[[Mapping[str, str]], bool]
 
 # The kernel counts start times in ticks of 10 ms.
 _TICK_SECONDS = 0.02
 _STRIKE_SECONDS = 10.0
-# How often the process table is read again for what has appeared since the last time.
-_LOOKS = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +85,7 @@ def family(
     started = {root.pid: root.started for root in roots}
     seen = dict[int, _Seen]()
     looked = set(spare)
-    for _ in range(_LOOKS):
+    for _ in range(LOOKS):
         new = set(psutil.pids()) - looked
         for pid in new:
             if (found := _look(pid, started, marked)) is not None:

@@ -17,6 +17,7 @@ from app.domain.base import Clock, IdSource, ProcessId, RunId, SessionId
 from app.domain.errors import DriverError
 from app.domain.events import Payload, ProcessEnded, ProcessStarted
 from app.domain.session import Process
+from app.engine import marks
 from app.engine import process_tree as tree
 from app.engine.capture import Captured, Keep, follow
 from app.engine.child import Child
@@ -96,13 +97,13 @@ class ProcessRegistry:
     async def _start(self, launch: Launch) -> Child:
         process_id = ProcessId(self._ids.new("p"))
         self._used = True
-        marks = {
-            tree.STORE_ID: self._store_id,
-            tree.EPOCH: str(self._epoch),
-            tree.PROCESS: process_id,
+        inherited = {
+            marks.STORE_ID: self._store_id,
+            marks.EPOCH: str(self._epoch),
+            marks.PROCESS: process_id,
         }
-        transport, protocol = await start(launch, marks)
-        child = Child(process_id, launch, transport, protocol, self._own, marks)
+        transport, protocol = await start(launch, inherited)
+        child = Child(process_id, launch, transport, protocol, self._own, inherited)
         self._children[process_id] = child
         self._own(self._watch(child))
         if launch.recorded:
@@ -251,11 +252,11 @@ class ProcessRegistry:
             with suppress(asyncio.CancelledError, Exception):
                 await task
         if self._used:
-            await end_leftovers((), self._is_ours)
+            await end_leftovers((), self._is_ours, self._store_id)
 
     def _is_ours(self, environment: Mapping[str, str]) -> bool:
-        ours = environment.get(tree.STORE_ID) == self._store_id
-        return ours and environment.get(tree.EPOCH) == str(self._epoch)
+        ours = environment.get(marks.STORE_ID) == self._store_id
+        return ours and environment.get(marks.EPOCH) == str(self._epoch)
 
     async def reap_leftovers(self, recorded: Sequence[Process]) -> list[Process]:
         """End what an earlier supervisor of this store left running; returns what was ended.
@@ -264,7 +265,7 @@ class ProcessRegistry:
         that every child inherits. Ends are recorded, also of those that were gone already.
         """
         earlier = [process for process in recorded if process.epoch < self._epoch]
-        ended = await end_leftovers(earlier, self._is_earlier)
+        ended = await end_leftovers(earlier, self._is_earlier, self._store_id)
         reaped = {process.process_id for process in ended}
         for process in earlier:
             known = process.process_id
@@ -277,6 +278,6 @@ class ProcessRegistry:
         return ended
 
     def _is_earlier(self, environment: Mapping[str, str]) -> bool:
-        epoch = environment.get(tree.EPOCH, "")
-        ours = environment.get(tree.STORE_ID) == self._store_id
+        epoch = environment.get(marks.EPOCH, "")
+        ours = environment.get(marks.STORE_ID) == self._store_id
         return ours and epoch.isdecimal() and int(epoch) < self._epoch

@@ -14,7 +14,7 @@ import pytest
 
 from app.domain.base import RunId
 from app.domain.errors import DriverError, StoreError
-from app.engine.process_tree import EPOCH, PROCESS, STORE_ID
+from app.engine.marks import EPOCH, PROCESS, STORE_ID
 from app.engine.processes import ProcessRegistry
 from tests.support.children import DAEMON, STUBBORN, Journal, alive, line, orphans, python, registry
 from tests.support.waiting import until

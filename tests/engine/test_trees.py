@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import subprocess
+import sys
 from pathlib import Path
 
 import psutil
@@ -12,7 +13,7 @@ import pytest
 
 from app.domain.base import ProcessId
 from app.domain.session import Process
-from app.engine.process_tree import PROCESS
+from app.engine.marks import PROCESS, may_be_marked
 from app.engine.processes import ProcessRegistry
 from tests.support.children import (
     DAEMON,
@@ -76,7 +77,7 @@ while True:
 SUPERVISOR = """
 import asyncio, sys
 from tests.support.children import Journal, python, line
-from app.engine.process_tree import PROCESS
+from app.engine.marks import PROCESS
 from app.engine.processes import ProcessRegistry
 from app.engine.system import RandomIds, SystemClock
 
@@ -123,6 +124,15 @@ async def test_a_killed_supervisors_children_are_reaped_at_the_next_start(
     }
     how = {event.process_id: event.how for event in journal.ended}
     assert (how[recorded[0].process_id], how[gone.process_id]) == ("reaped", "exited")
+
+
+async def test_a_quick_look_tells_whether_anybody_has_the_mark(
+    processes: ProcessRegistry, store_id: str
+) -> None:
+    assert not may_be_marked(store_id) or sys.platform != "linux"
+    child = await python(processes, "print('ready', flush=True); input()")
+    await line(child)
+    assert may_be_marked(store_id)
 
 
 async def test_a_reused_pid_is_never_killed(processes: ProcessRegistry, journal: Journal) -> None:

@@ -15,7 +15,8 @@ import psutil
 
 from app.agents.protocol import Process as Handle
 from app.domain.events import Payload, ProcessEnded, ProcessStarted
-from app.engine.process_tree import STORE_ID, family
+from app.engine.marks import STORE_ID
+from app.engine.process_tree import family
 from app.engine.processes import ProcessRegistry
 from app.engine.system import SystemClock
 
