@@ -17,7 +17,7 @@ from app.domain.metrics import MEANINGS, prometheus
 from app.domain.reducer import reduce
 from app.domain.run import Run, RunState
 from app.domain.session import Usage
-from app.domain.trace import TraceEntry, entry_of
+from app.domain.trace import TraceEntry, entries_of
 from app.domain.usage import MAX_DAYS, UsageOfDay, money, total
 
 _PAGE = 1000
@@ -80,9 +80,7 @@ async def _trace(client: AnyClient, run_id: RunId) -> list[TraceEntry]:
     after = 0
     while page := await client.events(run_id, after, _PAGE):
         for event in page:
-            entry = entry_of(event, state)
-            if entry is not None:
-                entries.append(entry)
+            entries += entries_of(event, state)
             state = reduce(state, event)
         after = page[-1].seq
     return entries

@@ -84,10 +84,17 @@ class TurnStarted(OfAttempt):
 
 
 class OutputProduced(OfAttempt):
+    """An attempt has a result. With `session_id`, that session's turn has ended with it; `passed`:
+    no gate is to look at it. Both could be events of their own, and once were: a step is so
+    written with half as many.
+    """
+
     type: Literal["output_produced"] = "output_produced"
     output: str
     commit: str | None = None
     worked_seconds: float = 0  # without waiting for a person
+    session_id: SessionId | None = None
+    passed: bool = False
 
 
 class AttemptFailed(OfAttempt):

@@ -7,6 +7,7 @@ from typing import Any
 from app.domain.base import ApprovalId, QuestionId, ReviewId, SessionId
 from app.domain.events import Event
 from app.domain.run import RunState, StepProgress
+from app.domain.session import SessionState
 
 
 def stamped(before: RunState, after: RunState, event: Event) -> RunState:
@@ -30,6 +31,11 @@ def with_run(state: RunState, /, **changes: Any) -> RunState:
 def with_session(state: RunState, session_id: SessionId, /, **changes: Any) -> RunState:
     session = state.sessions[session_id].model_copy(update=changes)
     return state.model_copy(update={"sessions": {**state.sessions, session_id: session}})
+
+
+def turn_over(state: RunState, session_id: SessionId) -> RunState:
+    """The session's agent has stopped: it is at rest."""
+    return with_session(state, session_id, turn_open=False, state=SessionState.IDLE, stuck=None)
 
 
 def with_attempt(state: RunState, key: str, /, **changes: Any) -> RunState:

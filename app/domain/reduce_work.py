@@ -8,7 +8,7 @@ from typing import Any
 from app.domain import events as ev
 from app.domain.events import Event
 from app.domain.flow import dependents, owner
-from app.domain.reduce_base import with_attempt, with_run, with_session, with_step
+from app.domain.reduce_base import turn_over, with_attempt, with_run, with_session, with_step
 from app.domain.run import (
     Attempt,
     AttemptState,
@@ -69,10 +69,12 @@ def _call_started(s: RunState, p: ev.CallStarted, e: Event) -> RunState:
 
 def _output_produced(s: RunState, p: ev.OutputProduced, e: Event) -> RunState:
     worked = s.attempts[p.key].worked_seconds + p.worked_seconds
+    if p.session_id is not None:
+        s = turn_over(s, p.session_id)
     return with_attempt(
         s,
         p.key,
-        state=AttemptState.PRODUCED,
+        state=AttemptState.PASSED if p.passed else AttemptState.PRODUCED,
         output=p.output,
         output_sha256=hashlib.sha256(p.output.encode()).hexdigest(),
         commit=p.commit,

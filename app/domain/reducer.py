@@ -9,7 +9,7 @@ from app.domain import reduce_talk, reduce_work, rollout_events
 from app.domain.approval import ActorKind
 from app.domain.errors import Refused
 from app.domain.events import Event
-from app.domain.reduce_base import stamped, with_run, with_session
+from app.domain.reduce_base import stamped, turn_over, with_run, with_session
 from app.domain.reduce_work import without_delay, without_unstarted_gates
 from app.domain.run import Expected, RunState
 from app.domain.session import SessionState, Stuck
@@ -119,7 +119,7 @@ def _session_closed(s: RunState, p: ev.SessionClosed, e: Event) -> RunState:
 
 
 def _turn_ended(s: RunState, p: ev.TurnEnded, e: Event) -> RunState:
-    return with_session(s, p.session_id, turn_open=False, state=SessionState.IDLE, stuck=None)
+    return turn_over(s, p.session_id)
 
 
 def _usage_updated(s: RunState, p: ev.UsageUpdated, e: Event) -> RunState:

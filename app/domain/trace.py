@@ -80,24 +80,40 @@ _ATTEMPTS = {
 }
 
 
-def entry_of(event: Event, before: RunState | None) -> TraceEntry | None:
-    """The entry of a run's event, given the state before it; None for what is not traced.
+def entries_of(event: Event, before: RunState | None) -> list[TraceEntry]:
+    """What a run's event says, given the state before it: nothing when it is not traced, and each
+    fact when it tells several.
 
     Raises KeyError for an event about something that the run does not have (a broken journal).
     """
     if not event.run_id or isinstance(event.payload, NOT_TRACED):
-        return None
-    category, outcome, step, detail = _said(event.payload, before)
-    return TraceEntry(
-        seq=event.seq,
-        at=event.at,
-        trace_id=event.trace_id,
-        run_id=event.run_id,
-        step=step,
-        category=category,
-        outcome=outcome,
-        detail=one_line(detail, _DETAIL),
-    )
+        return []
+    return [
+        TraceEntry(
+            seq=event.seq,
+            at=event.at,
+            trace_id=event.trace_id,
+            run_id=event.run_id,
+            step=step,
+            category=category,
+            outcome=outcome,
+            detail=one_line(detail, _DETAIL),
+        )
+        for payload in _facts(event.payload, before)
+        for category, outcome, step, detail in [_said(payload, before)]
+    ]
+
+
+def _facts(payload: Payload, before: RunState | None) -> list[Payload]:
+    """An output may tell the end of its turn and that it needs no gate: each is a fact."""
+    found = [payload]
+    if isinstance(payload, ev.OutputProduced):
+        if payload.session_id is not None and before is not None:
+            key, turn = payload.session_id, before.sessions[payload.session_id].turn
+            found.insert(0, ev.TurnEnded(session_id=key, turn=turn, status="completed"))
+        if payload.passed:
+            found.append(ev.AttemptPassed(**payload.unit._asdict(), attempt=payload.attempt))
+    return found
 
 
 def _said(payload: Payload, before: RunState | None) -> _Said:

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Coroutine, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from app.agents.protocol import AttachedFile
 from app.domain import directives as do
@@ -87,10 +85,11 @@ class AgentWork:
             return False
         live.slot = slot
         try:
-            await _unless(live.restart, self._prompt(directive, live, base, files))
+            async with live.unless_restarted():
+                await self._prompt(directive, live, base, files)
         finally:
             live.slot = None
-            restarted = live.restart.is_set()
+            restarted = live.restarting
             if restarted and self._keeper.find(self._run_id, live.session_id) is live:
                 await self._keeper.lose(live, RESTARTED)
         return restarted and directive in self._core.next_steps(self._run_id)
@@ -196,7 +195,7 @@ class AgentWork:
         again = self._resumes.get(key, 0) < _RESUMES
         self._resumes[key] = self._resumes.get(key, 0) + 1
         if again:
-            await self._commit(*result.events)
+            await self._commit(*result.events, result.ended)
         else:
             await self._failed(directive, failure, result)
         await self._keeper.lose(live, "the agent's process is gone")
@@ -205,10 +204,9 @@ class AgentWork:
         await self._core.commit(self._run_id, *payloads)
 
     async def _produced(self, directive: do.RunTurn, spec: TurnSpec, result: TurnResult) -> None:
-        unit, commit = directive.unit, None
-        if owner(unit.step) == unit.step and not isinstance(
-            self._recipe.workflow.step(unit.step), ReviewStep
-        ):
+        unit, commit, passed = directive.unit, None, False
+        if (step := _worked_on(self._recipe, unit)) is not None:
+            passed = not step.gates
             session = self._state().sessions[spec.live.session_id]
             message = f"{unit}, attempt {directive.attempt}\n\nRun {self._run_id}"
             commit = await self._core.workspaces.snapshot(Path(session.workspace), message)
@@ -219,6 +217,8 @@ class AgentWork:
             output=output,
             commit=commit,
             worked_seconds=result.worked_seconds,
+            session_id=spec.live.session_id,
+            passed=passed,
         )
         await self._commit_result(result, produced)
 
@@ -236,15 +236,15 @@ class AgentWork:
             salt=f"{self._run_id}/{directive.unit}",
             worked_seconds=result.worked_seconds if result else 0,
         )
-        await self._commit_result(result, failed)
+        await self._commit_result(result, *([result.ended] if result else ()), failed)
 
-    async def _commit_result(self, result: TurnResult | None, outcome: ev.Payload) -> None:
+    async def _commit_result(self, result: TurnResult | None, *outcome: ev.Payload) -> None:
         """The end of the turn and what came of it; when nobody wants that any more, its end."""
-        ended = result.events if result else ()
+        before = result.events if result else ()
         try:
-            self._core.note(self._run_id, *ended, outcome)
+            self._core.note(self._run_id, *before, *outcome)
         except Overtaken:
-            await self._commit(*ended)
+            await self._commit(*before, *([result.ended] if result else ()))
 
     async def abandon(self, unit: Unit) -> None:
         """A turn was cut off because nobody needs it: stop its agent, withdraw what it asked."""
@@ -264,19 +264,6 @@ class AgentWork:
             live = self._keeper.find(self._run_id, session.session_id)
             if live is not None:
                 await self._keeper.lose(live, "its result is not needed any more")
-
-
-async def _unless(event: asyncio.Event, work: Coroutine[Any, Any, None]) -> None:
-    """Do the work, but cut it off once the event is set."""
-    working, waiting = asyncio.ensure_future(work), asyncio.ensure_future(event.wait())
-    try:
-        await asyncio.wait({working, waiting}, return_when=asyncio.FIRST_COMPLETED)
-    finally:
-        for task in (working, waiting):
-            task.cancel()
-        await asyncio.wait({working, waiting})
-    if not working.cancelled():
-        working.result()
 
 
 def _left_at(state: RunState, session: Session) -> str | None:
@@ -316,6 +303,14 @@ def _timeouts(recipe: Recipe, unit: Unit) -> tuple[float, float | None]:
     if isinstance(step, AgentStep | FanOutStep | ReviewStep):
         return step.timeout_seconds, step.step_timeout_seconds
     raise AssertionError(f"step {step.name} has no agent")
+
+
+def _worked_on(recipe: Recipe, unit: Unit) -> AgentStep | FanOutStep | None:
+    """The step that a turn's result is of; None for a verdict, of a reviewer or a gate's judge."""
+    step = recipe.workflow.step(owner(unit.step))
+    if owner(unit.step) == unit.step and isinstance(step, AgentStep | FanOutStep):
+        return step
+    return None
 
 
 def _gives_verdict(recipe: Recipe, unit: Unit) -> bool:

@@ -11,7 +11,7 @@ from app.domain.approval import Actor, ActorKind, ApprovalState
 from app.domain.errors import Refused
 from app.domain.fork import prefix
 from app.domain.request import Request
-from app.domain.run import Attempt, Blocked, ReviewState, RunState
+from app.domain.run import Attempt, AttemptState, Blocked, ReviewState, RunState
 from app.domain.task_state import TaskState
 from app.domain.text import printable
 from app.engine.admission import admit, admit_fork, admit_request
@@ -277,10 +277,17 @@ def _returned(state: RunState) -> list[ev.Payload]:
     """For a run that an earlier version blocked at a gate: its agent is to try again."""
     blocked = state.run.blocked
     attempt = state.latest(blocked.step) if blocked and blocked.kind == "gate" else None
-    if attempt is None or not attempt.gates:
-        return []
-    gate = attempt.gates[-1].gate
-    return [ev.Returned(from_step=attempt.step, to_step=attempt.step, cause="gate", gate=gate)]
+    if attempt is None or not attempt.gates or attempt.state is not AttemptState.PRODUCED:
+        return []  # somebody has decided about it meanwhile
+    returned = ev.Returned(
+        from_step=attempt.step,
+        to_step=attempt.step,
+        branch=attempt.branch,
+        iteration=attempt.iteration,
+        cause="gate",
+        gate=attempt.gates[-1].gate,
+    )
+    return [returned]
 
 
 def _name(step: str, branch: str) -> str:

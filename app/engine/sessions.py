@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -56,7 +57,28 @@ class LiveSession:
     transcript: Transcript
     waiting: set[ApprovalId] = field(default_factory=set)  # approvals its agent waits for
     slot: Slot | None = None  # while a turn is under way
-    restart: asyncio.Event = field(default_factory=asyncio.Event)  # its agent is to start anew
+    restarting: bool = False  # its agent is to start anew
+    _turn: asyncio.Timeout | None = None
+
+    @asynccontextmanager
+    async def unless_restarted(self) -> AsyncIterator[None]:
+        """For a turn: it is cut off, and ends without a word, when its agent is to start anew."""
+        try:
+            async with asyncio.timeout(None) as self._turn:
+                if self.restarting:
+                    self.cut_off()
+                yield
+        except TimeoutError:
+            if self._turn is None or not self._turn.expired():
+                raise
+        finally:
+            self._turn = None
+
+    def cut_off(self) -> None:
+        """End the turn that is under way, if one is."""
+        self.restarting = True
+        if self._turn is not None:
+            self._turn.reschedule(asyncio.get_running_loop().time())
 
 
 class SessionKeeper:
@@ -254,10 +276,10 @@ class SessionKeeper:
 
         Returns when nothing of it is left. Raises Refused when that is under way already.
         """
-        if live.restart.is_set() or self._live.get(live.session_id) is not live:
+        if live.restarting or self._live.get(live.session_id) is not live:
             raise Refused("its agent is being ended already")
         leaving = self._leaving[live.session_id] = asyncio.Event()
-        live.restart.set()
+        live.cut_off()
         await self._core.processes.kill_session(live.session_id, _RESTART_GRACE)
         if live.slot is None and self._live.get(live.session_id) is live:
             await self.lose(live, RESTARTED)  # nobody else is there who would do it

@@ -66,10 +66,11 @@ class TurnSpec:
 
 @dataclass(frozen=True, slots=True)
 class TurnResult:
-    """How a turn ended; `events` are to be committed together with what follows from it."""
+    """How a turn ended; `events` and its end are to be committed with what follows from it."""
 
     done: TurnDone
-    events: tuple[ev.Payload, ...]
+    events: tuple[ev.Payload, ...]  # usage, and the fate of what was still open
+    ended: ev.TurnEnded  # unless what follows tells it too
     worked_seconds: float = 0.0  # without waiting for a person
 
 
@@ -115,7 +116,7 @@ class Turn:
         done = await self._follow(live.agent.prompt(prompt))
         live.transcript.close()
         worked = self._core.clock.monotonic() - begun - self._waited
-        return TurnResult(done, self._ending(done), max(0.0, worked))
+        return TurnResult(done, self._last_words(done), self._end(done), max(0.0, worked))
 
     async def _follow(self, stream: AsyncIterator[AgentEvent]) -> TurnDone:
         timed_out = asyncio.Event()
@@ -321,26 +322,26 @@ class Turn:
             if a.session_id == self._live.session_id and a.turn == self._spec.turn
         ]
 
-    def _ending(self, done: TurnDone) -> tuple[ev.Payload, ...]:
-        """The turn's last events: usage, its end, and the fate of what is still open."""
+    def _last_words(self, done: TurnDone) -> tuple[ev.Payload, ...]:
+        """What it has used, and the fate of what is still open."""
         events: list[ev.Payload] = []
         if self._usage is not None:
             events.append(ev.UsageUpdated(session_id=self._live.session_id, usage=self._usage))
         for approval in self._of_turn():
             events.extend(fate(approval, lost=done.status == "failed"))
+        return tuple(events)
+
+    def _end(self, done: TurnDone) -> ev.TurnEnded:
         failure = done.failure
         if failure is not None:
             message = one_line(self._desk.clean(failure.message), 1000)
             failure = failure.model_copy(update={"message": message})
-        events.append(
-            ev.TurnEnded(
-                session_id=self._live.session_id,
-                turn=self._spec.turn,
-                status=done.status,
-                failure=failure,
-            )
+        return ev.TurnEnded(
+            session_id=self._live.session_id,
+            turn=self._spec.turn,
+            status=done.status,
+            failure=failure,
         )
-        return tuple(events)
 
 
 async def give(live: LiveSession, call_id: str, answer: Answer, said: str = "denied") -> None:

@@ -126,7 +126,8 @@ def _of_attempt(payload: ev.OfAttempt, name: str) -> tuple[str, str]:
             again = ", again after a restart" if payload.again else ""
             return name, f"{which}, turn {payload.turn}{again}"
         case ev.OutputProduced():
-            return name, f"{which}, {len(payload.output):,} characters"
+            passed = ", passed" if payload.passed else ""
+            return name, f"{which}, {len(payload.output):,} characters{passed}"
         case ev.AttemptFailed(failure=failure, retry_in=retry_in):
             again = "" if retry_in is None else f"; again in {retry_in:.0f} s"
             return name, f"{which}: {failure.message}{again}"

@@ -26,7 +26,7 @@ from app.domain.run import (
 from app.domain.session import Continuity, StuckKind, Usage
 from app.domain.task_state import TaskState
 from app.domain.toolcall import ToolOutcome
-from app.domain.trace import NOT_TRACED, TraceCategory, TraceEntry, entry_of
+from app.domain.trace import NOT_TRACED, TraceCategory, TraceEntry, entries_of
 from tests.support.story import (
     ADA,
     ENGINE,
@@ -51,9 +51,7 @@ def traced(payloads: list[ev.Payload]) -> list[TraceEntry]:
     found = []
     for seq, payload in enumerate(payloads, start=1):
         event = Event(seq=seq, at=START, run_id=RunId("r-1"), trace_id="tr-r-1", payload=payload)
-        entry = entry_of(event, state)
-        if entry is not None:
-            found.append(entry)
+        found += entries_of(event, state)
         state = reduce(state, event)
     return found
 
@@ -274,7 +272,7 @@ def test_what_an_agent_says_and_uses_is_left_out() -> None:
     item = ev.ItemFinished(session_id=SESSION, item_id="i", kind="message", sha256="", size=1)
     assert after(item, ev.UsageUpdated(session_id=SESSION, usage=Usage())) == []
     stopped = Event(seq=1, at=START, payload=ev.SupervisorStopped(epoch=1))
-    assert entry_of(stopped, None) is None
+    assert entries_of(stopped, None) == []
 
 
 def _flow() -> list[ev.Payload]:
@@ -348,4 +346,4 @@ def test_every_kind_of_event_is_either_told_or_named_as_left_out() -> None:
 def test_an_event_before_the_run_is_a_broken_journal() -> None:
     event = Event(seq=1, at=START, run_id=RunId("r-1"), payload=moved(TaskState.DONE))
     with pytest.raises(KeyError, match="before the run was created"):
-        entry_of(event, None)
+        entries_of(event, None)

@@ -12,7 +12,7 @@ from app.domain import events as ev
 from app.domain.approval import Action, ActorKind, Approval, ApprovalState
 from app.domain.commands import DecideApproval
 from app.domain.errors import Refused
-from app.domain.trace import entry_of
+from app.domain.trace import entries_of
 from app.engine.supervisor import Supervisor
 from app.ui.cards import resolution
 from tests.support.puppet import CONFIG, Puppet, PuppetDriver, a_project
@@ -60,8 +60,8 @@ async def test_nobody_answered_is_told_and_is_no_denial(
     with pytest.raises(Refused, match="is timed_out already"):
         await supervisor.execute(late)
     state = await supervisor.run(run_id)
-    entries = [entry_of(event, state) for event in await supervisor.events(run_id)]
-    outcomes = {entry.outcome for entry in entries if entry is not None}
+    events = await supervisor.events(run_id)
+    outcomes = {entry.outcome for event in events for entry in entries_of(event, state)}
     assert "approval_timed_out" in outcomes
     assert "approval_denied" not in outcomes
 

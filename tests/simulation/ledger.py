@@ -155,14 +155,26 @@ class Ledger:
 
     def _output_produced(self, run: KnownRun, p: ev.OutputProduced) -> None:
         self._result(run, p.key, "output")
+        if p.session_id is not None:
+            turns = {
+                turn
+                for (session, turn), key in run.turns.items()
+                if (session, key) == (p.session_id, p.key)
+            }
+            self._demand(turns, f"a turn ends with {p.key}, which had none")
+        if p.passed:
+            self._passed(run, p.key)
 
     def _attempt_failed(self, run: KnownRun, p: ev.AttemptFailed) -> None:
         self._result(run, p.key, "failure")
 
     def _attempt_passed(self, run: KnownRun, p: ev.AttemptPassed) -> None:
-        self._demand(p.key in run.ended, f"{p.key} passes without a result")
-        self._demand(p.key not in run.passed, f"{p.key} passes twice")
-        run.passed.add(p.key)
+        self._passed(run, p.key)
+
+    def _passed(self, run: KnownRun, key: str) -> None:
+        self._demand(key in run.ended, f"{key} passes without a result")
+        self._demand(key not in run.passed, f"{key} passes twice")
+        run.passed.add(key)
 
     def _gate_finished(self, run: KnownRun, p: ev.GateFinished) -> None:
         self._demand(run.ended.get(p.key), f"gate {p.result.gate} before {p.key} has a result")
