@@ -1,0 +1,55 @@
+"""What all models share: made, copied and kept as pydantic would, but faster."""
+
+from datetime import UTC, datetime
+
+import pytest
+from pydantic import ValidationError
+
+from app.domain import events as ev
+from app.domain.attempt import Attempt, AttemptState
+from app.domain.base import RunId, SessionId, trusted
+from app.domain.session import Session
+
+NOW = datetime(2026, 1, 2, tzinfo=UTC)
+
+
+def test_trusted_makes_what_the_constructor_would_make() -> None:
+    checked = Attempt(step="plan", attempt=2, started_at=NOW, state=AttemptState.PASSED)
+    made = trusted(Attempt, started_at=NOW, state=AttemptState.PASSED, attempt=2, step="plan")
+    assert made == checked
+    assert hash(made) == hash(checked)
+    assert repr(made) == repr(checked)
+    assert made.model_dump_json() == checked.model_dump_json()
+    assert made.model_fields_set == checked.model_fields_set
+    assert made.key == "plan//0/2"
+
+
+def test_trusted_fills_in_defaults_that_are_models() -> None:
+    made = trusted(
+        Session,
+        session_id=SessionId("s-1"),
+        run_id=RunId("r-1"),
+        step="plan",
+        agent="a",
+        driver="scripted",
+        workspace="/w",
+        opened_at=NOW,
+    )
+    assert made == Session.model_validate_json(made.model_dump_json())
+
+
+def test_a_trusted_event_reads_back_from_the_journal() -> None:
+    made = trusted(ev.OutputProduced, step="plan", attempt=1, output="a plan")
+    assert ev.to_json(made) == (
+        '{"type":"output_produced","step":"plan","attempt":1,"output":"a plan"}'
+    )
+    assert ev.from_json(ev.to_json(made)) == made
+
+
+def test_what_is_made_without_checks_is_frozen_all_the_same() -> None:
+    made = trusted(ev.OutputProduced, step="plan", attempt=1, output="a plan")
+    with pytest.raises(ValidationError, match="frozen"):
+        made.output = "another"  # type: ignore[misc]
+    copied = made.model_copy(update={"output": "another"})
+    assert (made.output, copied.output) == ("a plan", "another")
+    assert copied.model_fields_set == {"step", "attempt", "output"}
