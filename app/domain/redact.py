@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from urllib.parse import quote
+
+from app.domain.literals import Anchors, Literals
 
 REDACTED = "[redacted]"
 MIN_SECRET = 6  # shorter values would blank out ordinary words
@@ -35,18 +38,55 @@ _HEADER = re.compile(
     r"|((?:x-api-key|api-key|x-auth-token)[\"']?\s*:\s*[\"']?)[^\s\"',;]{6,}",
     re.IGNORECASE,
 )
-_URL = re.compile(
-    r"(\b[a-z][a-z0-9+.-]{1,20}://[^\s:/@]{0,100}:)[^\s:/@]{3,200}(?=@)", re.IGNORECASE
-)
+_LOGIN, _PASSWORD = r"://[^\s:/@]{0,100}:", r"[^\s:/@]{3,200}(?=@)"
+_URL = re.compile(rf"(\b[a-z][a-z0-9+.-]{{1,20}}{_LOGIN}){_PASSWORD}", re.IGNORECASE)
 _KEY_BLOCK = re.compile(
     r"-----BEGIN ([A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?)-----.*?(?:-----END \1-----|\Z)", re.DOTALL
 )
-# If none of these occurs, no shape can match: one quick search for the usual case.
-_HINT = re.compile(
-    r"sk-|[sr]k_|gh[pousr]_|github_pat_|glpat-|gsk_|xai-|pplx-|nvapi-|r8_|A(?:KIA|SIA|GPA|ROA|IDA)|xox|xapp-|AIza|ya29|npm_"
-    r"|pypi-|hf_|dop_v1_|SG\.|eyJ|PRIVATE KEY|://|[Aa][Uu][Tt][Hh]|[Bb][Ee][Aa][Rr][Ee][Rr]"
-    r"|[Aa][Pp][Ii]-[Kk][Ee][Yy]"
+# What every match of a pattern contains, in small letters; and what matches there, or so many
+# characters before, if the pattern does.
+_Checks = tuple[tuple[re.Pattern[str], int], ...]
+_OF_SHAPES = (
+    "sk- sk_live_ sk_test_ rk_live_ rk_test_ ghp_ gho_ ghu_ ghs_ ghr_ github_pat_ glpat- akia asia"
+    " agpa aroa aida xox xapp- aiza ya29. npm_ pypi- gsk_ xai- pplx- nvapi- r8_ csk- hf_ dop_v1_"
+    " sg. eyj"
 )
+_ANCHORS: Mapping[str, _Checks] = {
+    **dict.fromkeys(_OF_SHAPES.split(), ((_SHAPES, 0),)),
+    "auth": ((_HEADER, 0), (_HEADER, len("x-"))),
+    "bear": ((_HEADER, 0),),
+    **dict.fromkeys(("api-", "ap\u0131-", "ap\u0130-"), ((_HEADER, 0),)),  # every form of an i
+    "://": ((re.compile(_LOGIN + _PASSWORD), 0),),
+    "-----begin ": ((_KEY_BLOCK, 0),),
+}
+
+
+@lru_cache(maxsize=1)
+def _anchors() -> Anchors:
+    return Anchors(_ANCHORS)
+
+
+def _suspicious(text: str) -> bool:
+    """Whether one of the patterns may match. To search for them is slow, and few texts have any
+    of the anchors."""
+    found = _anchors().find(text)
+    return bool(found) and any(
+        pattern.match(text, max(0, index - back))
+        for anchor, index in found
+        for pattern, back in _ANCHORS[anchor]
+    )
+
+
+def without_shapes(text: str) -> str:
+    """The text with everything that has the shape of a secret replaced."""
+    text = _KEY_BLOCK.sub(REDACTED, text)
+    text = _HEADER.sub(lambda m: (m[1] or m[2] or m[3]) + REDACTED, text)
+    text = _URL.sub(lambda m: m[1] + REDACTED, text)
+    return _SHAPES.sub(REDACTED, text)
+
+
+def _in_address(text: str) -> str:
+    return quote(text, safe="", errors="surrogateescape")  # as the environment's values are read
 
 
 class Redactor:
@@ -60,21 +100,14 @@ class Redactor:
     def __init__(self, secrets: Iterable[str]) -> None:
         values = set[str]()
         for secret in secrets:
-            for form in (secret, secret.strip(), quote(secret.strip(), safe="")):
+            for form in (secret, secret.strip(), _in_address(secret.strip())):
                 if len(form) >= MIN_SECRET and form not in REDACTED:
                     values.add(form)
             values.update(line for line in secret.split("\n") if len(line.strip()) >= 16)
-        # The longest first: a secret may be the start of another.
-        ordered = sorted(values, key=lambda value: (-len(value), value))
-        self._known = re.compile("|".join(map(re.escape, ordered))) if ordered else None
+        self._known = Literals(values) if values else None
 
     def clean(self, text: str) -> str:
         """The text with every secret replaced by `[redacted]`; idempotent."""
         if self._known is not None:
-            text = self._known.sub(REDACTED, text)
-        if _HINT.search(text) is None:
-            return text
-        text = _KEY_BLOCK.sub(REDACTED, text)
-        text = _HEADER.sub(lambda m: (m[1] or m[2] or m[3]) + REDACTED, text)
-        text = _URL.sub(lambda m: m[1] + REDACTED, text)
-        return _SHAPES.sub(REDACTED, text)
+            text = self._known.replaced(text, REDACTED)
+        return without_shapes(text) if _suspicious(text) else text

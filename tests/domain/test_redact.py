@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import re
 import time
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
-from app.domain.redact import REDACTED, Redactor
+from app.domain import redact
+from app.domain.literals import Literals
+from app.domain.redact import REDACTED, Redactor, without_shapes
 
 KEY = "s3cr3t-value-of-mine"
 BLOCK = "-----BEGIN OPENSSH PRIVATE KEY-----\nb3BlbnNz\naC1rZXk=\n-----END OPENSSH PRIVATE KEY-----"
@@ -48,6 +51,28 @@ def test_clean(text: str, clean: str) -> None:
     assert Redactor([KEY, "abc"]).clean(text) == clean
 
 
+_STARTS = """
+sk- sk-ant- sk_live_ sk_test_ rk_live_ rk_test_ ghp_ gho_ ghu_ ghs_ ghr_ github_pat_ glpat- xoxb-
+xapp- AIza ya29. npm_ pypi- gsk_ xai- pplx- nvapi- r8_ csk- hf_ dop_v1_
+"""
+
+
+@pytest.mark.parametrize("start", _STARTS.split())
+def test_a_token_is_known_by_its_start(start: str) -> None:
+    assert Redactor([]).clean(f"a {start}{'a1' * 20} b") == "a [redacted] b"
+
+
+@pytest.mark.parametrize("start", ["AKIA", "ASIA", "AGPA", "AROA", "AIDA"])
+def test_a_key_of_aws_has_its_length(start: str) -> None:
+    key = f"{start}ABCDEFGH12345678"
+    assert Redactor([]).clean(f"{key} {key}X") == f"[redacted] {key}X"
+
+
+@pytest.mark.parametrize("name", ["api-key", "X-API-KEY", "apı-key", "APİ-\u212aEY"])
+def test_a_header_is_known_in_every_case_of_its_letters(name: str) -> None:
+    assert Redactor([]).clean(f"{name}: 123456") == f"{name}: [redacted]"
+
+
 def test_other_forms_of_a_known_secret_are_found() -> None:
     redactor = Redactor(["p@ss/word+1\n", "p@ss/word+1-longer"])
     assert redactor.clean("x p@ss/word+1 y") == "x [redacted] y"
@@ -69,6 +94,58 @@ def test_a_known_secret_never_survives(before: str, secret: str, after: str) -> 
 def test_cleaning_twice_changes_nothing(text: str) -> None:
     redactor = Redactor([])
     assert redactor.clean(redactor.clean(text)) == redactor.clean(text)
+
+
+# Beginnings, middles and ends of what the patterns find, and what is almost that.
+_WORDS = """
+sk- ghp_ github_pat_ AKIA Asia xox xoxb- AIza ya29. gsk_ nvapi- csk- sk_live_ r8_ SG. eyJ proxy-
+authorization AUTH bearer Bearer basic x- api-key apı-key APİ-\u212aEY x-auth-token auth-token https
+:// user: pw1@ -----BEGIN -----END . : = ' a 0 Z9 aB3dE6fG9 0123456789abcdef ABCDEFGHIJKLMNOP é 日
+[redacted] \ud800 \udcff word RSA KEY----- PRIVATE
+"""
+_part = st.sampled_from([*_WORDS.split(), " ", "\n", " PRIVATE KEY-----", "x" * 40])
+_texts = st.lists(_part, max_size=16).map("".join)
+
+
+@given(_texts)
+@example("AIzauthorization: bearer x")
+@example("xoxauthorization: bearer x")
+@example("nvapi-key: 123456")
+@example("日nvapi-key: 123456")
+@example("-eyJabcdef.abcdef.")
+def test_the_quick_look_misses_nothing(text: str) -> None:
+    assert Redactor([]).clean(text) == without_shapes(text)
+
+
+@pytest.mark.parametrize("pattern", ["_SHAPES", "_HEADER", "_URL", "_KEY_BLOCK"])
+@given(st.data())
+def test_the_quick_look_finds_whatever_a_pattern_can_match(
+    pattern: str, data: st.DataObject
+) -> None:
+    text = data.draw(_texts) + data.draw(st.from_regex(getattr(redact, pattern)))
+    assert Redactor([]).clean(text) == without_shapes(text)
+
+
+def test_every_form_of_a_letter_in_an_anchor_is_known() -> None:
+    """Without case, a pattern takes more than two forms of some letters."""
+    found = re.findall("[auth]|[bear]|[ap]", "".join(map(chr, range(0x110000))), re.IGNORECASE)
+    assert all(map(str.isascii, found))
+    found = re.findall("i", "".join(map(chr, range(0x110000))), re.IGNORECASE)
+    assert set(found) == {*"iI\u0130\u0131"}
+
+
+@given(_texts, st.lists(_texts, max_size=4))
+def test_known_secrets_are_found_as_by_a_search_for_each_in_turn(
+    text: str, secrets: list[str]
+) -> None:
+    whole = [s for s in secrets if len(s) >= redact.MIN_SECRET and s not in REDACTED]
+    one_way = re.compile("|".join(re.escape(s) for s in sorted(whole, key=len, reverse=True)))
+    assert Literals(whole).replaced(text, "…") == (one_way.sub("…", text) if whole else text)
+
+
+def test_values_that_are_no_utf_8_are_secrets_too() -> None:
+    redactor = Redactor(["k\udcffy-of-mine"])
+    assert redactor.clean("é k\udcffy-of-mine k%FFy-of-mine") == f"é {REDACTED} {REDACTED}"
 
 
 def test_plain_text_is_quick_and_unchanged() -> None:
