@@ -8,6 +8,7 @@ what was overtaken leaves no trace in the run.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from app.domain import events as ev
@@ -19,26 +20,28 @@ from app.domain.run import AttemptState, QuestionState, ReviewState, RunState, a
 from app.domain.task_state import TaskState
 
 _GOES_ON = (TaskState.PENDING, TaskState.IN_PROGRESS)
-_STILL_TRUE = (
-    # Of a run that is over these still happen: its agents and their calls come to their end.
-    ev.SessionBound,
-    ev.SessionLost,
-    ev.SessionStuck,
-    ev.SessionMoving,
-    ev.ModelSwitched,
-    ev.SessionClosed,
-    ev.TurnEnded,
-    ev.ItemFinished,
-    ev.UsageUpdated,
-    ev.ApprovalOutcome,
-    ev.ApprovalUncertain,
-    ev.ApprovalSettled,
-    ev.ApprovalWithdrawn,
-    ev.ProcessStarted,
-    ev.ProcessEnded,
-    ev.Snoozed,
-    rollout_events.ShadowBegun,
-    rollout_events.ExpectedGiven,
+_STILL_TRUE: frozenset[type] = frozenset(
+    [
+        # Of a run that is over these still happen: its agents and their calls come to their end.
+        ev.SessionBound,
+        ev.SessionLost,
+        ev.SessionStuck,
+        ev.SessionMoving,
+        ev.ModelSwitched,
+        ev.SessionClosed,
+        ev.TurnEnded,
+        ev.ItemFinished,
+        ev.UsageUpdated,
+        ev.ApprovalOutcome,
+        ev.ApprovalUncertain,
+        ev.ApprovalSettled,
+        ev.ApprovalWithdrawn,
+        ev.ProcessStarted,
+        ev.ProcessEnded,
+        ev.Snoozed,
+        rollout_events.ShadowBegun,
+        rollout_events.ExpectedGiven,
+    ]
 )
 
 
@@ -48,20 +51,23 @@ class Overtaken(Refused):
 
 def check_current(state: RunState, payloads: tuple[ev.Payload, ...]) -> None:
     """Whether all of these, to be applied as one, fit the state. Raises Overtaken."""
-    started = {p.attempt.key for p in payloads if isinstance(p, ev.AttemptStarted)}
+    started: set[str] = set()
     for payload in payloads:
-        if isinstance(payload, ev.OfAttempt) and payload.key in started:
+        if started and isinstance(payload, ev.OfAttempt) and payload.key in started:
             continue
+        if type(payload) is ev.AttemptStarted:
+            started.add(payload.attempt.key)
         if why := _why_not(state, payload):
             raise Overtaken(f"run {state.run.run_id}: {payload.type} comes too late: {why}")
 
 
 def _why_not(state: RunState, payload: Any) -> str:
     run = state.run
-    if run.state.terminal and not isinstance(payload, _STILL_TRUE):
+    kind = type(payload)
+    if run.state not in _GOES_ON and run.state.terminal and kind not in _STILL_TRUE:
         return f"the run is {run.state}"
-    check = _CHECKS.get(type(payload))
-    return str(check(state, payload)) if check is not None else ""
+    check = _CHECKS.get(kind)
+    return check(state, payload) if check is not None else ""
 
 
 def _unless(holds: object, why: str) -> str:
@@ -151,7 +157,7 @@ def _question_answered(state: RunState, p: ev.QuestionAnswered) -> str:
     return _unless(asked.state is QuestionState.OPEN, f"the question is {asked.state}")
 
 
-_CHECKS: dict[type, Any] = {
+_CHECKS: dict[type, Callable[[RunState, Any], str]] = {
     ev.RunStateChanged: _run_state_changed,
     ev.AttemptStarted: _attempt_started,
     ev.TurnStarted: _turn_started,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -11,14 +12,12 @@ from app.domain import events as ev
 from app.domain.approval import ApprovalState
 from app.domain.base import RunId
 from app.domain.errors import LongwatchError, StoreError
-from app.domain.flow import owner
 from app.domain.overtaken import Overtaken
-from app.domain.run import Failure, FailureKind, RunState, Unit
+from app.domain.remembered import remembered
+from app.domain.run import Failure, FailureKind, RunState, StepBrief, Unit
 from app.domain.session import ChunkKind, Session
-from app.domain.step import AgentStep, FanOutStep, OnError, Retry, ReviewStep
-from app.domain.verdict import VERDICT_SCHEMA
-from app.domain.workflow import Recipe
 from app.engine.approvals import ApprovalDesk
+from app.engine.assignment import Assignment, assignment
 from app.engine.attaching import with_files
 from app.engine.core import Core
 from app.engine.failing import attempt_failed, opening_failed
@@ -51,53 +50,61 @@ class AgentWork:
         self._slots = slots
         self._merging = merging
         self._run_id = run_id
+        self._recipe = core.recipe(run_id)
+        self._assignments: dict[tuple[str, str], Assignment] = {}  # by step and agent
         self._resumes: dict[tuple[Unit, int], int] = {}
-
-    @property
-    def _recipe(self) -> Recipe:
-        return self._core.recipe(self._run_id)
 
     def _state(self) -> RunState:
         return self._core.state(self._run_id)
 
+    def _assignment(self, unit: Unit, agent: str) -> Assignment:
+        found = self._assignments.get((unit.step, agent))
+        if found is None:
+            project = self._state().run.project
+            found = assignment(self._recipe, unit.step, agent, project)
+            self._assignments[unit.step, agent] = found
+        return found
+
     async def turn(self, directive: do.RunTurn) -> None:
         """Prompt the unit's agent and record the end of it."""
-        recipe, agent = self._recipe, self._recipe.agent(directive.agent)
-        limits = {
-            f"workflow {recipe.workflow.name}": recipe.workflow.max_parallel,
-            f"agent {agent.name} of {self._state().run.project}": agent.max_parallel,
-        }
-        async with self._slots.slot(self._run_id, limits) as slot:
-            while await self._begun_anew(directive, slot):
+        work = self._assignment(directive.unit, directive.agent)
+        async with self._slots.slot(self._run_id, work.limits) as slot:
+            while await self._begun_anew(directive, work, slot):
                 pass
 
-    async def _begun_anew(self, directive: do.RunTurn, slot: Slot) -> bool:
+    async def _begun_anew(self, directive: do.RunTurn, work: Assignment, slot: Slot) -> bool:
         """Carry it out; True when its agent was ended meanwhile, to be prompted anew at once."""
-        agent = self._recipe.agent(directive.agent)
+        unit = directive.unit
         try:
-            base = await self._base(directive.unit)
-            live = await self._keeper.ensure(self._run_id, directive.unit, agent, base)
-            files = await self._files(directive.unit, live)
+            live = self._keeper.ready(self._state(), unit, work.agent)
+            if live is None:
+                base = await self._base(unit, work)
+                live = await self._keeper.ensure(self._run_id, unit, work.agent, base)
+            files = await self._files(unit, live)
         except StoreError:
             raise
         except LongwatchError as error:
-            await self._failed(directive, opening_failed(error))
+            await self._failed(directive, work, opening_failed(error))
             return False
         live.slot = slot
         try:
-            async with live.unless_restarted():
-                await self._prompt(directive, live, base, files)
+            async with asyncio.timeout(None) as live.turn:
+                live.check_restart()
+                await self._prompt(directive, work, live, files)
+        except TimeoutError:
+            if live.turn is None or not live.turn.expired():
+                raise
         finally:
-            live.slot = None
+            live.slot = live.turn = None
             restarted = live.restarting
             if restarted and self._keeper.find(self._run_id, live.session_id) is live:
                 await self._keeper.lose(live, RESTARTED)
         return restarted and directive in self._core.next_steps(self._run_id)
 
-    async def _base(self, unit: Unit) -> str | None:
+    async def _base(self, unit: Unit, work: Assignment) -> str | None:
         """What the unit's work starts from; a judge looks at what it judges."""
-        if owner(unit.step) != unit.step:
-            judged = self._state().newest(unit._replace(step=owner(unit.step)))
+        if work.judges:
+            judged = self._state().newest(unit._replace(step=work.judges))
             if judged is not None and judged.commit is not None:
                 return judged.commit
         return await self._merging.base_of(unit.step)
@@ -105,39 +112,36 @@ class AgentWork:
     async def _files(self, unit: Unit, live: LiveSession) -> Sequence[AttachedFile]:
         """What came with the request: given to each session with its first turn."""
         state = self._state()
-        wanted, attempt = state.run.request.attachments, state.newest(unit)
+        wanted = state.run.request.attachments
+        if not wanted:
+            return ()
+        attempt = state.newest(unit)
         begun = attempt.turn if attempt is not None else None
-        if not wanted or (begun or state.sessions[live.session_id].turn + 1) != 1:
+        if (begun or state.sessions[live.session_id].turn + 1) != 1:
             return ()
         return await self._core.attaching.lay_down(self._run_id, live.session_id, wanted)
 
     async def _prompt(
         self,
         directive: do.RunTurn,
+        work: Assignment,
         live: LiveSession,
-        base: str | None,
         files: Sequence[AttachedFile],
     ) -> None:
-        state = self._state()
-        session, attempt = state.sessions[live.session_id], state.newest(directive.unit)
+        unit, state = directive.unit, self._state()
+        session, attempt = state.sessions[live.session_id], state.newest(unit)
         begun = attempt.turn if attempt is not None else None
         if begun is None and session.turn > 0:
-            newer = (state.run.head_commit if _linear(state) else None) or base
-            if newer not in (None, _left_at(state, session)):
-                await self._core.settle()
-                await self._keeper.bring_forward(session, newer or "")
+            await self._bring_forward(unit, work, state, session)
         turn = begun if begun is not None else session.turn + 1
         again = begun is not None
         settled = settled_calls(state, live.session_id, turn) if again else ()
-        diff = await self._judged_diff(directive.unit, state)
-        text = write_prompt(
-            self._recipe, state, directive.unit, again=again, settled=settled, diff=diff
-        )
-        seconds, limit = self._allowance(directive.unit)
-        agent = self._recipe.agent(directive.agent)
+        diff = await self._judged_diff(unit, work, state) if work.judges else ""
+        text = write_prompt(self._recipe, state, unit, again=again, settled=settled, diff=diff)
+        seconds, limit = work.allowance(state, unit)
         spec = TurnSpec(
             live=live,
-            unit=directive.unit,
+            unit=unit,
             attempt=directive.attempt,
             turn=turn,
             text=with_files(text, files),
@@ -146,42 +150,39 @@ class AgentWork:
             settled=settled,
             timeout_seconds=seconds,
             limit=limit,
-            quiet_seconds=agent.quiet_seconds,
-            repeat_limit=agent.repeat_limit,
-            prompt_seconds=agent.prompt_seconds,
-            output_schema=VERDICT_SCHEMA if _gives_verdict(self._recipe, directive.unit) else None,
+            quiet_seconds=work.agent.quiet_seconds,
+            repeat_limit=work.agent.repeat_limit,
+            prompt_seconds=work.agent.prompt_seconds,
+            output_schema=work.output_schema,
         )
         result = await Turn(self._core, self._desk, spec).run()
-        await self._turn_done(directive, spec, result)
+        await self._turn_done(directive, work, spec, result)
 
-    async def _judged_diff(self, unit: Unit, state: RunState) -> str:
+    async def _bring_forward(
+        self, unit: Unit, work: Assignment, state: RunState, session: Session
+    ) -> None:
+        """Let a session that is prompted again see the work that was accepted since."""
+        newer = (state.run.head_commit if _linear(state.run.steps) else None) or await self._base(
+            unit, work
+        )
+        if newer not in (None, _left_at(state, session)):
+            await self._core.settle()
+            await self._keeper.bring_forward(session, newer or "")
+
+    async def _judged_diff(self, unit: Unit, work: Assignment, state: RunState) -> str:
         """For a gate's judge: what the attempt that it judges has changed."""
-        if owner(unit.step) == unit.step:
-            return ""
-        judged = state.newest(unit._replace(step=owner(unit.step)))
+        judged = state.newest(unit._replace(step=work.judges))
         session = state.sessions.get(judged.session_id) if judged and judged.session_id else None
         if judged is None or judged.commit is None or session is None:
             return ""
         base = session.base_commit or state.run.base_commit or ""
         return await self._core.workspaces.diff(Path(state.run.project), base, judged.commit)
 
-    def _allowance(self, unit: Unit) -> tuple[float, str]:
-        """How long the turn may take, in seconds, and the key that says so."""
-        state, recipe = self._state(), self._recipe
-        seconds, step_seconds = _timeouts(recipe, unit)
-        found = [(seconds, "timeout_seconds")]
-        if step_seconds is not None:
-            spent = sum(a.worked_seconds for a in state.attempts.values() if a.unit == unit)
-            found.append((max(0.0, step_seconds - spent), "step_timeout_seconds"))
-        whole = recipe.workflow.timeout_seconds
-        if whole is not None:
-            left = max(0.0, whole - state.worked_seconds)
-            found.append((left, f"timeout_seconds of {recipe.workflow.name}"))
-        return min(found, key=lambda pair: pair[0])
-
-    async def _turn_done(self, directive: do.RunTurn, spec: TurnSpec, result: TurnResult) -> None:
+    async def _turn_done(
+        self, directive: do.RunTurn, work: Assignment, spec: TurnSpec, result: TurnResult
+    ) -> None:
         if result.done.status == "completed":
-            await self._produced(directive, spec, result)
+            await self._produced(directive, work, spec, result)
             return
         unit, live = directive.unit, spec.live
         failure = result.done.failure or Failure(
@@ -189,7 +190,7 @@ class AgentWork:
         )
         live.transcript.say(ChunkKind.ERROR, failure.message)
         if failure.kind is not FailureKind.BROKEN_PIPE:
-            await self._failed(directive, failure, result)
+            await self._failed(directive, work, failure, result)
             return
         key = (unit, directive.attempt)
         again = self._resumes.get(key, 0) < _RESUMES
@@ -197,33 +198,40 @@ class AgentWork:
         if again:
             await self._commit(*result.events, result.ended)
         else:
-            await self._failed(directive, failure, result)
+            await self._failed(directive, work, failure, result)
         await self._keeper.lose(live, "the agent's process is gone")
 
     async def _commit(self, *payloads: ev.Payload) -> None:
         await self._core.commit(self._run_id, *payloads)
 
-    async def _produced(self, directive: do.RunTurn, spec: TurnSpec, result: TurnResult) -> None:
-        unit, commit, passed = directive.unit, None, False
-        if (step := _worked_on(self._recipe, unit)) is not None:
-            passed = not step.gates
+    async def _produced(
+        self, directive: do.RunTurn, work: Assignment, spec: TurnSpec, result: TurnResult
+    ) -> None:
+        unit, commit = directive.unit, None
+        if work.produces:
             session = self._state().sessions[spec.live.session_id]
             message = f"{unit}, attempt {directive.attempt}\n\nRun {self._run_id}"
             commit = await self._core.workspaces.snapshot(Path(session.workspace), message)
         output = self._desk.clean(result.done.text)[:_OUTPUT_LIMIT]
         produced = ev.OutputProduced(
-            **unit._asdict(),
+            step=unit.step,
+            branch=unit.branch,
+            iteration=unit.iteration,
             attempt=directive.attempt,
             output=output,
             commit=commit,
             worked_seconds=result.worked_seconds,
             session_id=spec.live.session_id,
-            passed=passed,
+            passed=work.produces and not work.gated,
         )
         await self._commit_result(result, produced)
 
     async def _failed(
-        self, directive: do.RunTurn, failure: Failure, result: TurnResult | None = None
+        self,
+        directive: do.RunTurn,
+        work: Assignment,
+        failure: Failure,
+        result: TurnResult | None = None,
     ) -> None:
         attempt = self._state().newest(directive.unit)
         failed = attempt_failed(
@@ -231,8 +239,8 @@ class AgentWork:
             directive.attempt,
             failure,
             tries=attempt.tries if attempt is not None else None,
-            retry=_retry(self._recipe, directive.unit),
-            on_error=_on_error(self._recipe, directive.unit),
+            retry=work.retry,
+            on_error=work.on_error,
             salt=f"{self._run_id}/{directive.unit}",
             worked_seconds=result.worked_seconds if result else 0,
         )
@@ -273,12 +281,15 @@ def _left_at(state: RunState, session: Session) -> str | None:
     return newest.commit if newest is not None else None
 
 
-def _linear(state: RunState) -> bool:
+@remembered
+def _linear(steps: tuple[StepBrief, ...]) -> bool:
     """Whether each step follows the one before it, so that all work is one line."""
-    names = [step.name for step in state.run.steps]
-    before = [(), *((name,) for name in names)]
-    pairs = zip(state.run.needs().values(), before, strict=False)
-    return all(needs == last for needs, last in pairs)
+    before: tuple[str, ...] = ()
+    for step in steps:
+        if step.needs not in (None, before):
+            return False
+        before = (step.name,)
+    return True
 
 
 def _withdrawn(state: RunState, session: Session) -> list[ev.Payload]:
@@ -292,40 +303,3 @@ def _withdrawn(state: RunState, session: Session) -> list[ev.Payload]:
             why = "the result it was for is not needed any more"
             found.append(ev.ApprovalWithdrawn(approval_id=approval.approval_id, why=why))
     return found
-
-
-def _timeouts(recipe: Recipe, unit: Unit) -> tuple[float, float | None]:
-    """Seconds for an attempt, and for all of a unit's attempts together."""
-    step = recipe.workflow.step(owner(unit.step))
-    if owner(unit.step) != unit.step:
-        gates = {gate.name: gate for gate in getattr(step, "gates", ())}
-        return gates[unit.step.partition(".")[2]].timeout_seconds, None
-    if isinstance(step, AgentStep | FanOutStep | ReviewStep):
-        return step.timeout_seconds, step.step_timeout_seconds
-    raise AssertionError(f"step {step.name} has no agent")
-
-
-def _worked_on(recipe: Recipe, unit: Unit) -> AgentStep | FanOutStep | None:
-    """The step that a turn's result is of; None for a verdict, of a reviewer or a gate's judge."""
-    step = recipe.workflow.step(owner(unit.step))
-    if owner(unit.step) == unit.step and isinstance(step, AgentStep | FanOutStep):
-        return step
-    return None
-
-
-def _gives_verdict(recipe: Recipe, unit: Unit) -> bool:
-    """Whether the turn's answer is to be a structured verdict."""
-    step = recipe.workflow.step(owner(unit.step))
-    judge = owner(unit.step) != unit.step
-    return judge or (isinstance(step, ReviewStep) and not step.reject_if_contains)
-
-
-def _retry(recipe: Recipe, unit: Unit) -> Retry:
-    step = recipe.workflow.step(owner(unit.step))
-    return step.retry if isinstance(step, AgentStep | FanOutStep | ReviewStep) else Retry()
-
-
-def _on_error(recipe: Recipe, unit: Unit) -> OnError:
-    step = recipe.workflow.step(owner(unit.step))
-    judge = owner(unit.step) != unit.step
-    return step.on_error if isinstance(step, AgentStep | FanOutStep) and not judge else "block"

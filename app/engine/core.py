@@ -30,16 +30,18 @@ from app.store.paths import StorePaths
 Directives = tuple[Directive, ...]
 
 # What happens while a directive is carried out: it changes nothing of what is to be done next.
-_IN_A_TURN = (
-    ev.SessionOpened,
-    ev.SessionBound,
-    ev.TurnStarted,
-    ev.ItemFinished,
-    ev.SessionStuck,
-    ev.SessionMoving,
-    ev.SessionAttached,
-    ev.ModelSwitched,
-    ev.RestartAsked,
+_IN_A_TURN: frozenset[type] = frozenset(
+    [
+        ev.SessionOpened,
+        ev.SessionBound,
+        ev.TurnStarted,
+        ev.ItemFinished,
+        ev.SessionStuck,
+        ev.SessionMoving,
+        ev.SessionAttached,
+        ev.ModelSwitched,
+        ev.RestartAsked,
+    ]
 )
 
 
@@ -67,7 +69,7 @@ class Core:
 
     def state(self, run_id: RunId) -> RunState:
         """The run's newest state. Raises NotFound."""
-        state = self.journal.state(run_id)
+        state = self.journal.projection.states.get(run_id)
         if state is None:
             raise NotFound(f"there is no run {run_id} that can still change")
         return state
@@ -115,11 +117,12 @@ class Core:
         for payload in payloads:
             if isinstance(payload, ev.UsageUpdated):
                 self.on_usage(state, payload)
-        return [Draft(payload, run=state) for payload in payloads]
+        return [Draft(payload, state) for payload in payloads]
 
     def _moved(self, run_id: RunId, payloads: tuple[Payload, ...]) -> None:
-        if run_id in self._changed and not all(isinstance(p, _IN_A_TURN) for p in payloads):
-            self._changed[run_id].set()
+        changed = self._changed.get(run_id)
+        if changed is not None and not _IN_A_TURN.issuperset(map(type, payloads)):
+            changed.set()
 
     async def record(self, payload: Payload) -> None:
         """Commit an event that concerns the store as a whole, such as a process."""

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -57,28 +56,18 @@ class LiveSession:
     transcript: Transcript
     waiting: set[ApprovalId] = field(default_factory=set)  # approvals its agent waits for
     slot: Slot | None = None  # while a turn is under way
+    turn: asyncio.Timeout | None = None  # around that turn: how it is cut off
     restarting: bool = False  # its agent is to start anew
-    _turn: asyncio.Timeout | None = None
-
-    @asynccontextmanager
-    async def unless_restarted(self) -> AsyncIterator[None]:
-        """For a turn: it is cut off, and ends without a word, when its agent is to start anew."""
-        try:
-            async with asyncio.timeout(None) as self._turn:
-                if self.restarting:
-                    self.cut_off()
-                yield
-        except TimeoutError:
-            if self._turn is None or not self._turn.expired():
-                raise
-        finally:
-            self._turn = None
 
     def cut_off(self) -> None:
-        """End the turn that is under way, if one is."""
+        """Its agent is to start anew: the turn that is under way ends without a word."""
         self.restarting = True
-        if self._turn is not None:
-            self._turn.reschedule(asyncio.get_running_loop().time())
+        self.check_restart()
+
+    def check_restart(self) -> None:
+        """Cut off a turn that begins when its agent is to start anew already."""
+        if self.restarting and self.turn is not None:
+            self.turn.reschedule(asyncio.get_running_loop().time())
 
 
 class SessionKeeper:
@@ -104,6 +93,13 @@ class SessionKeeper:
     def holds(self, run_id: RunId) -> bool:
         """Whether an agent of the run is still there."""
         return run_id in self._held
+
+    def ready(self, state: RunState, unit: Unit, agent: AgentConfig) -> LiveSession | None:
+        """The unit's session if its agent is there and waits for a prompt."""
+        session = state.session_of(unit.step, agent.name, unit.branch)
+        if session is None or session.session_id in self._leaving:
+            return None
+        return self._live.get(session.session_id)
 
     async def ensure(
         self, run_id: RunId, unit: Unit, agent: AgentConfig, base: str | None

@@ -10,8 +10,7 @@ from __future__ import annotations
 import asyncio
 import os
 from collections import Counter
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from app.domain.base import RunId
@@ -46,13 +45,24 @@ class _Waiting:
 
 
 class Slot:
-    """One agent's right to be at work."""
+    """One agent's right to be at work, for as long as its block lasts."""
 
-    def __init__(self, slots: Slots, run_id: RunId, keys: tuple[str, ...]) -> None:
+    __slots__ = ("_held", "_keys", "_limits", "_run_id", "_slots")
+
+    def __init__(self, slots: Slots, run_id: RunId, limits: Mapping[str, int]) -> None:
         self._slots = slots
         self._run_id = run_id
-        self._keys = keys
+        self._limits = limits
+        self._keys = tuple(limits)
+        self._held = False
+
+    async def __aenter__(self) -> Slot:
+        await self._slots.wait(self._run_id, self._limits)
         self._held = True
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self.pause()
 
     def pause(self) -> None:
         """It waits for a person: others may go on meanwhile."""
@@ -81,19 +91,14 @@ class Slots:
         """How many wait for a slot."""
         return len(self._waiting)
 
-    @asynccontextmanager
-    async def slot(self, run_id: RunId, limits: Mapping[str, int]) -> AsyncIterator[Slot]:
-        """Wait for a slot under every limit (0: none) and under the store's; hold it meanwhile."""
+    def slot(self, run_id: RunId, limits: Mapping[str, int]) -> Slot:
+        """A block that waits for a slot under every limit (0: none) and under the store's, and
+        holds it meanwhile."""
         every = {STORE: self.limit, **limits}
-        keys = tuple(every)
-        await self._wait(run_id, every)
-        slot = Slot(self, run_id, keys)
-        try:
-            yield slot
-        finally:
-            slot.pause()
+        return Slot(self, run_id, {key: limit for key, limit in every.items() if limit})
 
-    async def _wait(self, run_id: RunId, limits: Mapping[str, int]) -> None:
+    async def wait(self, run_id: RunId, limits: Mapping[str, int]) -> None:
+        """Take a slot, as soon as there is one under every limit."""
         if not self._waiting and self._free(limits):
             self.take(run_id, tuple(limits))
             return
@@ -110,7 +115,7 @@ class Slots:
             raise
 
     def _free(self, limits: Mapping[str, int]) -> bool:
-        return all(not limit or self._used[key] < limit for key, limit in limits.items())
+        return all(self._used[key] < limit for key, limit in limits.items())
 
     def take(self, run_id: RunId, keys: tuple[str, ...]) -> None:
         for key in keys:

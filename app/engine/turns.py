@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass
@@ -86,6 +85,7 @@ class Turn:
         self._usage_told = core.clock.monotonic()
         self._shown: set[str] = set()  # tool calls whose line is in the transcript
         self._waited = 0.0  # seconds for a person
+        self._timed_out = False
         self._progress = Progress(
             spec.quiet_seconds, spec.repeat_limit, core.clock.monotonic(), spec.prompt_seconds
         )
@@ -96,7 +96,9 @@ class Turn:
         started = ev.TurnStarted(
             session_id=live.session_id,
             turn=spec.turn,
-            **spec.unit._asdict(),
+            step=spec.unit.step,
+            branch=spec.unit.branch,
+            iteration=spec.unit.iteration,
             attempt=spec.attempt,
             prompt=spec.text,
             again=spec.again,
@@ -119,8 +121,7 @@ class Turn:
         return TurnResult(done, self._last_words(done), self._end(done), max(0.0, worked))
 
     async def _follow(self, stream: AsyncIterator[AgentEvent]) -> TurnDone:
-        timed_out = asyncio.Event()
-        watch = Beside(self._watch(timed_out))
+        watch = Beside(self._watch)
         done: TurnDone | None = None
         try:
             async with aclosing(stream) as events:  # type: ignore[type-var]
@@ -136,7 +137,7 @@ class Turn:
         if done is None:
             failure = Failure(kind=FailureKind.PROTOCOL, message="the turn ended without a word")
             return TurnDone("failed", failure=failure)
-        if timed_out.is_set() and done.status != "completed":
+        if self._timed_out and done.status != "completed":
             seconds, limit = self._spec.timeout_seconds, self._spec.limit
             message = f"no result within {seconds:g} s of work ({limit})"
             whole_run = limit not in ("timeout_seconds", "step_timeout_seconds")
@@ -157,7 +158,7 @@ class Turn:
     def _session(self) -> Session:
         return self._core.state(self._live.run_id).sessions[self._live.session_id]
 
-    async def _watch(self, timed_out: asyncio.Event) -> None:
+    async def _watch(self) -> None:
         """Interrupt the turn after its time; waiting for a person does not count."""
         left = self._spec.timeout_seconds
         while left > 0:
@@ -169,7 +170,7 @@ class Turn:
             else:
                 left -= tick
                 self._look_for_silence()
-        timed_out.set()
+        self._timed_out = True
         try:
             await self._live.agent.interrupt()
             await self._core.clock.sleep(_GRACE_SECONDS)

@@ -25,21 +25,23 @@ _log = logging.getLogger(__name__)
 _GATHER_SECONDS = 0.1  # what begins to wait within so long is looked at together
 _LEAST_SECONDS = 0.01
 # What can begin to wait for a person with one of these, or cease to.
-_TELLING = (
-    *rev.OF_THE_STORE,
-    ev.ApprovalRequested,
-    ev.ApprovalUncertain,
-    ev.ApprovalEdited,
-    ev.AttemptBlocked,
-    ev.AttemptReleased,
-    ev.AttemptSkipped,
-    ev.QuestionAsked,
-    ev.ReviewEscalated,
-    ev.ReviewOpened,
-    ev.RunStateChanged,
-    ev.SessionMoving,
-    ev.SessionStuck,
-    ev.VerdictGiven,
+_TELLING: frozenset[type] = frozenset(
+    [
+        *rev.OF_THE_STORE,
+        ev.ApprovalRequested,
+        ev.ApprovalUncertain,
+        ev.ApprovalEdited,
+        ev.AttemptBlocked,
+        ev.AttemptReleased,
+        ev.AttemptSkipped,
+        ev.QuestionAsked,
+        ev.ReviewEscalated,
+        ev.ReviewOpened,
+        ev.RunStateChanged,
+        ev.SessionMoving,
+        ev.SessionStuck,
+        ev.VerdictGiven,
+    ]
 )
 
 Find = Callable[[], Iterable[Found]]
@@ -81,7 +83,7 @@ class Notifications:
 
     def committed(self, events: Sequence[Event], chunks: Sequence[Chunk]) -> None:
         """What has just come to the disk."""
-        if any(isinstance(event.payload, _TELLING) for event in events):
+        if not _TELLING.isdisjoint([type(event.payload) for event in events]):
             self._moved.set()
 
     # -- who has seen what

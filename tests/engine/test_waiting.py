@@ -51,7 +51,7 @@ async def test_what_is_over_at_once_begins_nothing_beside_it() -> None:
         begun.append("begun")
         await asyncio.sleep(3600)
 
-    await Beside(watch()).end()
+    await Beside(watch).end()
     await asyncio.sleep(0)
     assert begun == []
 
@@ -65,7 +65,7 @@ async def test_what_lasts_has_its_task_until_it_ends() -> None:
         finally:
             ended.set()
 
-    beside = Beside(watch())
+    beside = Beside(watch)
     for _ in range(3):
         await asyncio.sleep(0)
     assert not ended.is_set()
