@@ -10,7 +10,7 @@ from app.agents.protocol import AttachedFile
 from app.domain import directives as do
 from app.domain import events as ev
 from app.domain.approval import ApprovalState
-from app.domain.base import RunId
+from app.domain.base import RunId, trusted
 from app.domain.errors import LongwatchError, StoreError
 from app.domain.overtaken import Overtaken
 from app.domain.remembered import remembered
@@ -213,7 +213,8 @@ class AgentWork:
             message = f"{unit}, attempt {directive.attempt}\n\nRun {self._run_id}"
             commit = await self._core.workspaces.snapshot(Path(session.workspace), message)
         output = self._desk.clean(result.done.text)[:_OUTPUT_LIMIT]
-        produced = ev.OutputProduced(
+        produced = trusted(
+            ev.OutputProduced,
             step=unit.step,
             branch=unit.branch,
             iteration=unit.iteration,

@@ -8,7 +8,7 @@ from pathlib import Path
 from app.domain import directives as do
 from app.domain import events as ev
 from app.domain.approval import Actor, ActorKind
-from app.domain.base import RunId
+from app.domain.base import RunId, trusted
 from app.domain.errors import LongwatchError, StoreError
 from app.domain.overtaken import Overtaken
 from app.domain.run import Attempt, Blocked, Failure, FailureKind, StepState, Unit
@@ -169,16 +169,18 @@ class Carrier:
         self._note(self._started(directive))
 
     def _started(self, directive: do.StartAttempt) -> ev.AttemptStarted:
-        attempt = Attempt(
-            step=directive.unit.step,
-            branch=directive.unit.branch,
-            iteration=directive.unit.iteration,
+        unit = directive.unit
+        attempt = trusted(
+            Attempt,
+            step=unit.step,
+            branch=unit.branch,
+            iteration=unit.iteration,
             attempt=directive.attempt,
             cause=directive.cause,
             tries=directive.tries,
             started_at=self.core.clock.now(),
         )
-        return ev.AttemptStarted(attempt=attempt)
+        return trusted(ev.AttemptStarted, attempt=attempt)
 
     async def _finish_step(self, directive: do.FinishStep) -> None:
         seq = self.core.state(self._run_id).seq

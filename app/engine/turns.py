@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import aclosing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from app.agents.protocol import (
@@ -25,6 +25,7 @@ from app.agents.protocol import (
 )
 from app.domain import events as ev
 from app.domain.approval import Action, Approval, ApprovalState
+from app.domain.base import SessionId, trusted
 from app.domain.errors import DriverError
 from app.domain.run import Failure, FailureKind, Unit
 from app.domain.session import ChunkKind, Session, SessionState, StuckKind, Usage
@@ -67,10 +68,21 @@ class TurnSpec:
 class TurnResult:
     """How a turn ended; `events` and its end are to be committed with what follows from it."""
 
+    session_id: SessionId
+    turn: int
     done: TurnDone
     events: tuple[ev.Payload, ...]  # usage, and the fate of what was still open
-    ended: ev.TurnEnded  # unless what follows tells it too
-    worked_seconds: float = 0.0  # without waiting for a person
+    worked_seconds: float  # without waiting for a person
+
+    @property
+    def ended(self) -> ev.TurnEnded:
+        """For where what follows does not tell it too."""
+        return ev.TurnEnded(
+            session_id=self.session_id,
+            turn=self.turn,
+            status=self.done.status,
+            failure=self.done.failure,
+        )
 
 
 class Turn:
@@ -93,7 +105,8 @@ class Turn:
     async def run(self) -> TurnResult:
         """Prompt the agent and follow it to the end of the turn."""
         spec, live = self._spec, self._live
-        started = ev.TurnStarted(
+        started = trusted(
+            ev.TurnStarted,
             session_id=live.session_id,
             turn=spec.turn,
             step=spec.unit.step,
@@ -118,7 +131,10 @@ class Turn:
         done = await self._follow(live.agent.prompt(prompt))
         live.transcript.close()
         worked = self._core.clock.monotonic() - begun - self._waited
-        return TurnResult(done, self._last_words(done), self._end(done), max(0.0, worked))
+        last_words = self._last_words(done)
+        if done.failure is not None:
+            done = replace(done, failure=self._said(done.failure))
+        return TurnResult(live.session_id, spec.turn, done, last_words, max(0.0, worked))
 
     async def _follow(self, stream: AsyncIterator[AgentEvent]) -> TurnDone:
         watch = Beside(self._watch)
@@ -332,17 +348,10 @@ class Turn:
             events.extend(fate(approval, lost=done.status == "failed"))
         return tuple(events)
 
-    def _end(self, done: TurnDone) -> ev.TurnEnded:
-        failure = done.failure
-        if failure is not None:
-            message = one_line(self._desk.clean(failure.message), 1000)
-            failure = failure.model_copy(update={"message": message})
-        return ev.TurnEnded(
-            session_id=self._live.session_id,
-            turn=self._spec.turn,
-            status=done.status,
-            failure=failure,
-        )
+    def _said(self, failure: Failure) -> Failure:
+        """As it can be recorded and shown."""
+        message = one_line(self._desk.clean(failure.message), 1000)
+        return failure.model_copy(update={"message": message})
 
 
 async def give(live: LiveSession, call_id: str, answer: Answer, said: str = "denied") -> None:
