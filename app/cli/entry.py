@@ -12,6 +12,7 @@ import click
 from app.cli.group import root
 from app.cli.output import OutputError, complain, flush
 from app.garbage import collect_seldom
+from app.plugins import no_plugins
 
 FAILED, USAGE, INTERRUPTED = 1, 2, 130
 
@@ -19,6 +20,7 @@ FAILED, USAGE, INTERRUPTED = 1, 2, 130
 def run(args: Sequence[str] | None) -> int:
     """Carry a command line out; the exit code."""
     collect_seldom()
+    no_plugins()
     _open_streams()
     try:
         code = root.main(args, prog_name="longwatch", standalone_mode=False)

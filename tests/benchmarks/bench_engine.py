@@ -167,7 +167,7 @@ def after_a_kill(bench: Bench, runs: int, history: int = 0) -> tuple[float, int]
         with_history(store, history)
     effects = store.with_suffix(".effects")
     words = ("--store", store, "--effects", effects, "--runs", runs, "--n", 1_000)
-    command = [sys.executable, "-m", "tests.benchmarks.engine_worker", "crash", *map(str, words)]
+    command = [sys.executable, "-m", "tests.benchmarks.start_worker", "crash", *map(str, words)]
     first = subprocess.Popen(command, env=bench.environment, stdout=subprocess.DEVNULL)
     while not effects.exists() or len(effects.read_text().splitlines()) < 3 * runs:
         time.sleep(0.05)
