@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from app.domain.approval import Actor, Approval, Scope, StoredRule
 from app.domain.base import ApprovalId, RolloutId, RunId, SessionId
@@ -15,7 +15,6 @@ from app.domain.events import Event
 from app.domain.feed import FeedItem, Status, VerifyReport
 from app.domain.metrics import Metrics
 from app.domain.past import PastCursor, PastFound, PastId, PastList, PastPage
-from app.domain.project_report import ProjectReport
 from app.domain.rollout import DrillReport, Rollout, ShadowResult
 from app.domain.run import Question, Review, Run, RunState
 from app.domain.seen import Sighting, Waiting
@@ -25,6 +24,9 @@ from app.domain.workflow import Recipe
 from app.domain.worktree_report import CleanReport, WorktreeReport
 from app.link.client import Client
 from app.link.server import Server
+
+if TYPE_CHECKING:
+    from app.domain.project_report import ProjectReport
 
 
 class Hosted(Client, Protocol):

@@ -7,7 +7,7 @@ import contextlib
 import os
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from pydantic import ValidationError
 
@@ -20,7 +20,6 @@ from app.domain.events import Event
 from app.domain.feed import Ended, FeedItem, Status, VerifyReport
 from app.domain.metrics import Metrics
 from app.domain.past import PastCursor, PastFound, PastId, PastList, PastPage
-from app.domain.project_report import ProjectReport
 from app.domain.rollout import DrillReport, Rollout, ShadowResult
 from app.domain.run import Question, Review, Run, RunState
 from app.domain.seen import Sighting, Waiting
@@ -33,6 +32,9 @@ from app.link.errors import LinkLost
 from app.link.failures import revive
 from app.link.peer import peer_uid
 from app.version import VERSION
+
+if TYPE_CHECKING:
+    from app.domain.project_report import ProjectReport
 
 P = TypeVar("P", bound=Model)
 R = TypeVar("R")

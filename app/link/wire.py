@@ -10,7 +10,8 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Generic, TypeVar
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from pydantic import ConfigDict, Field, TypeAdapter
 
@@ -22,7 +23,6 @@ from app.domain.events import Event
 from app.domain.feed import FeedItem, Status, VerifyReport
 from app.domain.metrics import Metrics
 from app.domain.past import PastCursor, PastFound, PastId, PastList, PastPage
-from app.domain.project_report import ProjectReport
 from app.domain.rollout import DrillReport, Rollout, ShadowResult
 from app.domain.run import Question, Review, Run, RunState
 from app.domain.seen import Sighting, Waiting
@@ -31,6 +31,9 @@ from app.domain.usage import MAX_DAYS, UsageOfDay
 from app.domain.workflow import Recipe
 from app.domain.worktree_report import CleanReport, WorktreeReport
 from app.link.client import Client
+
+if TYPE_CHECKING:
+    from app.domain.project_report import ProjectReport
 
 PROTOCOL = 1
 REQUEST_LIMIT = 4 * 1024 * 1024  # bytes of one line from a client
@@ -171,94 +174,122 @@ class ReadUsage(Model):
     days: int = Field(default=7, ge=1, le=MAX_DAYS)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Call(Generic[P, R]):
     """One call: its name, what it takes, what it gives, and how the serving end does it."""
 
     name: str
     params: type[P]
-    result: TypeAdapter[R]
+    make_result: Callable[[], TypeAdapter[R]]
     serve: Callable[[Client, P], Awaitable[R]]
 
+    @cached_property
+    def result(self) -> TypeAdapter[R]:
+        """Made at the first such call: making all of them takes a process's start 40 ms."""
+        return self.make_result()
 
-EXECUTE = Call("execute", Execute, TypeAdapter(Done), lambda c, p: c.execute(p.command))
-STATUS = Call("status", Nothing, TypeAdapter(Status), lambda c, _: c.status())
-RUNS = Call("runs", ListRuns, TypeAdapter(Sequence[Run]), lambda c, p: c.runs(p.limit, p.trace))
-RUN = Call("run", OfRun, TypeAdapter(RunState), lambda c, p: c.run(p.run_id))
-RECIPE = Call("recipe", OfRun, TypeAdapter(Recipe), lambda c, p: c.recipe(p.run_id))
+
+def _project_report() -> TypeAdapter[ProjectReport]:
+    from app.domain.project_report import ProjectReport  # all of a project's files: seldom asked
+
+    return TypeAdapter(ProjectReport)
+
+
+EXECUTE = Call("execute", Execute, lambda: TypeAdapter(Done), lambda c, p: c.execute(p.command))
+STATUS = Call("status", Nothing, lambda: TypeAdapter(Status), lambda c, _: c.status())
+RUNS = Call(
+    "runs", ListRuns, lambda: TypeAdapter(Sequence[Run]), lambda c, p: c.runs(p.limit, p.trace)
+)
+RUN = Call("run", OfRun, lambda: TypeAdapter(RunState), lambda c, p: c.run(p.run_id))
+RECIPE = Call("recipe", OfRun, lambda: TypeAdapter(Recipe), lambda c, p: c.recipe(p.run_id))
 EVENTS = Call(
     "events",
     ListEvents,
-    TypeAdapter(Sequence[Event]),
+    lambda: TypeAdapter(Sequence[Event]),
     lambda c, p: c.events(p.run_id, p.after, p.limit),
 )
 APPROVALS = Call(
-    "approvals", OpenOnly, TypeAdapter(Sequence[Approval]), lambda c, p: c.approvals(p.open_only)
+    "approvals",
+    OpenOnly,
+    lambda: TypeAdapter(Sequence[Approval]),
+    lambda c, p: c.approvals(p.open_only),
 )
 COVERED = Call(
-    "covered", ReadCovered, TypeAdapter(Covered), lambda c, p: c.covered(p.approval_id, p.scope)
+    "covered",
+    ReadCovered,
+    lambda: TypeAdapter(Covered),
+    lambda c, p: c.covered(p.approval_id, p.scope),
 )
 REVIEWS = Call(
-    "reviews", OpenOnly, TypeAdapter(Sequence[Review]), lambda c, p: c.reviews(p.open_only)
+    "reviews", OpenOnly, lambda: TypeAdapter(Sequence[Review]), lambda c, p: c.reviews(p.open_only)
 )
 QUESTIONS = Call(
-    "questions", OpenOnly, TypeAdapter(Sequence[Question]), lambda c, p: c.questions(p.open_only)
+    "questions",
+    OpenOnly,
+    lambda: TypeAdapter(Sequence[Question]),
+    lambda c, p: c.questions(p.open_only),
 )
-WAITING = Call("waiting", Nothing, TypeAdapter(Sequence[Waiting]), lambda c, _: c.waiting())
-SEEN = Call("seen", Sightings, TypeAdapter(None), lambda c, p: c.seen(p.sightings))
-RULES = Call("rules", Nothing, TypeAdapter(Sequence[StoredRule]), lambda c, _: c.rules())
-ROLLOUTS = Call("rollouts", Nothing, TypeAdapter(Sequence[Rollout]), lambda c, _: c.rollouts())
+WAITING = Call("waiting", Nothing, lambda: TypeAdapter(Sequence[Waiting]), lambda c, _: c.waiting())
+SEEN = Call("seen", Sightings, lambda: TypeAdapter(None), lambda c, p: c.seen(p.sightings))
+RULES = Call("rules", Nothing, lambda: TypeAdapter(Sequence[StoredRule]), lambda c, _: c.rules())
+ROLLOUTS = Call(
+    "rollouts", Nothing, lambda: TypeAdapter(Sequence[Rollout]), lambda c, _: c.rollouts()
+)
 COMPARISONS = Call(
     "comparisons",
     ListComparisons,
-    TypeAdapter(Sequence[ShadowResult]),
+    lambda: TypeAdapter(Sequence[ShadowResult]),
     lambda c, p: c.comparisons(p.rollout_id, p.limit, mismatches=p.mismatches),
 )
-DRILL = Call("drill", Rehearse, TypeAdapter(DrillReport), lambda c, p: c.drill(p.rollout_id, p.by))
-PROJECT = Call("project", OfFolder, TypeAdapter(ProjectReport), lambda c, p: c.project(p.folder))
+DRILL = Call(
+    "drill", Rehearse, lambda: TypeAdapter(DrillReport), lambda c, p: c.drill(p.rollout_id, p.by)
+)
+PROJECT = Call("project", OfFolder, _project_report, lambda c, p: c.project(p.folder))
 PAST_SESSIONS = Call(
     "past_sessions",
     ListPast,
-    TypeAdapter(PastList),
+    lambda: TypeAdapter(PastList),
     lambda c, p: c.past_sessions(p.folder, p.limit, p.agent),
 )
 PAST_SEARCH = Call(
     "past_search",
     SearchPast,
-    TypeAdapter(PastFound),
+    lambda: TypeAdapter(PastFound),
     lambda c, p: c.past_search(p.folder, p.text, p.after, p.limit, p.agent),
 )
 PAST_PAGE = Call(
     "past_page",
     ReadPast,
-    TypeAdapter(PastPage),
+    lambda: TypeAdapter(PastPage),
     lambda c, p: c.past_page(p.folder, p.past_id, p.first, p.limit),
 )
 TRANSCRIPT = Call(
     "transcript",
     ReadTranscript,
-    TypeAdapter(Sequence[Chunk]),
+    lambda: TypeAdapter(Sequence[Chunk]),
     lambda c, p: c.transcript(p.run_id, p.session_id, p.before, p.limit),
 )
 DIFF = Call(
     "diff",
     ReadDiff,
-    TypeAdapter(str),
+    lambda: TypeAdapter(str),
     lambda c, p: c.diff(p.run_id, p.step, p.attempt, p.branch),
 )
-METRICS = Call("metrics", Nothing, TypeAdapter(Metrics), lambda c, _: c.metrics())
-USAGE = Call("usage", ReadUsage, TypeAdapter(Sequence[UsageOfDay]), lambda c, p: c.usage(p.days))
+METRICS = Call("metrics", Nothing, lambda: TypeAdapter(Metrics), lambda c, _: c.metrics())
+USAGE = Call(
+    "usage", ReadUsage, lambda: TypeAdapter(Sequence[UsageOfDay]), lambda c, p: c.usage(p.days)
+)
 WORKTREES = Call(
-    "worktrees", Nothing, TypeAdapter(Sequence[WorktreeReport]), lambda c, _: c.worktrees()
+    "worktrees", Nothing, lambda: TypeAdapter(Sequence[WorktreeReport]), lambda c, _: c.worktrees()
 )
 CLEAN_WORKTREES = Call(
     "clean_worktrees",
     OfAnyRun,
-    TypeAdapter(CleanReport),
+    lambda: TypeAdapter(CleanReport),
     lambda c, p: c.clean_worktrees(p.run_id),
 )
-VERIFY = Call("verify", Nothing, TypeAdapter(VerifyReport), lambda c, _: c.verify())
-SHUTDOWN = Call("shutdown", Nothing, TypeAdapter(None), lambda c, _: c.shutdown())
+VERIFY = Call("verify", Nothing, lambda: TypeAdapter(VerifyReport), lambda c, _: c.verify())
+SHUTDOWN = Call("shutdown", Nothing, lambda: TypeAdapter(None), lambda c, _: c.shutdown())
 
 CALLS: dict[str, Call[Any, Any]] = {
     call.name: call
