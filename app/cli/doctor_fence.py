@@ -9,7 +9,8 @@ from app.domain.fence import Fence, fence_of, fence_of_gate
 
 def fences() -> list[tuple[str, Fence]]:
     """By agent and by gate; empty outside of a project, or in one that cannot be loaded."""
-    from app.engine.project import CONFIG_FILE, load_project
+    from app.engine.project import load_project
+    from app.engine.project_names import CONFIG_FILE
 
     try:
         root = project_root(None)

@@ -30,7 +30,8 @@ class Tried:
 def try_servers() -> list[Tried]:
     """Every server of the project here. Raises ConfigError for one that cannot be loaded."""
     from app.engine.environment import Variables
-    from app.engine.project import CONFIG_FILE, load_project
+    from app.engine.project import load_project
+    from app.engine.project_names import CONFIG_FILE
 
     try:
         root = project_root(None)

@@ -15,7 +15,8 @@ _EXAMPLE = 'command = ["notify-send", "Longwatch"]'
 def notify_command() -> tuple[str, str, bool] | None:
     """What was found, what is to be done, and whether something is wrong; None outside of a
     project. Raises ConfigError."""
-    from app.engine.project import CONFIG_FILE, load_config
+    from app.engine.project import load_config
+    from app.engine.project_names import CONFIG_FILE
 
     try:
         root = project_root(None)

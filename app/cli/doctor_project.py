@@ -18,7 +18,8 @@ def needed_variables() -> tuple[str, str] | None:
     Raises ConfigError for a project that cannot be loaded, or a private file that is not private.
     """
     from app.engine.environment import Variables
-    from app.engine.project import CONFIG_FILE, load_project
+    from app.engine.project import load_project
+    from app.engine.project_names import CONFIG_FILE
 
     try:
         root = project_root(None)

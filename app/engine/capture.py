@@ -6,8 +6,10 @@ import asyncio
 import hashlib
 from dataclasses import dataclass
 from datetime import datetime
+from typing import TYPE_CHECKING
 
-from app.engine.child import Child
+if TYPE_CHECKING:
+    from app.engine.child import Child
 
 _CHUNK_BYTES = 64 * 1024
 

@@ -13,8 +13,6 @@ from collections import Counter
 from contextlib import suppress
 from pathlib import Path
 
-import psutil
-
 from app.domain.errors import ConfigError
 from app.engine.marks import PROCESS
 
@@ -55,11 +53,15 @@ def bound(pid: int, limit: int) -> None:
 
 def everybody() -> int:
     """How many processes the machine has: a quick look."""
+    import psutil  # here: it is loaded with the first child
+
     return len(psutil.pids())
 
 
 def crowds(roots: dict[int, str]) -> Counter[str]:
     """How many processes belong to each child (blocking). `roots`: their pids and process ids."""
+    import psutil
+
     found = Counter[str]()
     for pid in psutil.pids():
         name = ""

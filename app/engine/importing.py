@@ -11,7 +11,8 @@ from app.domain.openfang import import_openfang
 from app.domain.workflow import Workflow
 from app.domain.workflow_check import parse_workflow
 from app.domain.workflow_toml import workflow_toml
-from app.engine.project import WORKFLOW_FOLDER, load_config, read_file, read_workflow
+from app.engine.project import load_config, read_file, read_workflow
+from app.engine.project_names import WORKFLOW_FOLDER
 
 
 @dataclass(frozen=True, slots=True)

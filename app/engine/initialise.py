@@ -10,7 +10,7 @@ from pathlib import Path
 
 from app.agents.known import KnownAgent
 from app.domain.errors import ConfigError, Refused
-from app.engine.project import CONFIG_FILE, WORKFLOW_FOLDER
+from app.engine.project_names import CONFIG_FILE, WORKFLOW_FOLDER
 from app.engine.recognise import TestCommand, recognise_tests
 
 _WORKFLOW_FILE = f"{WORKFLOW_FOLDER}/change.toml"

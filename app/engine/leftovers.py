@@ -56,10 +56,7 @@ def _look(
 ) -> tuple[frozenset[int], Found]:
     """Blocking. Who must not be ended; and what runs, by the child whose tree it is."""
     found: Found = {}
-    any_marked = marks.may_be_marked(store_id)
-    if not recorded and not any_marked:
-        return frozenset(), found
-    spare = tree.spared()
+    any_marked, spare = marks.may_be_marked(store_id), tree.spared()
     roots = {p.process_id: Root(p.pid, p.started) for p in recorded if p.pid not in spare}
     for process in recorded:
         root = roots.get(process.process_id)

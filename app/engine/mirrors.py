@@ -21,7 +21,7 @@ from app.engine import listing, worktrees
 from app.engine.git import Git, GitError
 from app.engine.listing import Stamps
 from app.engine.plain import has_git
-from app.engine.project import CONFIG_FILE, load_config
+from app.engine.project_names import CONFIG_FILE
 from app.engine.scratch import scratch_folder
 
 _log = logging.getLogger(__name__)
@@ -174,6 +174,8 @@ class Mirrors:
 def _settings(project: Path) -> tuple[CopyLimits, str]:
     if not (project / CONFIG_FILE).is_file():
         return CopyLimits(), ""
+    from app.engine.project import load_config  # only folders without git come here
+
     config = load_config(project)
     return config.copies, config.env_file
 

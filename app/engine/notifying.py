@@ -6,9 +6,9 @@ import asyncio
 import logging
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from app.domain.attention import AttentionItem, attention, rollout_attention
-from app.domain.config import Config
 from app.domain.errors import ConfigError, LongwatchError
 from app.domain.notify import NotifySection
 from app.domain.seen import Call, Sighting, Waiting
@@ -17,9 +17,12 @@ from app.engine.capture import Captured, Keep
 from app.engine.core import Core
 from app.engine.environment import child_environment
 from app.engine.gate_input import handed_over
-from app.engine.project import CONFIG_FILE, load_config
+from app.engine.project_names import CONFIG_FILE
 from app.engine.redaction import Redaction
 from app.observe.notifications import Notifications
+
+if TYPE_CHECKING:
+    from app.domain.config import Config
 
 _log = logging.getLogger(__name__)
 # Where the desktop of the person is: places, not secrets, and without them it cannot be reached.
@@ -86,6 +89,8 @@ class _Caller:
             return None  # the project has gone; its runs say so
         stamp = (about.st_mtime_ns, about.st_size)
         if self._stamps.get(project) != stamp:
+            from app.engine.project import load_config  # once somebody may have to be called
+
             self._stamps[project] = stamp
             try:
                 self._configs[project] = load_config(Path(project))

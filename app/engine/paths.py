@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from app.domain.path_name import PathName
 from app.domain.rollout import PathKind, PinnedPath
-from app.domain.rollout_config import PathEntry, RolloutEntry
 from app.domain.workflow import Recipe
 from app.engine.call_recorded import file_hash, read_answers
-from app.engine.project import Project
+
+if TYPE_CHECKING:
+    from app.domain.rollout_config import PathEntry, RolloutEntry
+    from app.engine.project import Project
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from app.agents.protocol import ProcessHost
 from app.domain.base import Clock, IdSource, ProcessId, RunId, SessionId
@@ -18,12 +18,12 @@ from app.domain.errors import DriverError
 from app.domain.events import Payload, ProcessEnded, ProcessStarted
 from app.domain.session import Process
 from app.engine import marks
-from app.engine import process_tree as tree
 from app.engine.capture import Captured, Keep, follow
-from app.engine.child import Child
 from app.engine.crowd import LOOK_SECONDS, bound, crowds, everybody, limit_of_a_child
 from app.engine.launch import Launch, start
-from app.engine.leftovers import end_leftovers
+
+if TYPE_CHECKING:
+    from app.engine.child import Child
 
 _log = logging.getLogger(__name__)
 _CLOSE_SECONDS = 15.0
@@ -95,6 +95,8 @@ class ProcessRegistry:
         return child
 
     async def _start(self, launch: Launch) -> Child:
+        from app.engine.child import Child  # and psutil: once there is a first child
+
         process_id = ProcessId(self._ids.new("p"))
         self._used = True
         inherited = {
@@ -252,6 +254,8 @@ class ProcessRegistry:
             with suppress(asyncio.CancelledError, Exception):
                 await task
         if self._used:
+            from app.engine.leftovers import end_leftovers
+
             await end_leftovers((), self._is_ours, self._store_id)
 
     def _is_ours(self, environment: Mapping[str, str]) -> bool:
@@ -265,6 +269,11 @@ class ProcessRegistry:
         that every child inherits. Ends are recorded, also of those that were gone already.
         """
         earlier = [process for process in recorded if process.epoch < self._epoch]
+        if not earlier and not await asyncio.to_thread(marks.may_be_marked, self._store_id):
+            return []
+        from app.engine import process_tree as tree  # here: psutil counts at a start
+        from app.engine.leftovers import end_leftovers
+
         ended = await end_leftovers(earlier, self._is_earlier, self._store_id)
         reaped = {process.process_id for process in ended}
         for process in earlier:

@@ -19,10 +19,9 @@ from app.domain.toml_source import refuse
 from app.domain.workflow import AgentConfig, Recipe, Workflow
 from app.domain.workflow_check import parse_workflow, sub_workflow_problems
 from app.engine.environment import read_env_file
+from app.engine.project_names import CONFIG_FILE, WORKFLOW_FOLDER
 
-CONFIG_FILE = "longwatch.toml"
 _INSTRUCTIONS_LIMIT = 1024 * 1024  # characters of an agent's; no model takes more
-WORKFLOW_FOLDER = ".longwatch/workflows"
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,12 +9,12 @@ from app.domain.errors import ConfigError
 from app.domain.project_report import FileReport, ProjectReport
 from app.domain.workflow_shown import show_workflow
 from app.engine.project import (
-    WORKFLOW_FOLDER,
     load_config,
     load_project,
     read_file,
     read_workflow,
 )
+from app.engine.project_names import WORKFLOW_FOLDER
 
 
 def project_report(root: Path) -> ProjectReport:

@@ -1,9 +1,11 @@
-"""What a supervisor counts, proves and tidies on request: metrics, use, the journal, worktrees."""
+"""What a supervisor counts, proves, reports and tidies on request: metrics, use, the journal, a
+project, worktrees."""
 
 from __future__ import annotations
 
 import asyncio
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from app.domain.base import RunId
 from app.domain.errors import LongwatchError, NotFound
@@ -19,6 +21,9 @@ from app.store.counts import count
 from app.store.spending import spending
 from app.store.verify import verify
 
+if TYPE_CHECKING:
+    from app.domain.project_report import ProjectReport
+
 
 class ReadsCounts:
     """Mixed into the supervisor."""
@@ -32,6 +37,13 @@ class ReadsCounts:
     async def usage(self, days: int = 7) -> list[UsageOfDay]:
         """What agents have used in the last days, by day and agent. Raises StoreError."""
         return await spending(self._core.paths, days)
+
+    async def project(self, folder: str) -> ProjectReport:
+        """What a repository declares, as its files are now. Raises Refused if it is none."""
+        from app.engine.project_report import project_report  # seldom asked for
+
+        root = await self._core.workspaces.repository(Path(folder))
+        return await asyncio.to_thread(project_report, root)
 
     async def verify(self) -> VerifyReport:
         await self._core.settle()  # what is under way belongs to it

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from app.domain import commands as cmd
 from app.domain import events as ev
@@ -20,8 +21,10 @@ from app.domain.text import printable
 from app.domain.workflow import Recipe
 from app.engine.core import Core
 from app.engine.paths import Declared, declared
-from app.engine.project import Project, load_project
 from app.store.journal import Draft
+
+if TYPE_CHECKING:
+    from app.engine.project import Project
 
 
 class RolloutSetup:
@@ -41,6 +44,8 @@ class RolloutSetup:
     async def read_anew(self, command: cmd.OpenRollout) -> tuple[Rollout, str]:
         """The rollout as its files say now, and what to tell of it. Raises Refused, NotFound,
         ConfigError."""
+        from app.engine.project import load_project  # rollouts are opened seldom
+
         root = await self._core.workspaces.repository(Path(command.project))
         project = await asyncio.to_thread(load_project, root)
         known = self.known(str(root), command.name)

@@ -8,8 +8,6 @@ import shutil
 import tempfile
 from pathlib import Path
 
-import psutil
-
 _NAME = re.compile(r"longwatch-(?:gate|index|copy)-(\d+)-\w+")
 
 
@@ -26,10 +24,20 @@ def sweep() -> int:
     swept = 0
     for path in Path(tempfile.gettempdir()).glob("longwatch-*"):
         named = _NAME.fullmatch(path.name)
-        if named and _is_ours(path) and not psutil.pid_exists(int(named[1])):
+        if named and _is_ours(path) and not _runs(int(named[1])):
             shutil.rmtree(path, ignore_errors=True)
             swept += 1
     return swept
+
+
+def _runs(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except (ProcessLookupError, OverflowError):  # the latter: no process has such a number
+        return False
+    except PermissionError:  # another user's
+        return True
+    return True
 
 
 def _is_ours(path: Path) -> bool:

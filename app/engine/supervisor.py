@@ -7,7 +7,9 @@ import os
 import socket
 import sqlite3
 from collections.abc import AsyncIterator, Mapping, Sequence
+from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from app.agents.protocol import Driver
 from app.domain import events as ev
@@ -20,7 +22,6 @@ from app.domain.day_budget import Limit
 from app.domain.errors import NotFound, OwnershipError, Refused
 from app.domain.events import Event
 from app.domain.feed import FeedItem, Snapshot, Status
-from app.domain.project_report import ProjectReport
 from app.domain.rollout import DrillReport, Rollout, ShadowResult
 from app.domain.run import Question, QuestionState, Review, ReviewState, Run, RunState
 from app.domain.session import Chunk, SessionState
@@ -35,12 +36,9 @@ from app.engine.day_budgets import DayBudgets, limits_of_the_store
 from app.engine.deadlines import Deadlines
 from app.engine.deciding import Decider
 from app.engine.drivers import Drivers
-from app.engine.editing import CallEditor
 from app.engine.machine import MACHINE, Machine
 from app.engine.notifying import KnowsSeen, make_notifications
-from app.engine.operator import Operator
 from app.engine.past_sessions import PastSessions, ReadsPast
-from app.engine.project_report import project_report
 from app.engine.reads_counts import ReadsCounts
 from app.engine.recovery import recover
 from app.engine.redaction import Redaction
@@ -57,6 +55,9 @@ from app.store.lock import StoreLock
 from app.store.paths import StorePaths
 from app.store.traces import runs_of_trace
 from app.version import VERSION
+
+if TYPE_CHECKING:
+    from app.engine.operator import Operator
 
 _TAIL_CHUNKS = 200  # of each live session in a snapshot; older text is paged
 _FINISHED_SHOWN = 50  # runs that are over, when they have to be read from the disk
@@ -78,7 +79,8 @@ class Supervisor(ReadsCounts, ReadsPast, KnowsSeen):
         self._lock = lock
         self._journal = core.journal
         self._broadcast = Broadcast()
-        redaction = Redaction(core.journal.projection.recipes.values(), core.variables)
+        recipes = core.journal.projection.recipes.values()
+        redaction = self._redaction = Redaction(recipes, core.variables)
         clean = self._clean = redaction.clean
         core.attaching.clean = clean
         self._past = PastSessions(core.workspaces.repository, clean)
@@ -90,25 +92,31 @@ class Supervisor(ReadsCounts, ReadsPast, KnowsSeen):
         self._watch = RolloutWatch(core, self._rollouts, shadowing)
         self._decider = Decider(core, self._keeper, self._desk, self._runs.wake)
         self._deadlines = Deadlines(core, self._decider)
-        editor = CallEditor(core, self._decider, self._desk)
         self._budgets = DayBudgets(core, day_limits)
         self._budgets.wake = self._runs.wake
         self._runs.before = self._budgets.ready
-        self._operator = Operator(
-            core,
-            self._keeper,
-            self._decider,
-            editor,
-            self._runs,
-            self._rollouts,
-            self._budgets,
-            redaction,
-            self._past,
-        )
         self._notices = make_notifications(core, redaction, self._tell_status)
         self._started_at = core.clock.now()
         self._closed = False
         self.stopped = asyncio.Event()  # set when somebody asked for a shutdown
+
+    @cached_property
+    def _operator(self) -> Operator:
+        # Loaded with the first command: taking unfinished runs up needs no reader of projects.
+        from app.engine.editing import CallEditor
+        from app.engine.operator import Operator
+
+        return Operator(
+            self._core,
+            self._keeper,
+            self._decider,
+            CallEditor(self._core, self._decider, self._desk),
+            self._runs,
+            self._rollouts,
+            self._budgets,
+            self._redaction,
+            self._past,
+        )
 
     @classmethod
     async def open(
@@ -347,11 +355,6 @@ class Supervisor(ReadsCounts, ReadsPast, KnowsSeen):
 
         await self._core.settle()
         return await drill(self._core, rollout_id, by)
-
-    async def project(self, folder: str) -> ProjectReport:
-        """What a repository declares, as its files are now. Raises Refused if it is none."""
-        root = await self._core.workspaces.repository(Path(folder))
-        return await asyncio.to_thread(project_report, root)
 
     async def transcript(
         self, run_id: RunId, session_id: SessionId, before: int | None = None, limit: int = 500

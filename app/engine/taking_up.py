@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from app.domain.errors import Refused
 from app.domain.past import PastHistory
@@ -13,7 +14,9 @@ from app.domain.run import Run
 from app.domain.session import Session
 from app.domain.workflow import Recipe
 from app.engine.past_sessions import PastSessions
-from app.engine.project import Project
+
+if TYPE_CHECKING:
+    from app.engine.project import Project
 
 _ANOTHER = "name another workflow with --workflow"
 
