@@ -4,103 +4,175 @@ from __future__ import annotations
 
 import difflib
 import json
+from collections.abc import Mapping
+from functools import cached_property
 from typing import Any
 
 from app.domain import flow
 from app.domain.gate import Gate
 from app.domain.gate_check import score
-from app.domain.prompts import FailedGate, PromptContext
-from app.domain.run import Attempt, AttemptState, Cause, Review, RunState, Unit
+from app.domain.prompt_context import Context, FailedGate
+from app.domain.request import Request
+from app.domain.run import Attempt, AttemptState, Cause, Review, RunState, Unit, attempt_key
 from app.domain.step import AgentStep, CollectStep, FanOutStep, ReviewStep, WorkingStep
 
 
-def step_context(state: RunState, step: str) -> PromptContext:
+class FlowContext(Context):
     """What every step knows: the request, what flows in, and the outputs before it."""
-    return PromptContext(
-        request=state.run.request,
-        input=flow.input_of(state, step),
-        outputs=flow.outputs(state, flow.upstream(state.run, step)),
-        reasons=latest_reasons(state),
-    )
+
+    def __init__(self, state: RunState, step: str) -> None:
+        self._state = state
+        self._step = step
+
+    @property
+    def request(self) -> Request:
+        return self._state.run.request
+
+    @property
+    def input(self) -> str:
+        return flow.input_of(self._state, self._step)
+
+    @property
+    def outputs(self) -> Mapping[str, str]:
+        return flow.Outputs(self._state, self._step)
 
 
-def attempt_context(step: WorkingStep, state: RunState, unit: Unit) -> PromptContext:
+class StepContext(FlowContext):
+    """For what a step asks or is asked, and whether it is done at all."""
+
+    @property
+    def reasons(self) -> tuple[str, ...]:
+        return latest_reasons(self._state)
+
+
+class AttemptContext(FlowContext):
     """For the newest attempt of an agent's unit."""
-    current = state.newest(unit)
-    number = current.attempt if current else 1
-    previous = _before(state, unit, number)
-    cause = current.cause if current else Cause.FIRST
-    shared = step_context(state, step.name)
-    return PromptContext(
-        request=shared.request,
-        input=_loop_input(state, unit) or shared.input,
-        # A workflow without `needs` may also look at what a later step said the round before.
-        outputs=shared.outputs,
-        previous=previous.output if previous else None,
-        reasons=_reasons(state, previous) if cause in (Cause.REJECTED, Cause.RETRY) else (),
-        gate=_failed_gate(step, previous) if cause is Cause.GATE else None,
-        attempt=number,
-        iteration=unit.iteration,
-        branch=unit.branch,
-        item=_item(step, state, unit),
-    )
+
+    def __init__(self, step: WorkingStep, state: RunState, unit: Unit) -> None:
+        super().__init__(state, step.name)
+        self._working = step
+        self._unit = unit
+        self._attempt = state.newest(unit)
+
+    @property
+    def attempt(self) -> int:
+        return self._attempt.attempt if self._attempt else 1
+
+    @property
+    def input(self) -> str:
+        return _loop_input(self._state, self._unit) or super().input
+
+    @cached_property
+    def _previous(self) -> Attempt | None:
+        return _before(self._state, self._unit, self.attempt)
+
+    @property
+    def previous(self) -> str | None:
+        return self._previous.output if self._previous else None
+
+    @property
+    def reasons(self) -> tuple[str, ...]:
+        if self._attempt is None or self._attempt.cause not in (Cause.REJECTED, Cause.RETRY):
+            return ()
+        return (self._previous.reasons if self._previous else ()) or latest_reasons(self._state)
+
+    @property
+    def gate(self) -> FailedGate | None:
+        if self._attempt is None or self._attempt.cause is not Cause.GATE:
+            return None
+        return _failed_gate(self._working, self._previous)
+
+    @property
+    def iteration(self) -> int:
+        return self._unit.iteration
+
+    @property
+    def branch(self) -> str:
+        return self._unit.branch
+
+    @property
+    def item(self) -> Any:
+        return _item(self._working, self._state, self._unit)
 
 
-def review_context(step: ReviewStep, state: RunState) -> PromptContext:
+class ReviewContext(StepContext):
     """For the agents of a review step."""
-    rounds = [r for r in state.reviews.values() if r.step == step.name]
-    artefact = flow.output_of(state, step.of) or ""
-    newest = state.latest(step.of)
-    before = _before(state, newest.unit, newest.attempt) if newest else None
-    fan_out = flow.brief(state.run, step.of).kind == "fan_out"
-    shared = step_context(state, step.name)
-    return PromptContext(
-        request=shared.request,
-        input=shared.input,
-        outputs=shared.outputs,
-        reasons=shared.reasons,
-        artefact=artefact,
-        diff="" if fan_out else difference(before, newest),
-        attempt=len(rounds) or 1,
-    )
+
+    def __init__(self, step: ReviewStep, state: RunState) -> None:
+        super().__init__(state, step.name)
+        self._of = step.of
+
+    @property
+    def attempt(self) -> int:
+        return sum(r.step == self._step for r in self._state.reviews.values()) or 1
+
+    @property
+    def artefact(self) -> str:
+        return flow.output_of(self._state, self._of) or ""
+
+    @property
+    def diff(self) -> str:
+        newest = self._state.latest(self._of)
+        if newest is None or flow.brief(self._state.run, self._of).kind == "fan_out":
+            return ""
+        return difference(_before(self._state, newest.unit, newest.attempt), newest)
 
 
-def judge_context(gate: Gate, review: Review, state: RunState, diff: str) -> PromptContext:
+class JudgeContext(FlowContext):
     """For the agent that judges an attempt; `diff` is what the attempt changed."""
-    judged = state.newest(Unit(review.of, review.of_branch, review.of_iteration))
-    shared = step_context(state, review.step)
-    return PromptContext(
-        request=shared.request,
-        input=shared.input,
-        outputs=shared.outputs,
-        artefact=judged.output or "" if judged else "",
-        diff=diff,
-        criteria=gate.criteria,
-        attempt=review.round,
-    )
+
+    def __init__(self, gate: Gate, review: Review, state: RunState, diff: str) -> None:
+        super().__init__(state, review.step)
+        self._gate = gate
+        self._review = review
+        self._diff = diff
+
+    @property
+    def artefact(self) -> str:
+        review = self._review
+        judged = self._state.newest(Unit(review.of, review.of_branch, review.of_iteration))
+        return judged.output or "" if judged else ""
+
+    @property
+    def diff(self) -> str:
+        return self._diff
+
+    @property
+    def criteria(self) -> str:
+        return self._gate.criteria
+
+    @property
+    def attempt(self) -> int:
+        return self._review.round
 
 
-def until_context(state: RunState, attempt: Attempt) -> PromptContext:
+class UntilContext(FlowContext):
     """For a loop's condition, after one of its turns."""
-    shared = step_context(state, attempt.step)
-    return PromptContext(
-        request=shared.request,
-        input=shared.input,
-        outputs=shared.outputs,
-        output=attempt.output or "",
-        iteration=attempt.iteration,
-    )
+
+    def __init__(self, state: RunState, attempt: Attempt) -> None:
+        super().__init__(state, attempt.step)
+        self._ended = attempt
+
+    @property
+    def output(self) -> str:
+        return self._ended.output or ""
+
+    @property
+    def iteration(self) -> int:
+        return self._ended.iteration
 
 
-def collect_context(step: CollectStep, state: RunState, taken: list[flow.Result]) -> PromptContext:
+class CollectContext(FlowContext):
     """For a collect's template."""
-    shared = step_context(state, step.name)
-    return PromptContext(
-        request=shared.request,
-        input=shared.input,
-        outputs=shared.outputs,
-        results=tuple(_seen(result, step.best_by) for result in taken),
-    )
+
+    def __init__(self, step: CollectStep, state: RunState, taken: list[flow.Result]) -> None:
+        super().__init__(state, step.name)
+        self._best_by = step.best_by
+        self._taken = taken
+
+    @property
+    def results(self) -> tuple[Mapping[str, Any], ...]:
+        return tuple(_seen(result, self._best_by) for result in self._taken)
 
 
 def _seen(result: flow.Result, best_by: str) -> dict[str, Any]:
@@ -131,16 +203,14 @@ def latest_reasons(state: RunState) -> tuple[str, ...]:
     return ()
 
 
-def _reasons(state: RunState, previous: Attempt | None) -> tuple[str, ...]:
-    return (previous.reasons if previous else ()) or latest_reasons(state)
-
-
 def _before(state: RunState, unit: Unit, attempt: int) -> Attempt | None:
     """The newest earlier attempt of a unit that produced something."""
-    if attempt <= 1:
-        return None
-    earlier = (a for a in reversed(state.attempts.values()) if a.unit == unit)
-    return next((a for a in earlier if a.attempt < attempt and a.output is not None), None)
+    for number in range(attempt - 1, 0, -1):
+        key = attempt_key(unit.step, number, unit.branch, unit.iteration)
+        earlier = state.attempts.get(key)
+        if earlier is not None and earlier.output is not None:
+            return earlier
+    return None
 
 
 def _loop_input(state: RunState, unit: Unit) -> str | None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from operator import attrgetter
 
 from app.domain import directives as do
-from app.domain.contexts import step_context
+from app.domain.contexts import StepContext
 from app.domain.decide_collect import collect_step, enough
 from app.domain.decide_review import review_step
 from app.domain.decide_unit import (
@@ -126,7 +126,7 @@ def _ready(step: AnyStep, needs: tuple[str, ...], state: RunState) -> bool:
 
 def _step(step: AnyStep, state: RunState) -> list[do.Directive]:
     if step.when and not _begun(step, state):
-        context = step_context(state, step.name)
+        context = StepContext(state, step.name)
         if not holds(step.when, "when", context, step.name):
             reason = f"its condition does not hold: {step.when}"
             return [do.FinishStep(Unit(step.name), state=StepState.SKIPPED, reason=reason)]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Literal
 
 from app.domain import directives as do
-from app.domain.contexts import until_context
+from app.domain.contexts import UntilContext
 from app.domain.decide_review import judged_gate
 from app.domain.decide_turn import next_attempt, turn
 from app.domain.flow import commits, iteration_of
@@ -74,7 +74,7 @@ def _loop(step: AgentStep, state: RunState) -> list[do.Directive]:
     if attempt.state is not AttemptState.PASSED:
         return [_finish(Unit(step.name), attempt)]
     found = (attempt.commit,) if attempt.commit else ()
-    if holds(step.loop.until, "until", until_context(state, attempt), step.name):
+    if holds(step.loop.until, "until", UntilContext(state, attempt), step.name):
         return [do.FinishStep(Unit(step.name), reason="until_met", commits=found)]
     if unit.iteration >= step.loop.max_iterations:
         return [do.FinishStep(Unit(step.name), reason="max_iterations_reached", commits=found)]

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from app.domain.remembered import remembered
 from app.domain.run import Attempt, AttemptState, Run, RunState, StepBrief, StepState
 
 SEPARATOR = "\n\n---\n\n"  # between joined outputs, as in OpenFang
@@ -44,34 +45,43 @@ def dependents(run: Run, step: str) -> frozenset[str]:
     return frozenset(found - {step})
 
 
-def upstream(run: Run, step: str) -> list[str]:
-    """Every step that comes before `step`, directly or not, in the order of the file."""
+def upstream(run: Run, step: str) -> Iterator[str]:
+    """Every step that comes before `step`, directly or not; roughly the nearest first."""
     needs, found = run.needs(), set[str]()
     todo = list(needs.get(step, ()))
     while todo:
         name = todo.pop()
         if name not in found:
             found.add(name)
+            yield name
             todo += needs.get(name, ())
-    return [name for name in needs if name in found]
 
 
 def brief(run: Run, step: str) -> StepBrief:
     """Raises KeyError for a step that the run does not have."""
-    for found in run.steps:
-        if found.name == step:
-            return found
-    raise KeyError(step)
+    return _briefs(run.steps)[step]
+
+
+@remembered
+def _briefs(steps: tuple[StepBrief, ...]) -> Mapping[str, StepBrief]:
+    return {step.name: step for step in steps}
 
 
 def standing(state: RunState, step: str, branch: str | None = None) -> Attempt | None:
     """The newest attempt of a step or branch that has an output worth reading."""
+    newest = state.latest(step, branch)
+    if newest is None or _worth_reading(newest):
+        return newest
     for attempt in reversed(state.attempts.values()):
         if attempt.step != step or branch not in (None, attempt.branch):
             continue
-        if attempt.output is not None and attempt.state is not AttemptState.CANCELED:
+        if _worth_reading(attempt):
             return attempt
     return None
+
+
+def _worth_reading(attempt: Attempt) -> bool:
+    return attempt.output is not None and attempt.state is not AttemptState.CANCELED
 
 
 def results(state: RunState, step: str) -> list[Result]:
@@ -106,10 +116,30 @@ def output_of(state: RunState, step: str) -> str | None:
     return attempt.output if attempt is not None else None
 
 
-def outputs(state: RunState, steps: Sequence[str]) -> dict[str, str]:
-    """The outputs of those of `steps` that can have one; "" for one that was skipped."""
-    kinds = {step.name: step.kind for step in state.run.steps}
-    return {n: output_of(state, n) or "" for n in steps if kinds[n] not in _PASSES_THROUGH}
+class Outputs(Mapping[str, str]):
+    """The outputs of those steps before one that can have one, each found when it is asked for;
+    "" for one that was skipped."""
+
+    def __init__(self, state: RunState, step: str) -> None:
+        self._state = state
+        self._step = step
+
+    def __getitem__(self, name: str) -> str:
+        if name not in self._names():
+            raise KeyError(name)
+        return output_of(self._state, name) or ""
+
+    def _names(self) -> Iterator[str]:
+        run = self._state.run
+        before = upstream(run, self._step)
+        return (name for name in before if brief(run, name).kind not in _PASSES_THROUGH)
+
+    def __iter__(self) -> Iterator[str]:
+        found = set(self._names())
+        return (name for name in self._state.run.needs() if name in found)
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
 
 
 def input_of(state: RunState, step: str) -> str:

@@ -6,13 +6,14 @@ separate variables, and none is ever lost: what a template leaves out is added a
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Literal
 
 from app.domain import templates
 from app.domain.errors import ConfigError
 from app.domain.gate import Gate
+from app.domain.prompt_context import Context, FailedGate, PromptContext
 from app.domain.request import Request
 from app.domain.step import ReviewStep, WorkingStep
 
@@ -107,41 +108,10 @@ To send it back, write "reject" in place of "approve" and list each reason as a 
 """
 
 
-@dataclass(frozen=True, slots=True)
-class FailedGate:
-    """The gate that sent the work back. `exit_code` is None when it was killed or timed out."""
-
-    name: str
-    criteria: str
-    exit_code: int | None
-    log: str
-
-
-@dataclass(frozen=True, slots=True)
-class PromptContext:
-    """All that a prompt or a condition may be made of."""
-
-    request: Request
-    attempt: int = 1
-    input: str = ""  # what flows into the step
-    outputs: Mapping[str, str] = field(default_factory=dict)  # of each step before it
-    previous: str | None = None  # the unit's own previous attempt
-    reasons: tuple[str, ...] = ()  # of the latest reject
-    gate: FailedGate | None = None
-    iteration: int = 0  # of a loop, from 1
-    branch: str = ""
-    item: Any = None  # of a fan-out over a list: any JSON value
-    output: str = ""  # for a loop's condition: of the iteration that has just ended
-    results: tuple[Mapping[str, Any], ...] = ()  # for a collect's template
-    artefact: str = ""  # for reviews: the text judged
-    diff: str = ""  # for reviews: against the version before; may be empty
-    criteria: str = ""  # for a gate's judge
-
-
 def check_template(template: str, use: Use, earlier: Sequence[str]) -> list[str]:
     """What is wrong with a template, a sentence each. `earlier` names the producing steps whose
     outputs it may use."""
-    trials = [_values(context, VARIABLES[use]) for context in _trials(earlier)]
+    trials = [_values(context, use, VARIABLES[use]) for context in _trials(earlier)]
     return templates.check(template, _known(use, earlier), trials)
 
 
@@ -154,10 +124,13 @@ def check_expression(expression: str, use: Use, earlier: Sequence[str]) -> list[
     return check_template(wrapped, use, earlier)
 
 
-def holds(expression: str, use: Use, context: PromptContext, step: str) -> bool:
+def holds(expression: str, use: Use, context: Context, step: str) -> bool:
     """Whether a condition holds. Raises ConfigError if it cannot be evaluated."""
     try:
-        return templates.evaluate(expression, _values(context, VARIABLES[use]))
+        condition = templates.condition(expression)
+        if condition.constant is not None:
+            return condition.constant
+        return condition.holds(_values(context, use, condition.variables))
     # Loading has tried it out; data that nobody foresaw can still break an expression.
     except Exception as error:
         raise ConfigError(
@@ -165,13 +138,13 @@ def holds(expression: str, use: Use, context: PromptContext, step: str) -> bool:
         ) from error
 
 
-def render(template: str, use: Use, context: PromptContext, step: str) -> str:
+def render(template: str, use: Use, context: Context, step: str) -> str:
     """Any template but a prompt. Raises ConfigError if it fails."""
-    return _render(step, template, _values(context, VARIABLES[use]))
+    return _render(step, template, use, context)
 
 
 def render_agent_prompt(
-    step: WorkingStep, context: PromptContext, *, prompt: str = "", literal: bool = False
+    step: WorkingStep, context: Context, *, prompt: str = "", literal: bool = False
 ) -> str:
     """The prompt of an attempt. `prompt` stands for the step's own (a branch's, or, `literal`,
     what an operator wrote). Raises ConfigError if the template fails."""
@@ -179,15 +152,15 @@ def render_agent_prompt(
     if literal:
         return "\n\n".join([template.strip(), *_feedback(context, frozenset())]) + "\n"
     use: Use = "agent" if step.kind == "agent" else "fan_out"
-    text = _render(step.name, template, _values(context, VARIABLES[use]))
+    text = _render(step.name, template, use, context)
     mentioned = templates.variables(template)
     return "\n\n".join([text, *_feedback(context, mentioned)]) + "\n"
 
 
-def render_review_prompt(step: ReviewStep, context: PromptContext) -> str:
+def render_review_prompt(step: ReviewStep, context: Context) -> str:
     """The prompt of a reviewing agent. Raises ConfigError if the template fails."""
     template = step.prompt or DEFAULT_REVIEW
-    parts = [_render(step.name, template, _values(context, VARIABLES["review"]))]
+    parts = [_render(step.name, template, "review", context)]
     if "artefact" not in templates.variables(template):
         parts.append(f"# The text to judge\n\n{context.artefact.strip()}")
     if step.reject_if_contains:
@@ -196,10 +169,10 @@ def render_review_prompt(step: ReviewStep, context: PromptContext) -> str:
     return "\n\n".join([*parts, VERDICT])
 
 
-def render_judge_prompt(gate: Gate, context: PromptContext, step: str) -> str:
+def render_judge_prompt(gate: Gate, context: Context, step: str) -> str:
     """The prompt of the agent that judges for a gate. Raises ConfigError if it fails."""
     template = gate.prompt or DEFAULT_JUDGE
-    parts = [_render(step, template, _values(context, VARIABLES["judge"]))]
+    parts = [_render(step, template, "judge", context)]
     if "artefact" not in templates.variables(template):
         parts.append(f"# The text to judge\n\n{context.artefact.strip()}")
     return "\n\n".join([*parts, VERDICT])
@@ -223,29 +196,35 @@ def continue_prompt(original: str, settled: Sequence[tuple[str, str]]) -> str:
     return "\n\n".join([*parts, "# The task, as it was given to you", original.strip()]) + "\n"
 
 
-def _render(step: str, template: str, values: Mapping[str, Any]) -> str:
+def _render(step: str, template: str, use: Use, context: Context) -> str:
     try:
+        values = _values(context, use, templates.variables(template))
         return templates.render(template, values).strip()
     # Loading has tried it out; data that nobody foresaw can still break an expression.
     except Exception as error:
         raise ConfigError(f"the prompt does not render: {error}", key=f"step {step}") from error
 
 
-def _values(context: PromptContext, known: Sequence[str]) -> dict[str, Any]:
-    values: dict[str, Any] = {name: getattr(context, name) for name in known}
-    return values | {"outputs": templates.Outputs(context.outputs)}
+def _values(context: Context, use: Use, mentioned: Iterable[str]) -> dict[str, Any]:
+    """What a text may use of what it mentions."""
+    known = VARIABLES[use]
+    return {name: _value(context, name) for name in mentioned if name in known}
 
 
-def _feedback(context: PromptContext, mentioned: frozenset[str]) -> list[str]:
+def _value(context: Context, name: str) -> Any:
+    return templates.Outputs(context.outputs) if name == "outputs" else getattr(context, name)
+
+
+def _feedback(context: Context, mentioned: frozenset[str]) -> list[str]:
     """What sent the work back, as far as the template does not tell it."""
     parts = list[str]()
-    if context.reasons and "reasons" not in mentioned:
-        lines = "\n".join(f"- {reason}" for reason in context.reasons)
+    if "reasons" not in mentioned and (reasons := context.reasons):
+        lines = "\n".join(f"- {reason}" for reason in reasons)
         parts.append(f"# Your last attempt was sent back, for these reasons\n\n{lines}")
-    if context.gate is not None and "gate" not in mentioned:
-        parts.append(_gate_section(context.gate))
-    if parts and context.previous and "previous" not in mentioned:
-        parts.append(f"# Your last attempt\n\n{context.previous.strip()}")
+    if "gate" not in mentioned and (gate := context.gate) is not None:
+        parts.append(_gate_section(gate))
+    if parts and "previous" not in mentioned and (previous := context.previous):
+        parts.append(f"# Your last attempt\n\n{previous.strip()}")
     return parts
 
 

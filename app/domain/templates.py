@@ -7,6 +7,7 @@ that contains a placeholder stays what it is.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
@@ -81,9 +82,39 @@ def render(template: str, values: Mapping[str, Any]) -> str:
     return _compiled(template).render(values)
 
 
-def evaluate(expression: str, values: Mapping[str, Any]) -> bool:
-    """Whether an expression is true. Raises as `render` does."""
-    return bool(_expression(expression)(**values))
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """An expression that compiles."""
+
+    variables: frozenset[str]  # that it mentions
+    constant: bool | None  # whether it holds, when that depends on nothing
+    _compiled: TemplateExpression
+
+    def holds(self, values: Mapping[str, Any]) -> bool:
+        """Whether it is true. Raises as `render` does."""
+        return bool(self._compiled(values))
+
+
+@lru_cache(maxsize=256)
+def condition(expression: str) -> Condition:
+    """Raises jinja2.TemplateError for a text that is no expression."""
+    from jinja2 import meta, nodes
+    from jinja2.parser import Parser
+
+    compiled = environment().compile_expression(expression, undefined_to_none=False)
+    parsed = Parser(environment(), expression, state="variable").parse_expression()
+    template = nodes.Template([nodes.Output([parsed])])
+    template.set_environment(environment())
+    mentioned = frozenset(meta.find_undeclared_variables(template))
+    return Condition(mentioned, _constant_truth(parsed), compiled)
+
+
+def _constant_truth(parsed: nodes.Expr) -> bool | None:
+    try:
+        return bool(parsed.as_const())
+    # It depends on something, or fails: evaluating it tells.
+    except Exception:
+        return None
 
 
 def expression_problem(expression: str) -> str:
@@ -97,11 +128,6 @@ def expression_problem(expression: str) -> str:
     except RecursionError:
         return "the expression is nested too deep"
     return ""
-
-
-@lru_cache(maxsize=256)
-def _expression(expression: str) -> TemplateExpression:
-    return environment().compile_expression(expression, undefined_to_none=False)
 
 
 @lru_cache(maxsize=256)

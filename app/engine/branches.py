@@ -8,7 +8,7 @@ from app.domain import directives as do
 from app.domain import events as ev
 from app.domain import flow
 from app.domain.base import RunId
-from app.domain.contexts import collect_context
+from app.domain.contexts import CollectContext
 from app.domain.decide_collect import missing, taken
 from app.domain.prompts import render
 from app.domain.run import Attempt, Blocked, BranchPlan, Failure, FailureKind, Unit
@@ -84,7 +84,7 @@ class Branches:
             await self._lacking(step, directive, lacking)
             return
         if step.template:
-            context = collect_context(step, state, found)
+            context = CollectContext(step, state, found)
             text = render(step.template, "collect", context, step.name)
         else:
             text = flow.SEPARATOR.join(result.output for result in found)

@@ -10,7 +10,7 @@ from app.domain import directives as do
 from app.domain import events as ev
 from app.domain.base import RunId
 from app.domain.call import Call
-from app.domain.contexts import step_context
+from app.domain.contexts import StepContext
 from app.domain.errors import ConfigError, DriverError
 from app.domain.overtaken import Overtaken
 from app.domain.prompts import render
@@ -49,7 +49,7 @@ class CallWork:
         if attempt is not None and attempt.called and not step.call.repeatable:
             await self._cut_off(directive, step)
             return
-        text = render(step.input, "call", step_context(state, step.name), step.name)
+        text = render(step.input, "call", StepContext(state, step.name), step.name)
         key = {**directive.unit._asdict(), "attempt": directive.attempt}
         await self._core.commit(self._run_id, ev.CallStarted(**key))
         begun = self._core.clock.monotonic()

@@ -9,7 +9,7 @@ from app.domain import directives as do
 from app.domain import events as ev
 from app.domain import flow
 from app.domain.base import RunId
-from app.domain.contexts import step_context
+from app.domain.contexts import StepContext
 from app.domain.errors import LongwatchError
 from app.domain.overtaken import Overtaken, check_current
 from app.domain.prompts import render
@@ -39,7 +39,7 @@ class Children:
         recipe = core.recipe(run_id)
         step = recipe.workflow.step(directive.unit.step)
         assert isinstance(step, WorkflowStep)
-        text = render(step.request, "workflow", step_context(state, step.name), step.name)
+        text = render(step.request, "workflow", StepContext(state, step.name), step.name)
         if not text.strip():
             raise LongwatchError(f"step {step.name}: its request for {step.workflow} is empty")
         request = state.run.request.model_copy(

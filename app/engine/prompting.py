@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from app.agents.protocol import SettledCall
-from app.domain.contexts import attempt_context, branch_prompt, judge_context, review_context
+from app.domain.contexts import AttemptContext, JudgeContext, ReviewContext, branch_prompt
 from app.domain.flow import owner
 from app.domain.prompts import (
     continue_prompt,
@@ -44,9 +44,9 @@ def _prompt(recipe: Recipe, state: RunState, unit: Unit, diff: str) -> str:
     if owner(unit.step) != unit.step:
         return _judge_prompt(recipe, state, unit, diff)
     if isinstance(step, ReviewStep):
-        return render_review_prompt(step, review_context(step, state))
+        return render_review_prompt(step, ReviewContext(step, state))
     assert isinstance(step, AgentStep | FanOutStep)
-    context = attempt_context(step, state, unit)
+    context = AttemptContext(step, state, unit)
     if str(unit) in state.prompts:
         return render_agent_prompt(step, context, prompt=state.prompts[str(unit)], literal=True)
     own = branch_prompt(step, unit) if isinstance(step, FanOutStep) else ""
@@ -58,7 +58,7 @@ def _judge_prompt(recipe: Recipe, state: RunState, unit: Unit, diff: str) -> str
     name = unit.step.partition(".")[2]
     gate = next(gate for gate in getattr(step, "gates", ()) if gate.name == name)
     review = [r for r in state.reviews.values() if r.unit == unit][-1]
-    return render_judge_prompt(gate, judge_context(gate, review, state, diff), step.name)
+    return render_judge_prompt(gate, JudgeContext(gate, review, state, diff), step.name)
 
 
 def _fate(settled: SettledCall) -> str:

@@ -6,7 +6,7 @@ from app.domain import directives as do
 from app.domain import events as ev
 from app.domain.approval import Actor, ActorKind
 from app.domain.base import QuestionId, ReviewId, RunId
-from app.domain.contexts import step_context
+from app.domain.contexts import StepContext
 from app.domain.prompts import render
 from app.domain.run import GateResult, Question, Review, Unit, Verdict
 from app.domain.step import QuestionStep, ReviewStep
@@ -115,7 +115,7 @@ class ReviewWork:
         step = self._core.recipe(self._run_id).workflow.step(directive.unit.step)
         assert isinstance(step, QuestionStep)
         state = self._core.state(self._run_id)
-        text = render(step.question, "question", step_context(state, step.name), step.name)
+        text = render(step.question, "question", StepContext(state, step.name), step.name)
         question = Question(
             question_id=QuestionId(self._core.ids.new("q")),
             run_id=self._run_id,

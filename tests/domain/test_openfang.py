@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from app.domain.errors import ConfigError
 from app.domain.openfang import Imported, import_openfang
-from app.domain.prompts import PromptContext, holds, render_agent_prompt
+from app.domain.prompt_context import PromptContext
+from app.domain.prompts import holds, render_agent_prompt
 from app.domain.request import Request
 from app.domain.step import AgentStep, CollectStep, Loop, ReviewStep
 from app.domain.toml_source import FileErrors

@@ -6,13 +6,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from app.domain import templates
 from app.domain.errors import ConfigError
+from app.domain.prompt_context import Context, FailedGate, PromptContext
 from app.domain.prompts import (
     DEFAULT_REVIEW,
-    FailedGate,
-    PromptContext,
     check_template,
     continue_prompt,
+    holds,
+    render,
     render_agent_prompt,
     render_review_prompt,
 )
@@ -189,6 +191,57 @@ def test_an_error_in_the_middle_of_a_run_names_the_step() -> None:
     context = PromptContext(request=REQUEST, outputs={})
     with pytest.raises(ConfigError, match=r"^step plan: the prompt does not render: .*plan"):
         render_agent_prompt(step("{{ outputs.plan }}"), context)
+
+
+class Untold(Context):
+    """A context that knows its request and nothing else."""
+
+    @property
+    def request(self) -> Request:
+        return REQUEST
+
+    @property
+    def reasons(self) -> tuple[str, ...]:
+        raise AssertionError("nobody has mentioned it")
+
+    @property
+    def input(self) -> str:
+        raise AssertionError("nobody has mentioned it")
+
+
+def test_only_what_is_mentioned_is_looked_for() -> None:
+    template = "{{ request.text }}, {{ attempt }}{% set input = 1 %}{{ input }}"
+    assert render(template, "call", Untold(), "s") == "Add retry, 11"
+    assert holds("request.text == 'Add retry' and attempt < 2", "when", Untold(), "s")
+    with pytest.raises(ConfigError, match="nobody has mentioned it"):
+        holds("attempt == 2 or reasons", "when", Untold(), "s")
+
+
+@pytest.mark.parametrize(
+    ("expression", "constant"),
+    [
+        ("false", False),
+        ("1 + 1 == 2 and 'b' in 'abc'", True),
+        ("[]", False),
+        ("attempt > 1", None),
+        ("false and attempt", False),
+        ("[0, 1] | random", None),
+        ("1 // 0", None),
+        ("''.__class__", None),
+    ],
+)
+def test_a_condition_about_nothing_is_evaluated_once(
+    expression: str, constant: bool | None
+) -> None:
+    assert templates.condition(expression).constant is constant
+
+
+@pytest.mark.parametrize("expression", ["1 // 0", "''.__class__", "unknown", "1 +", "1 2"])
+def test_a_condition_that_fails_fails_each_time(expression: str) -> None:
+    context = PromptContext(request=REQUEST)
+    for _ in range(2):
+        with pytest.raises(ConfigError, match=r"^step s: the condition `.*` cannot be evaluated"):
+            holds(expression, "when", context, "s")
 
 
 def test_the_prompt_after_a_crash_tells_what_must_not_be_done_again() -> None:
