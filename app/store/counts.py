@@ -7,42 +7,37 @@ import sqlite3
 
 from app.domain.errors import StoreError
 from app.domain.metrics import Counts
+from app.store.names import ATTEMPT_STARTED, RUN_CREATED, RUN_STATE_CHANGED, VERDICT_GIVEN
 from app.store.paths import StorePaths
 from app.store.schema import open_for_reading
 
-# A change's time in whole microseconds. The journal writes UTC as datetime.isoformat() does,
-# with six digits of a second's fraction or, when that is zero, none.
-_MICROSECONDS = (
-    "strftime('%s', substr(at, 1, 19)) * 1000000"
-    " + CASE substr(at, 20, 1) WHEN '.' THEN substr(at, 21, 6) ELSE 0 END"
-)
-_RUNS = "SELECT count(*) FROM journal WHERE type = 'run_created'"
+_RUNS = f"SELECT count(*) FROM journal WHERE kind = {RUN_CREATED}"
 # Each change beside the one before it in the same run; the one without a next is the present.
 # A clock that was set back between the two must not make up for other resumes: that one is 0.
 _CHANGES = f"""
 WITH changes AS (
-    SELECT run_id, seq, json_extract(body, '$.state') AS state, {_MICROSECONDS} AS us
-    FROM journal WHERE type = 'run_state_changed'
+    SELECT run, seq, json_extract(unpacked(body), '$.state') AS state, at
+    FROM journal WHERE kind = {RUN_STATE_CHANGED}
 ), pairs AS (
-    SELECT state, us, lag(state) OVER run AS was, lag(us) OVER run AS since,
-           lead(seq) OVER run IS NULL AS present
-    FROM changes WINDOW run AS (PARTITION BY run_id ORDER BY seq)
+    SELECT state, at, lag(state) OVER own AS was, lag(at) OVER own AS since,
+           lead(seq) OVER own IS NULL AS present
+    FROM changes WINDOW own AS (PARTITION BY run ORDER BY seq)
 )
 SELECT total(present AND state = 'done'),
        total(present AND state = 'failed'),
        total(present AND state = 'canceled'),
        count(*) FILTER (WHERE state = 'in_progress' AND was IN ('failed', 'blocked')),
-       sum(max(us - since, 0)) FILTER (WHERE state = 'in_progress' AND was IN ('failed', 'blocked'))
+       sum(max(at - since, 0)) FILTER (WHERE state = 'in_progress' AND was IN ('failed', 'blocked'))
 FROM pairs
 """
-_ATTEMPTS = """
-SELECT count(*), total(json_extract(body, '$.attempt.cause') = 'retry')
-FROM journal WHERE type = 'attempt_started'
+_ATTEMPTS = f"""
+SELECT count(*), total(json_extract(unpacked(body), '$.attempt.cause') = 'retry')
+FROM journal WHERE kind = {ATTEMPT_STARTED}
 """
-_VERDICTS = """
+_VERDICTS = f"""
 SELECT total(decision = 'approve'), total(decision = 'reject')
-FROM (SELECT json_extract(body, '$.verdict.decision') AS decision
-      FROM journal WHERE type = 'verdict_given')
+FROM (SELECT json_extract(unpacked(body), '$.verdict.decision') AS decision
+      FROM journal WHERE kind = {VERDICT_GIVEN})
 """
 
 

@@ -10,28 +10,28 @@ from datetime import datetime
 
 from app.domain.day_budget import growth
 from app.domain.errors import StoreError
-from app.domain.events import BudgetGranted, UsageUpdated, from_json
+from app.domain.events import BudgetGranted, UsageUpdated
 from app.domain.session import Usage
 from app.domain.usage import total
+from app.store.names import NUMBER, NUMBER_OF
 from app.store.paths import StorePaths
+from app.store.rows import EVENT, event_of, microseconds
 from app.store.schema import open_for_reading
 
-_TOLD = """
-SELECT run_id, body FROM journal
-WHERE seq >= ? AND seq <= ? AND type = 'usage_updated' ORDER BY seq
+_TOLD = f"""
+{EVENT} WHERE seq >= ? AND seq <= ? AND kind = {NUMBER_OF.format("usage_updated")} ORDER BY seq
 """
-_GRANTED = """
-SELECT body FROM journal WHERE seq >= ? AND seq <= ? AND type = 'budget_granted' ORDER BY seq
+_GRANTED = f"""
+{EVENT} WHERE seq >= ? AND seq <= ? AND kind = {NUMBER_OF.format("budget_granted")} ORDER BY seq
 """
-_BEFORE = """
-SELECT body FROM journal
-WHERE run_id = ? AND seq < ? AND type = 'usage_updated'
-  AND json_extract(body, '$.session_id') = ? ORDER BY seq DESC LIMIT 1
+_BEFORE = f"""
+{EVENT} WHERE run = {NUMBER} AND seq < ? AND kind = {NUMBER_OF.format("usage_updated")}
+  AND json_extract(unpacked(body), '$.session_id') = ? ORDER BY seq DESC LIMIT 1
 """
-_AGENT = """
-SELECT json_extract(body, '$.session.agent') FROM journal
-WHERE run_id = ? AND type = 'session_opened'
-  AND json_extract(body, '$.session.session_id') = ?
+_AGENT = f"""
+SELECT json_extract(unpacked(body), '$.session.agent') FROM journal
+WHERE run = {NUMBER} AND kind = {NUMBER_OF.format("session_opened")}
+  AND json_extract(unpacked(body), '$.session.session_id') = ?
 """
 _PROJECT = "SELECT json_extract(doc, '$.project') FROM runs WHERE id = ?"
 
@@ -60,7 +60,7 @@ def _day_so_far(
         connection.execute("BEGIN")
         first = _first_since(connection, since)
         found = connection.execute(_GRANTED, (first, until_seq)).fetchall()
-        grants = [from_json(body) for (body,) in found]
+        grants = [event_of(row).payload for row in found]
         spent = list(_spent(connection, first, until_seq))
     except sqlite3.Error as error:
         raise StoreError(f"{paths.database}: today's use cannot be read ({error})") from error
@@ -72,11 +72,12 @@ def _day_so_far(
 def _first_since(connection: sqlite3.Connection, since: datetime) -> int:
     """The first event at or after a moment: events are in the order of their times, so that no
     index is needed."""
+    wanted = microseconds(since)
     low, high = 1, (connection.execute("SELECT max(seq) FROM journal").fetchone()[0] or 0) + 1
     while low < high:
         middle = (low + high) // 2
         row = connection.execute("SELECT at FROM journal WHERE seq = ?", (middle,)).fetchone()
-        if row is not None and datetime.fromisoformat(row[0]) < since:
+        if row is not None and row[0] < wanted:
             low = middle + 1
         else:
             high = middle
@@ -86,10 +87,10 @@ def _first_since(connection: sqlite3.Connection, since: datetime) -> int:
 def _spent(connection: sqlite3.Connection, first: int, until_seq: int) -> Iterator[Spent]:
     newest: dict[tuple[str, str], Usage] = {}
     grown: dict[tuple[str, str], Usage] = {}
-    for run_id, body in connection.execute(_TOLD, (first, until_seq)):
-        told = from_json(body)
+    for event in map(event_of, connection.execute(_TOLD, (first, until_seq))):
+        told = event.payload
         assert isinstance(told, UsageUpdated)
-        key = (run_id, str(told.session_id))
+        key = (str(event.run_id), str(told.session_id))
         before = newest[key] if key in newest else _before(connection, key, first)
         grown[key] = total([grown.get(key, Usage()), growth(before, told.usage)])
         newest[key] = told.usage
@@ -103,5 +104,5 @@ def _before(connection: sqlite3.Connection, key: tuple[str, str], first: int) ->
     """What a session had used before the event `first`."""
     run_id, session_id = key
     row = connection.execute(_BEFORE, (run_id, first, session_id)).fetchone()
-    told = from_json(row[0]) if row is not None else None
+    told = event_of(row).payload if row is not None else None
     return told.usage if isinstance(told, UsageUpdated) else Usage()

@@ -3,26 +3,28 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import AsyncIterator, Iterable, Sequence
-from datetime import datetime
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from pathlib import Path
+from typing import TypeVar
 
 import aiosqlite
 
 from app.domain.approval import Approval, StoredRule
-from app.domain.base import RolloutId, RunId, SessionId, trusted
+from app.domain.base import RolloutId, RunId, SessionId
 from app.domain.errors import NotFound, StoreDamaged, StoreError
-from app.domain.events import Event, from_json
+from app.domain.events import Event, SupervisorStarted
 from app.domain.reducer import reduce
 from app.domain.rollout import Rollout, ShadowResult
 from app.domain.run import Question, Review, Run, RunState
-from app.domain.session import Chunk, ChunkKind, Process
+from app.domain.session import Chunk, Process
 from app.domain.workflow import Recipe
 from app.store.head import Head
+from app.store.names import NUMBER, SUPERVISOR_STARTED
 from app.store.projection import Projection
+from app.store.rows import CHUNK, EVENT, chunk_of, event_of, hex_of
 
-_EVENT = "SELECT seq, at, run_id, trace_id, body FROM journal"
-_CHUNK = 'SELECT session_id, ordinal, kind, item_id, text, "end", at FROM chunks'
+_EPOCH = f"{EVENT} WHERE kind = {SUPERVISOR_STARTED} ORDER BY seq DESC LIMIT 1"
+_T = TypeVar("_T")
 
 
 class Reader:
@@ -61,24 +63,40 @@ class Reader:
     async def _docs(self, sql: str, *values: object) -> list[str]:
         return [str(row[0]) for row in await self.all(sql, *values)]
 
+    def _made(
+        self, make: Callable[[Sequence[object]], _T], rows: Iterable[Sequence[object]]
+    ) -> list[_T]:
+        """What rows stand for. Raises StoreDamaged."""
+        found: list[_T] = []
+        for row in rows:
+            try:
+                found.append(make(row))
+            except ValueError as error:
+                name = f"event {row[0]}" if make is event_of else f"a text of session {row[0]}"
+                raise StoreDamaged(
+                    f"{self._path}: {name} cannot be read ({error}); `longwatch verify` says more"
+                ) from error
+        return found
+
     async def head(self) -> Head | None:
         for seq, digest in await self.all(
             "SELECT seq, hash FROM journal ORDER BY seq DESC LIMIT 1"
         ):
-            return Head(int(str(seq)), str(digest))
+            return Head(int(str(seq)), hex_of(digest))
         return None
 
     async def hash_at(self, seq: int) -> str | None:
-        found = await self._docs("SELECT hash FROM journal WHERE seq=?", seq)
-        return found[0] if found else None
+        for (digest,) in await self.all("SELECT hash FROM journal WHERE seq=?", seq):
+            return hex_of(digest)
+        return None
 
     async def events(
         self, run_id: RunId | None = None, after: int = 0, limit: int = 1000
     ) -> list[Event]:
-        where = "run_id=? AND seq>?" if run_id is not None else "seq>?"
+        where = f"run={NUMBER} AND seq>?" if run_id is not None else "seq>?"
         values = (run_id, after, limit) if run_id is not None else (after, limit)
-        sql = f"{_EVENT} WHERE {where} ORDER BY seq LIMIT ?"
-        return [event_of(row) for row in await self.all(sql, *values)]
+        sql = f"{EVENT} WHERE {where} ORDER BY seq LIMIT ?"
+        return self._made(event_of, await self.all(sql, *values))
 
     async def stream(self, after: int = 0, page: int = 2000) -> AsyncIterator[Event]:
         """Every event in order, in pages: for replay."""
@@ -165,10 +183,9 @@ class Reader:
         self, session_id: SessionId, before: int | None = None, limit: int = 500
     ) -> list[Chunk]:
         """The newest chunks before an ordinal, oldest first."""
-        sql = f"{_CHUNK} WHERE session_id=? AND ordinal<? ORDER BY ordinal DESC LIMIT ?"
+        sql = f"{CHUNK} WHERE session={NUMBER} AND ordinal<? ORDER BY ordinal DESC LIMIT ?"
         bound = before if before is not None else 2**62
-        rows = await self.all(sql, session_id, bound, limit)
-        return [_chunk(row) for row in rows][::-1]
+        return self._made(chunk_of, await self.all(sql, session_id, bound, limit))[::-1]
 
     async def projection(self, finished: int) -> Projection:
         """States of all unfinished runs and the newest finished ones; rules and processes.
@@ -191,12 +208,10 @@ class Reader:
         used |= {digest for r in projection.rollouts.values() for digest in r.recipes}
         for digest in used:
             projection.recipes[digest] = await self.recipe(digest)
-        newest = (
-            "SELECT body FROM journal WHERE type='supervisor_started' ORDER BY seq DESC LIMIT 1"
-        )
-        for body in await self._docs(newest):
-            payload = from_json(body)
-            projection.epoch = getattr(payload, "epoch", 0)
+        for row in await self.all(_EPOCH):
+            (event,) = self._made(event_of, [row])
+            if isinstance(event.payload, SupervisorStarted):
+                projection.epoch = event.payload.epoch
         return projection
 
     async def _run_ids(self, finished: int) -> Sequence[RunId]:
@@ -208,29 +223,3 @@ class Reader:
             finished,
         )
         return [RunId(row) for row in rows]
-
-
-def event_of(row: Sequence[object]) -> Event:
-    """The event of a journal row (seq, at, run_id, trace_id, body). Raises ValueError."""
-    seq, at, run_id, trace_id, body = row
-    return trusted(
-        Event,
-        seq=int(str(seq)),
-        at=datetime.fromisoformat(str(at)),
-        run_id=RunId(str(run_id)),
-        trace_id=str(trace_id),
-        payload=from_json(str(body)),
-    )
-
-
-def _chunk(row: Sequence[object]) -> Chunk:
-    session_id, ordinal, kind, item_id, text, end, at = row
-    return Chunk(
-        session_id=SessionId(str(session_id)),
-        ordinal=int(str(ordinal)),
-        kind=ChunkKind(str(kind)),
-        item_id=str(item_id),
-        text=str(text),
-        end=bool(end),
-        at=datetime.fromisoformat(str(at)),
-    )

@@ -5,9 +5,7 @@ from __future__ import annotations
 import sqlite3
 
 from app.store.projection import TABLES, Projection
-from app.store.reader import event_of
-
-_EVENTS = "SELECT seq, at, run_id, trace_id, body FROM journal ORDER BY seq"
+from app.store.rows import EVENT, event_of
 
 
 def rebuild(connection: sqlite3.Connection) -> None:
@@ -18,7 +16,7 @@ def rebuild(connection: sqlite3.Connection) -> None:
     """
     found: dict[tuple[str, str], tuple[str, str, str, str]] = {}
     projection = Projection()
-    for entry in connection.execute(_EVENTS):
+    for entry in connection.execute(f"{EVENT} ORDER BY seq"):
         for row in projection.apply([event_of(entry)]):
             if row.doc is None:
                 found.pop((row.table, row.id), None)

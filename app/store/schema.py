@@ -7,10 +7,13 @@ from importlib import resources
 from pathlib import Path
 
 from app.domain.errors import Refused, StoreDamaged, StoreError
+from app.store.packing import unpack
 from app.store.rebuild import rebuild
+from app.store.small_rows import make_small
 
 APPLICATION_ID = 0x4C4F4E47  # "LONG": tells our database from any other SQLite file
 _BUSY_SECONDS = 5.0
+_SMALL_ROWS = 6  # the schema whose tables are filled from those of the one before
 
 
 def migrations() -> list[str]:
@@ -46,9 +49,12 @@ def open_for_writing(path: Path) -> sqlite3.Connection:
 
 
 def open_for_reading(path: Path) -> sqlite3.Connection:
-    """A read-only connection. Raises StoreError when there is no store."""
+    """A read-only connection, on which SQL can call `unpacked(body)`. Raises StoreError when there
+    is no store."""
     try:
-        return sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)
+        connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)
+        connection.create_function("unpacked", 1, unpack, deterministic=True)
+        return connection
     except sqlite3.Error as error:
         raise StoreError(f"{path}: cannot be read ({error})") from error
 
@@ -75,8 +81,10 @@ def _migrate(connection: sqlite3.Connection, path: Path) -> None:
         return
     connection.execute("BEGIN IMMEDIATE")
     try:
-        for script in scripts[version:]:
+        for number, script in enumerate(scripts[version:], start=version + 1):
             _run(connection, script)
+            if number == _SMALL_ROWS:
+                make_small(connection)
         if version:
             rebuild(connection)
     except (ValueError, KeyError, Refused) as error:

@@ -9,12 +9,13 @@ from datetime import date
 from app.domain.errors import StoreError
 from app.domain.session import Usage
 from app.domain.usage import UsageOfDay
+from app.store.names import NUMBER_OF
 from app.store.paths import StorePaths
 from app.store.schema import open_for_reading
 
 _TOKENS = ("total_tokens", "input_tokens", "output_tokens", "cached_tokens")
 _TOLD = ", ".join(
-    f"coalesce(json_extract(body, '$.usage.{name}'), 0) AS {name}" for name in _TOKENS
+    f"coalesce(json_extract(unpacked(body), '$.usage.{name}'), 0) AS {name}" for name in _TOKENS
 )
 
 
@@ -28,21 +29,21 @@ def _grown(column: str, known: str) -> str:
 # Each report tells all that its session has used so far: a day's use is what it grew by.
 _DAYS = f"""
 WITH told AS (
-    SELECT seq, date(at, 'localtime') AS day, run_id,
-           json_extract(body, '$.session_id') AS session, {_TOLD},
-           json_extract(body, '$.usage.cost_usd') AS cost,
-           coalesce(json_extract(body, '$.usage.cost_usd'), 0) AS spent
-    FROM journal WHERE type = 'usage_updated'
+    SELECT seq, date(at / 1000000, 'unixepoch', 'localtime') AS day, run,
+           json_extract(unpacked(body), '$.session_id') AS session, {_TOLD},
+           json_extract(unpacked(body), '$.usage.cost_usd') AS cost,
+           coalesce(json_extract(unpacked(body), '$.usage.cost_usd'), 0) AS spent
+    FROM journal WHERE kind = {NUMBER_OF.format("usage_updated")}
 ), grown AS (
-    SELECT day, run_id, session, {", ".join(_grown(name, name) for name in _TOKENS)},
+    SELECT day, run, session, {", ".join(_grown(name, name) for name in _TOKENS)},
            {_grown("cost", "spent")}
     FROM told WINDOW s AS (PARTITION BY session ORDER BY seq)
 ), agents AS (
-    SELECT json_extract(body, '$.session.session_id') AS session,
-           json_extract(body, '$.session.agent') AS agent
-    FROM journal WHERE type = 'session_opened'
+    SELECT json_extract(unpacked(body), '$.session.session_id') AS session,
+           json_extract(unpacked(body), '$.session.agent') AS agent
+    FROM journal WHERE kind = {NUMBER_OF.format("session_opened")}
 )
-SELECT day, coalesce(agent, ''), count(DISTINCT run_id), sum(cost),
+SELECT day, coalesce(agent, ''), count(DISTINCT run), sum(cost),
        {", ".join(f"sum({name})" for name in _TOKENS)}
 FROM grown LEFT JOIN agents USING (session)
 WHERE day >= date('now', 'localtime', ?)

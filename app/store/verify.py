@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from typing import Any
 
 from app.domain.errors import Refused
 from app.domain.events import GENESIS, chain_hash
@@ -12,8 +13,8 @@ from app.domain.feed import VerifyReport
 from app.store.head import read_head
 from app.store.paths import StorePaths
 from app.store.projection import TABLES, Projection
-from app.store.reader import event_of
-from app.store.schema import open_for_reading
+from app.store.rows import HASHED_EVENT, body_of, event_of, hex_of, moment
+from app.store.schema import migrations, open_for_reading
 
 _PROBLEMS = 20  # more would not be read
 
@@ -27,12 +28,32 @@ def _verify(paths: StorePaths) -> VerifyReport:
     connection = open_for_reading(paths.database)
     try:
         connection.execute("BEGIN")  # one consistent snapshot, also beside a live supervisor
+        (version,) = connection.execute("PRAGMA user_version").fetchone()
+        newest = len(migrations())
+        if version and version != newest:
+            return _unknown(
+                f"{paths.database}: is of schema {version}, and this Longwatch checks schema "
+                f"{newest}: an older store is brought up to date by its next start"
+            )
         return _Verification(connection, paths).report()
     except sqlite3.Error as error:
-        problem = f"{paths.database}: cannot be read ({error})"
-        return VerifyReport(ok=False, events=0, runs=0, rows=0, checked=(), problems=(problem,))
+        return _unknown(f"{paths.database}: cannot be read ({error})")
     finally:
         connection.close()
+
+
+def _unknown(problem: str) -> VerifyReport:
+    return VerifyReport(ok=False, events=0, runs=0, rows=0, checked=(), problems=(problem,))
+
+
+def _expected_hash(previous: str, row: Sequence[Any]) -> str:
+    """What follows from the event's row; nothing when that cannot be made out any more."""
+    seq, at, run_id, trace_id, kind, body = row
+    try:
+        text = body_of(kind, body)
+        return chain_hash(previous, seq, moment(at).isoformat(), run_id, trace_id, text)
+    except ValueError:
+        return ""
 
 
 class _Verification:
@@ -69,33 +90,32 @@ class _Verification:
 
     def _chain(self, witness_seq: int) -> None:
         previous = GENESIS
-        sql = "SELECT seq, at, run_id, trace_id, body, hash FROM journal ORDER BY seq"
-        for seq, at, run_id, trace_id, body, digest in self._connection.execute(sql):
+        for *row, stored in self._connection.execute(f"{HASHED_EVENT} ORDER BY seq"):
+            seq, digest = row[0], hex_of(stored)
             self._events += 1
             if seq != self._events:
                 self._problems.append(f"event {self._events} is missing")
                 break
-            if digest != chain_hash(previous, seq, at, run_id, trace_id, body):
+            if digest != _expected_hash(previous, row):
                 self._problems.append(f"event {seq} does not match its hash: it was changed")
             previous = digest
             if seq == witness_seq:
                 self._hashes[seq] = digest
-            self._replay(seq, at, run_id, trace_id, body)
+            self._replay(row)
         self._checked.append(f"hash chain over {self._events} events, without gaps")
 
-    def _replay(self, seq: int, at: str, run_id: str, trace_id: str, body: str) -> None:
+    def _replay(self, row: Sequence[object]) -> None:
         try:
-            event = event_of((seq, at, run_id, trace_id, body))
-            rows = self._projection.apply([event])
+            rows = self._projection.apply([event_of(row)])
         except (ValueError, KeyError, Refused) as error:
-            self._problems.append(f"event {seq} cannot be replayed: {error}")
+            self._problems.append(f"event {row[0]} cannot be replayed: {error}")
             return
-        for row in rows:
-            if row.doc is None:
-                self._expected.pop((row.table, row.id), None)
+        for changed in rows:
+            if changed.doc is None:
+                self._expected.pop((changed.table, changed.id), None)
             else:
-                doc = row.doc.model_dump_json()
-                self._expected[(row.table, row.id)] = (row.run_id, row.state, doc)
+                doc = changed.doc.model_dump_json()
+                self._expected[(changed.table, changed.id)] = (changed.run_id, changed.state, doc)
 
     def _check_head(self, seq: int, digest: str) -> None:
         if seq and self._hashes.get(seq) != digest:

@@ -13,11 +13,15 @@ import sqlite3
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 from app.domain.events import Event, chain_hash, to_json
 from app.domain.session import Chunk
 from app.store.head import Head, HeadFile
+from app.store.names import Names
+from app.store.packing import Packer
 from app.store.projection import TABLES, Row
+from app.store.rows import Entry, fields_of, insert_chunks, insert_entries, microseconds
 
 RETRY_SECONDS = 1.0
 # Not INSERT OR REPLACE: that would give the row a new rowid, which is the order of creation.
@@ -25,7 +29,6 @@ _UPSERT = (
     "INSERT INTO {table} VALUES (?,?,?,?) ON CONFLICT(id) DO UPDATE SET "
     "run_id=excluded.run_id, state=excluded.state, doc=excluded.doc"
 )
-Entry = tuple[int, str, str, str, str, str, str]  # a row of the journal table
 _MAX_BATCH = 2000  # appends in one transaction: bounds the time to the first acknowledgement
 
 
@@ -51,6 +54,8 @@ class Writer:
         problem: Callable[[str], None],
     ) -> None:
         self._connection = connection
+        self._names = Names(connection)
+        self._packer = Packer()
         self._head_file = head_file
         self._head = head
         self._done = done
@@ -114,6 +119,7 @@ class Writer:
         except sqlite3.Error as error:
             self._problem(f"the store cannot be written: {error}; runs are paused")
             self._rollback()
+            self._names.forget()
             return False
         self._remember(head)
         if again:
@@ -124,7 +130,7 @@ class Writer:
         """Whether a commit that reported an error has reached the database after all."""
         row = self._connection.execute("SELECT hash FROM journal WHERE seq=?", (head.seq,))
         found = row.fetchone()
-        return found is not None and found[0] == head.hash
+        return found is not None and found[0].hex() == head.hash
 
     def _remember(self, head: Head) -> None:
         if head == self._head:
@@ -140,10 +146,10 @@ class Writer:
         executemany = self._connection.executemany
         execute("BEGIN IMMEDIATE")
         if entries:
-            executemany("INSERT INTO journal VALUES (?,?,?,?,?,?,?)", entries)
-        chunks = [_chunk_values(chunk) for write in batch for chunk in write.chunks]
+            insert_entries(self._connection, self._names, entries)
+        chunks = [chunk for write in batch for chunk in write.chunks]
         if chunks:
-            executemany("INSERT OR REPLACE INTO chunks VALUES (?,?,?,?,?,?,?)", chunks)
+            insert_chunks(self._connection, self._names, self._packer, chunks)
         for table, rows in _newest_rows(batch).items():
             gone = [(row.id,) for row in rows if row.doc is None]
             if gone:
@@ -159,17 +165,19 @@ class Writer:
 
     def _chain(self, batch: Sequence[Write]) -> tuple[list[Entry], Head]:
         entries: list[Entry] = []
-        previous = self._head.hash
-        seq = self._head.seq
-        for write in batch:
-            for event in write.events:
-                body = to_json(event.payload)
-                at, seq = event.at.isoformat(), event.seq
-                previous = chain_hash(previous, seq, at, event.run_id, event.trace_id, body)
-                entries.append(
-                    (seq, at, event.run_id, event.trace_id, event.payload.type, body, previous)
-                )
-        return entries, Head(seq, previous)
+        pack = self._packer.pack
+        seq, digest = self._head.seq, self._head.hash
+        at: datetime | None = None
+        for event in (event for write in batch for event in write.events):
+            if event.at is not at:  # events of one append share it
+                at = event.at
+                text, us = at.isoformat(), microseconds(at)
+            seq, run_id, trace_id = event.seq, event.run_id, event.trace_id
+            kind, body = event.payload.type, to_json(event.payload)
+            digest = chain_hash(digest, seq, text, run_id, trace_id, body)
+            small = pack(fields_of(kind, body))
+            entries.append((seq, us, run_id, trace_id, kind, bytes.fromhex(digest), small))
+        return entries, Head(seq, digest)
 
     def _rollback(self) -> None:
         if self._connection.in_transaction:
@@ -177,18 +185,6 @@ class Writer:
                 self._connection.execute("ROLLBACK")
             except sqlite3.Error as error:
                 self._problem(f"the store cannot be written: {error}; runs are paused")
-
-
-def _chunk_values(chunk: Chunk) -> tuple[str, int, str, str, str, int, str]:
-    return (
-        chunk.session_id,
-        chunk.ordinal,
-        chunk.kind,
-        chunk.item_id,
-        chunk.text,
-        int(chunk.end),
-        chunk.at.isoformat(),
-    )
 
 
 def _newest_rows(batch: Sequence[Write]) -> dict[str, list[Row]]:

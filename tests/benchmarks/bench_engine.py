@@ -30,7 +30,10 @@ from typing import Any
 
 from app.domain.events import to_json
 from app.domain.task_state import TaskState
+from app.store.names import Names
+from app.store.packing import Packer
 from app.store.paths import StorePaths
+from app.store.rows import fields_of, insert_entries, microseconds
 from app.store.schema import open_for_writing
 from tests.support.story import RECIPE, START, a_run, moved, story
 
@@ -143,6 +146,7 @@ def bench_url(bench: Bench) -> str:
 def with_history(store: Path, events: int) -> None:
     """A store with the journal and the rows of runs that are over."""
     connection = open_for_writing(StorePaths(store).database)
+    names, packer = Names(connection), Packer()
     connection.execute("BEGIN")
     seq = number = 0
     while seq < events:
@@ -150,8 +154,9 @@ def with_history(store: Path, events: int) -> None:
         run_id = f"r-{number:07}"
         for payload in (*story(run_id), moved(TaskState.CANCELED)):
             seq += 1
-            entry = (seq, START.isoformat(), run_id, "tr", payload.type, to_json(payload), "")
-            connection.execute("INSERT INTO journal VALUES (?,?,?,?,?,?,?)", entry)
+            fields = packer.pack(fields_of(payload.type, to_json(payload)))
+            entry = (seq, microseconds(START), run_id, "tr", payload.type, b"", fields)
+            insert_entries(connection, names, [entry])
         doc = a_run(run_id).model_copy(update={"state": TaskState.CANCELED}).model_dump_json()
         connection.execute("INSERT INTO runs VALUES (?,?,'canceled',?)", (run_id, run_id, doc))
     recipe = (RECIPE.digest, RECIPE.workflow.name, RECIPE.model_dump_json())

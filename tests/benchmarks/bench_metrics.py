@@ -17,15 +17,20 @@ import tempfile
 import time
 from collections.abc import Iterator
 from datetime import timedelta
+from itertools import islice
 from pathlib import Path
 
 from app.domain import events as ev
 from app.domain.base import ReviewId
+from app.domain.events import to_json
 from app.domain.run import Attempt, Cause
 from app.domain.session import Usage
 from app.domain.task_state import TaskState
 from app.store.counts import count
+from app.store.names import Names
+from app.store.packing import Packer
 from app.store.paths import StorePaths
+from app.store.rows import Entry, fields_of, insert_entries, microseconds
 from app.store.schema import open_for_writing
 from tests.support.story import START, a_review, a_run, a_session, a_verdict, moved
 
@@ -58,21 +63,26 @@ def payloads() -> list[ev.Payload]:
     return [*found[: PER_RUN - 1], moved(TaskState.DONE, "all steps are done")]
 
 
-def rows(events: int) -> Iterator[tuple[int, str, str, str, str, str, str]]:
+def rows(events: int) -> Iterator[Entry]:
     """Journal rows of `events` events; fifty runs at a time are under way."""
-    story = [(p.type, p.model_dump_json()) for p in payloads()]
+    pack = Packer().pack
+    story = [(p.type, pack(fields_of(p.type, to_json(p)))) for p in payloads()]
     for seq in range(events):
         batch, within = divmod(seq, 50 * PER_RUN)
         step, run = divmod(within, 50)
         kind, body = story[step]
-        at = (START + timedelta(milliseconds=seq)).isoformat()
-        yield (seq + 1, at, f"r-{batch:05}-{run:02}", f"tr-{batch:05}-{run:02}", kind, body, "")
+        at = microseconds(START + timedelta(milliseconds=seq))
+        name = f"{batch:05}-{run:02}"
+        yield seq + 1, at, f"r-{name}", f"tr-{name}", kind, b"", body
 
 
 def fill(database: Path, events: int) -> None:
     connection = open_for_writing(database)
+    names = Names(connection)
     connection.execute("BEGIN")
-    connection.executemany("INSERT INTO journal VALUES (?,?,?,?,?,?,?)", rows(events))
+    left = rows(events)
+    while some := list(islice(left, 10_000)):
+        insert_entries(connection, names, some)
     connection.execute("COMMIT")
     connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     connection.close()

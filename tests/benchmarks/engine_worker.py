@@ -28,7 +28,8 @@ from app.domain.session import ChunkKind, Continuity
 from app.garbage import collect_seldom
 from app.store.journal import Journal
 from app.store.paths import StorePaths
-from app.store.writer import Entry, Write, Writer
+from app.store.rows import Entry
+from app.store.writer import Write, Writer
 from tests.benchmarks.durable_engine import (
     NoopAgent,
     NoopDriver,
@@ -69,6 +70,19 @@ class Load:
     upsert_bytes: int = 0
 
 
+_NAMES = (1000, 1000, 10)  # numbers that stand for names: a run, a trace, a kind
+
+
+def _size(*values: int | str | bytes) -> int:
+    """Bytes of values in a row of SQLite's."""
+    return sum(
+        (value.bit_length() + 8) // 8
+        if isinstance(value, int)
+        else len(value if isinstance(value, bytes) else value.encode())
+        for value in values
+    )
+
+
 class CountingWriter(Writer):
     """The writer, which also counts what it writes."""
 
@@ -77,10 +91,18 @@ class CountingWriter(Writer):
     def _commit(self, batch: Sequence[Write], entries: Sequence[Entry]) -> None:
         load, before = self.load, self._connection.total_changes
         super()._commit(batch, entries)
+        changes = self._connection.total_changes - before
+        chunks = [chunk for write in batch for chunk in write.chunks]
         load.commits += 1
-        load.inserts += len(entries)
-        load.insert_bytes += sum(len(part) for entry in entries for part in map(str, entry))
-        load.upserts += self._connection.total_changes - before - len(entries)
+        load.inserts += len(entries) + len(chunks)
+        load.insert_bytes += sum(
+            _size(at, *_NAMES, digest, body) for _, at, *_, digest, body in entries
+        )
+        load.insert_bytes += sum(
+            _size(chunk.ordinal, *_NAMES, chunk.item_id, self._packer.pack(chunk.text))
+            for chunk in chunks
+        )
+        load.upserts += changes - len(entries) - len(chunks)
 
 
 def _upsert_bytes(store: Path) -> int:

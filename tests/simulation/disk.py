@@ -17,12 +17,13 @@ from random import Random
 from typing import Any
 
 from app.domain.errors import StoreError
-from app.domain.events import PAYLOAD, Event
+from app.domain.events import Event
 from app.domain.session import Chunk
 from app.store.head import Head, HeadFile
 from app.store.journal import Journal
 from app.store.paths import StorePaths
 from app.store.reader import Reader
+from app.store.rows import CHUNK, EVENT, chunk_of, event_of
 from app.store.schema import open_for_reading
 from app.store.writer import RETRY_SECONDS, Write, Writer
 from tests.simulation.world import Cut, World
@@ -90,7 +91,7 @@ class Disk:
                 data[start : start + _SECTOR] = new[start : start + _SECTOR]
         return before | {wal: bytes(data)}
 
-    def load(self, on_disk: Callable[[], Iterable[tuple[Any, ...]]]) -> None:
+    def load(self, on_disk: Callable[[], Iterable[Event]]) -> None:
         """Compare what the files hold with what was acknowledged, as a new life begins."""
         world = self.world
         rows = list(on_disk())
@@ -98,21 +99,21 @@ class Disk:
             world.violate(f"{self.acknowledged} events were acknowledged, {len(rows)} are left")
         if len(rows) > len(self.submitted):
             world.violate(f"{len(rows)} events on disk, {len(self.submitted)} were ever written")
-        for (seq, body), event in zip(rows, self.submitted, strict=False):
-            if seq != event.seq or PAYLOAD.validate_json(body) != event.payload:
-                world.violate(f"event {seq} on disk is not the one that was written: {body}")
+        for found, event in zip(rows, self.submitted, strict=False):
+            if found != event:
+                world.violate(f"event {event.seq} on disk is not what was written: {found}")
                 return
         for event in self.submitted[self.committed : len(rows)]:
             self.on_commit(event)
         del self.submitted[len(rows) :]
         self.committed = self.acknowledged = len(rows)
 
-    def rows(self) -> list[tuple[Any, ...]]:
+    def rows(self) -> list[Event]:
         if not self.paths.database.exists():
             return []
         connection = open_for_reading(self.paths.database)
         try:
-            found = connection.execute("SELECT seq, body FROM journal ORDER BY seq").fetchall()
+            found = list(map(event_of, connection.execute(f"{EVENT} ORDER BY seq")))
             self._check_chunks(connection)
         except sqlite3.OperationalError as error:
             if "no such table" not in str(error):
@@ -123,8 +124,8 @@ class Disk:
         return found
 
     def _check_chunks(self, connection: sqlite3.Connection) -> None:
-        rows = connection.execute("SELECT session_id, ordinal, text FROM chunks")
-        there = {(session, ordinal): text for session, ordinal, text in rows}
+        found = map(chunk_of, connection.execute(CHUNK))
+        there = {(str(chunk.session_id), chunk.ordinal): chunk.text for chunk in found}
         for key, chunk in self.chunks.items():
             if there.get(key) != chunk.text:
                 self.world.violate(f"chunk {key} was acknowledged and is not there: {chunk.text!r}")

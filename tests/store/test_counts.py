@@ -24,8 +24,9 @@ from app.store import counts as counting
 from app.store.counts import count
 from app.store.journal import Draft, Journal
 from app.store.paths import StorePaths
-from app.store.schema import APPLICATION_ID, migrations, open_for_writing
+from app.store.schema import APPLICATION_ID, migrations, open_for_reading, open_for_writing
 from app.store.traces import runs_of_trace
+from tests.support.old_store import write_old_store
 from tests.support.story import RECIPE, START, FixedClock, a_review, a_run, a_verdict, moved
 
 Change = TaskState | Cause | str  # a run's state, an attempt's cause, a verdict
@@ -131,33 +132,31 @@ async def test_every_resume_counts_and_the_latest_stop_before_it(tmp_path: Path)
 
 
 def test_every_query_uses_the_index(tmp_path: Path) -> None:
-    connection = open_for_writing(StorePaths(tmp_path).database)
+    open_for_writing(StorePaths(tmp_path).database).close()
+    connection = open_for_reading(StorePaths(tmp_path).database)
     queries = (counting._RUNS, counting._CHANGES, counting._ATTEMPTS, counting._VERDICTS)
     for sql in queries:
         plan = [row[3] for row in connection.execute(f"EXPLAIN QUERY PLAN {sql}")]
-        assert any("journal_counted (type=?)" in step for step in plan), plan
+        assert any("journal_counted (kind=?)" in step for step in plan), plan
         assert not any("SCAN journal" in step for step in plan), plan
     connection.close()
 
 
 async def test_a_store_of_the_first_schema_is_brought_up_to_date(tmp_path: Path) -> None:
     events = await written(tmp_path, [(0, TaskState.CANCELED, timedelta())])
-    with sqlite3.connect(StorePaths(tmp_path).database) as connection:
-        connection.execute("DROP INDEX journal_counted")
-        for table in ("questions", "rollouts", "comparisons"):
-            connection.execute(f"DROP TABLE {table}")
-        connection.execute("PRAGMA user_version=1")
-    connection.close()
-    journal = await Journal.open(StorePaths(tmp_path), FixedClock())
+    paths = StorePaths(tmp_path / "old")
+    paths.root.mkdir()
+    write_old_store(paths.root, events, schema=1)
+    journal = await Journal.open(paths, FixedClock())
     await journal.close()
-    with sqlite3.connect(StorePaths(tmp_path).database) as connection:
+    with sqlite3.connect(paths.database) as connection:
         version = connection.execute("PRAGMA user_version").fetchone()[0]
         indexes = connection.execute("SELECT name FROM sqlite_schema WHERE type='index'")
         assert ("journal_counted",) in indexes.fetchall()
         assert version == len(migrations())
         assert connection.execute("PRAGMA application_id").fetchone()[0] == APPLICATION_ID
     connection.close()
-    assert await count(StorePaths(tmp_path)) == fold(events)
+    assert await count(paths) == fold(events)
 
 
 async def test_a_store_that_cannot_be_counted_is_one_clear_sentence(tmp_path: Path) -> None:

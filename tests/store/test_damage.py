@@ -14,7 +14,7 @@ from app.domain.errors import StoreError
 from app.store.journal import Draft, Journal
 from app.store.paths import StorePaths
 from app.store.verify import verify
-from tests.support.story import FixedClock, two_runs
+from tests.support.story import FixedClock, story, two_runs
 
 
 async def fill(journal: Journal) -> None:
@@ -88,10 +88,8 @@ async def test_a_full_disk_pauses_and_goes_on_by_itself(tmp_path: Path) -> None:
     limit("VACUUM")  # no page is free
     pages = limit("PRAGMA page_count").fetchone()[0]
     limit(f"PRAGMA max_page_count={pages}")
-    futures = [
-        journal.append([Draft(payload, run_id=RunId(run) if run else None)])
-        for run, payload in two_runs()
-    ]
+    stories = [(f"r-{number}", payload) for number in range(20) for payload in story(f"r-{number}")]
+    futures = [journal.append([Draft(payload, run_id=RunId(run))]) for run, payload in stories]
     async with asyncio.timeout(10):
         while not problems:  # noqa: ASYNC110
             await asyncio.sleep(0.01)
@@ -102,7 +100,7 @@ async def test_a_full_disk_pauses_and_goes_on_by_itself(tmp_path: Path) -> None:
     assert problems[-1] == ""
     await journal.close()
     report = await verify(StorePaths(tmp_path))
-    assert report.ok and report.events == len(two_runs())
+    assert report.ok and report.events == len(stories)
 
 
 async def test_an_emptied_database_does_not_become_a_new_store(tmp_path: Path) -> None:

@@ -16,6 +16,7 @@ from app.domain.task_state import TaskState
 from app.store.head import Head, HeadFile, read_head
 from app.store.journal import Draft, Journal
 from app.store.lock import StoreBusy, StoreLock
+from app.store.packing import Packer, unpack
 from app.store.paths import StorePaths
 from app.store.verify import verify
 from tests.support.story import RECIPE, START, FixedClock, moved, story
@@ -74,16 +75,24 @@ async def test_an_append_that_does_not_fit_changes_nothing(tmp_path: Path) -> No
     assert (await verify(StorePaths(tmp_path))).ok
 
 
+def changed(body: object) -> str | bytes:
+    """Another word in what was packed, well packed again."""
+    return Packer().pack(unpack(body).replace("the plan", "a plan"))
+
+
 async def test_verify_finds_a_changed_event_a_missing_one_and_a_changed_row(tmp_path: Path) -> None:
     await filled(tmp_path, 1)
     database = StorePaths(tmp_path).database
     for damage, sign in (
         ("UPDATE runs SET doc=replace(doc, 'ada', 'eve')", "differs from the replay"),
         ("DELETE FROM reviews", "is missing"),
-        ("UPDATE journal SET body=replace(body, 'the plan', 'a plan') ", "does not match its hash"),
+        ("UPDATE journal SET body=changed(body)", "event 12 does not match its hash"),
+        ("UPDATE journal SET at=at+1 WHERE seq=7", "event 7 does not match its hash"),
+        ("UPDATE journal SET body=x'01' WHERE seq=8", "event 8 cannot be replayed"),
         ("DELETE FROM journal WHERE seq=5", "event 5 is missing"),
     ):
         with sqlite3.connect(database) as connection:
+            connection.create_function("changed", 1, changed)
             connection.execute(damage)
         connection.close()
         report = await verify(StorePaths(tmp_path))
