@@ -15,7 +15,6 @@ _MOST = 4096  # characters held back at most, but for a private key
 _KEY_MOST = 64 * 1024  # of a private key whose end has not come
 _KEY = re.compile(r"-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----")
 _KEY_END = re.compile(r"-----END [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----")
-_WORD = re.compile(r"\S+")
 
 
 class StreamCleaner:
@@ -81,5 +80,10 @@ class StreamCleaner:
 def _start_of_last(text: str, words: int) -> int:
     """Where the last words of a text begin, at most `_MOST` characters before its end."""
     floor = max(0, len(text) - _MOST)
-    starts = [match.start() for match in _WORD.finditer(text, floor)]
-    return starts[-words] if len(starts) >= words else floor if floor else 0
+    last = text[floor:].rsplit(None, words)[-words:]
+    if len(last) < words:
+        return floor
+    start = len(text)
+    for word in reversed(last):
+        start = text.rindex(word, floor, start)
+    return start

@@ -7,7 +7,7 @@ import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from app.domain.base import Clock, SessionId
+from app.domain.base import Clock, SessionId, trusted
 from app.domain.redact_stream import StreamCleaner
 from app.domain.session import Chunk, ChunkKind
 from app.domain.text import printable
@@ -85,12 +85,10 @@ class Transcript:
     def finish(self, kind: ChunkKind, item_id: str, text: str) -> tuple[str, int]:
         """An item is complete; if nothing of it was streamed, all of it is added now.
         Returns hash and size in bytes of what the transcript holds of it."""
-        if item_id not in self._items:
-            self.add(kind, text, item_id)
         item = self._items.get(item_id)
         if item is None:
-            self.flush()
-            return hashlib.sha256().hexdigest(), 0
+            data = self._whole(kind, item_id, text).encode()
+            return hashlib.sha256(data).hexdigest(), len(data)
         if self._open is not item:
             self.flush()
         self._end(item)
@@ -98,9 +96,20 @@ class Transcript:
 
     def say(self, kind: ChunkKind, text: str) -> None:
         """One complete line or paragraph."""
+        if (item := self._items.get("")) is None:
+            self._whole(kind, "", text)
+            return
         self.add(kind, text, more=False)
-        if (item := self._items.get("")) is not None:
-            self._end(item)
+        self._end(item)
+
+    def _whole(self, kind: ChunkKind, item_id: str, text: str) -> str:
+        """An item that comes in one piece; what of it the transcript holds."""
+        self.flush()
+        if not text:
+            return ""
+        self._close_open()
+        clean = self._clean(printable(text))
+        return clean if self._put(kind, item_id, clean, end=True) else ""
 
     def flush(self) -> None:
         """Write what has come of the item that speaks now and can be shown."""
@@ -125,9 +134,9 @@ class Transcript:
         self._stop()
         self._kept = 0
 
-    def _has_room(self, item: _Item, size: int) -> bool:
+    def _has_room(self, kind: ChunkKind, size: int) -> bool:
         """Whether this can be kept; what Longwatch itself says always is."""
-        if item.kind in _OURS:
+        if kind in _OURS:
             return True
         before, self._kept = self._kept, self._kept + size
         if before <= _MOST < self._kept:
@@ -144,23 +153,33 @@ class Transcript:
         self._chunk(item, item.cleaner.end(), end=True)
         self._items.pop(item.item_id, None)
         if self._open is item:
-            self._open = None
-            self._stop()
+            self._close_open()
+
+    def _close_open(self) -> None:
+        """Nobody speaks now."""
+        self._open = None
+        self._stop()
 
     def _chunk(self, item: _Item, text: str, *, end: bool = False) -> None:
-        if not text or not self._has_room(item, len(text)):
-            return
-        data = text.encode()
-        item.digest.update(data)
-        item.size += len(data)
+        if self._put(item.kind, item.item_id, text, end=end):
+            data = text.encode()
+            item.digest.update(data)
+            item.size += len(data)
+
+    def _put(self, kind: ChunkKind, item_id: str, text: str, *, end: bool) -> bool:
+        """Write a chunk, if there is anything to write, and room for it."""
+        if not text or not self._has_room(kind, len(text)):
+            return False
         self._ordinal += 1
-        chunk = Chunk(
+        chunk = trusted(
+            Chunk,
             session_id=self._session_id,
             ordinal=self._ordinal,
-            kind=item.kind,
-            item_id=item.item_id,
+            kind=kind,
+            item_id=item_id,
             text=text,
             end=end,
             at=self._clock.now(),
         )
         self._write([chunk])
+        return True

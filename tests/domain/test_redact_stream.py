@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
+
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from app.domain.redact import REDACTED, Redactor
-from app.domain.redact_stream import StreamCleaner
+from app.domain.redact_stream import _MOST, StreamCleaner, _start_of_last
 
 KNOWN = "correct horse battery staple"
 TOKEN = "sk-proj-abcdefghijklmnop0123456789"
@@ -74,3 +76,15 @@ def test_a_private_key_without_an_end_is_neither_shown_nor_kept() -> None:
     assert through([*pieces, "\n-----END RSA PRI", "VATE KEY-----\nafter"]) == (
         f"before {REDACTED}\nafter"
     )
+
+
+@given(
+    st.lists(st.text("ab \t\n\u00a0\u2003\x1c", max_size=12), max_size=9),
+    st.sampled_from(["", " ", "word ", "x" * 3000]),
+    st.integers(1, 9),
+)
+def test_the_last_words_are_those_between_blanks(parts: list[str], glue: str, words: int) -> None:
+    text = glue.join(parts)
+    floor = max(0, len(text) - _MOST)
+    starts = [match.start() for match in re.compile(r"\S+").finditer(text, floor)]
+    assert _start_of_last(text, words) == ([floor] * words + starts)[-words]

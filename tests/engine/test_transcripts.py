@@ -65,3 +65,18 @@ async def test_a_flood_is_kept_up_to_a_limit_and_the_next_turn_is_heard_again(
     made.add(OUTPUT, "a new turn", "c2")
     made.close()
     assert text(written, "c2") == "a new turn"
+
+
+async def test_what_comes_in_one_piece_ends_who_spoke_and_is_a_whole() -> None:
+    made, written = transcript()
+    made.add(MESSAGE, "half a sentence", "m1")
+    made.say(NOTICE, f"a remark\r\nwith {TOKEN}")
+    digest, size = made.finish(OUTPUT, "c1", "all at once")
+    made.finish(MESSAGE, "m1", "")
+    assert made.finish(OUTPUT, "c2", "") == (hashlib.sha256().hexdigest(), 0)
+    assert (digest, size) == (hashlib.sha256(b"all at once").hexdigest(), 11)
+    assert [(chunk.item_id, chunk.text, chunk.end) for chunk in written] == [
+        ("", "a remark\nwith [redacted]", True),
+        ("c1", "all at once", True),
+        ("m1", "half a sentence", True),
+    ]
