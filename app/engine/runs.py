@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 
 from app.domain import events as ev
 from app.domain.base import RunId
@@ -21,6 +21,7 @@ from app.engine.sessions import SessionKeeper
 from app.engine.slots import Slots
 
 _log = logging.getLogger(__name__)
+_AT_ONCE = 8  # runs that are taken up between two commits
 
 
 class Runs:
@@ -45,6 +46,7 @@ class Runs:
         self.children.wake = self.wake
         self.before: Callable[[RunId], Awaitable[None]] | None = None  # a loop's first step
         self._tasks: dict[RunId, asyncio.Task[None]] = {}
+        self._taking_up: asyncio.Task[None] | None = None
         self.active = active
         core.journal.projection.in_use = self._in_use
 
@@ -61,6 +63,31 @@ class Runs:
         if task is None or task.done():
             before = task
             self._tasks[run_id] = asyncio.create_task(self._loop(run_id, before), name=run_id)
+
+    def take_up(self) -> None:
+        """Wake every run that can go on, the oldest first: at once where they are few, else bit by
+        bit, so that the first one's next step does not come after a look at the last."""
+        runs = [run_id for run_id in self._core.journal.projection.states if self._goes_on(run_id)]
+        for run_id in runs[:_AT_ONCE]:
+            self.wake(run_id)
+        if len(runs) > _AT_ONCE:
+            self._taking_up = asyncio.create_task(self._take_up(runs[_AT_ONCE:]), name="take up")
+
+    async def _take_up(self, runs: Sequence[RunId]) -> None:
+        for number, run_id in enumerate(runs):
+            if number % _AT_ONCE == 0:
+                # Those that were woken go on meanwhile, each commit of theirs with this one.
+                try:
+                    await self._core.settle()
+                except StoreError as error:
+                    _log.error("unfinished runs stand still: %s", error)
+                    return
+            if self._goes_on(run_id):  # nobody has stopped it meanwhile
+                self.wake(run_id)
+
+    def _goes_on(self, run_id: RunId) -> bool:
+        state = self._core.journal.state(run_id)
+        return state is not None and state.run.state in (TaskState.PENDING, TaskState.IN_PROGRESS)
 
     async def _loop(self, run_id: RunId, before: asyncio.Task[None] | None) -> None:
         if before is not None:
@@ -115,6 +142,9 @@ class Runs:
 
     async def close(self) -> None:
         """End all loops; the runs stay as they are."""
+        if self._taking_up is not None:
+            self._taking_up.cancel()
+            await asyncio.wait([self._taking_up])
         tasks = [t for t in self._tasks.values() if not t.done()]
         for task in tasks:
             task.cancel()

@@ -25,7 +25,6 @@ from app.domain.feed import FeedItem, Snapshot, Status
 from app.domain.rollout import DrillReport, Rollout, ShadowResult
 from app.domain.run import Question, QuestionState, Review, ReviewState, Run, RunState
 from app.domain.session import Chunk, SessionState
-from app.domain.task_state import TaskState
 from app.domain.workflow import Recipe
 from app.engine.approvals import ApprovalDesk
 from app.engine.assembly import make_core
@@ -175,15 +174,13 @@ class Supervisor(ReadsCounts, ReadsPast, KnowsSeen):
         await core.processes.reap_leftovers(left_over)
         await asyncio.to_thread(sweep)
         await core.attaching.sweep()
-        for state in list(journal.projection.states.values()):
-            events = recover(state)
-            if events and not state.run.state.terminal:
-                await core.commit(state.run.run_id, *events)
+        unfinished = [s for s in journal.projection.states.values() if not s.run.state.terminal]
+        found = [(state.run.run_id, recover(state)) for state in unfinished]
+        # All at once: one write to the disk for all of them.
+        await asyncio.gather(*(core.committing(run, *events) for run, events in found if events))
         for state in list(journal.projection.states.values()):
             await self._runs.children.ended(state)
-        for state in list(journal.projection.states.values()):
-            if state.run.state in (TaskState.PENDING, TaskState.IN_PROGRESS):
-                self._runs.wake(state.run.run_id)
+        self._runs.take_up()
         await self._rollouts.recover()
         self._watch.start()
         self._deadlines.start()
