@@ -8,22 +8,21 @@ it cannot be read; better ones are a further file with the next number.
 
 from __future__ import annotations
 
-import sys
+import threading
 from importlib import resources
 
-if sys.version_info >= (3, 14):
-    from compression import zstd
-else:
-    from backports import zstd
+import zstandard
 
 _NUMBER = b"\x01"
-_SAMPLES = zstd.ZstdDict(
-    (resources.files("app.store") / "samples-1.jsonl").read_bytes(), is_raw=True
+_SAMPLES = zstandard.ZstdCompressionDict(
+    (resources.files("app.store") / "samples-1.jsonl").read_bytes(),
+    dict_type=zstandard.DICT_TYPE_RAWCONTENT,
 )
-_MAGIC = b"\x28\xb5\x2f\xfd"  # begins every Zstandard frame: not kept
+_FORMAT = zstandard.FORMAT_ZSTD1_MAGICLESS  # without the four bytes that files begin with
 _LEAST = 32  # characters: what is shorter gains nothing
 # The next levels gain 2 % on real text and take up to twice the time.
 _LEVEL = 1
+_OF_THREAD = threading.local()
 
 
 class Packer:
@@ -31,17 +30,20 @@ class Packer:
 
     def __init__(self) -> None:
         # Kept for all texts: making one takes longer than compressing a line with it.
-        self._compressor = zstd.ZstdCompressor(_LEVEL, zstd_dict=_SAMPLES.as_digested_dict)
+        self._compressor = zstandard.ZstdCompressor(
+            dict_data=_SAMPLES,
+            compression_params=zstandard.ZstdCompressionParameters(
+                format=_FORMAT, compression_level=_LEVEL, write_content_size=1
+            ),
+        )
 
     def pack(self, text: str) -> str | bytes:
         """The text, or bytes that are shorter."""
         if len(text) < _LEAST:
             return text
         plain = text.encode()
-        frame = self._compressor.compress(plain, zstd.ZstdCompressor.FLUSH_FRAME)
-        if len(frame) - len(_MAGIC) + len(_NUMBER) >= len(plain):
-            return text
-        return _NUMBER + frame[len(_MAGIC) :]
+        packed = _NUMBER + self._compressor.compress(plain)
+        return packed if len(packed) < len(plain) else text
 
 
 def unpack(stored: object) -> str:
@@ -51,6 +53,16 @@ def unpack(stored: object) -> str:
     if not isinstance(stored, bytes) or not stored.startswith(_NUMBER):
         raise ValueError("a text is neither plain nor compressed in a way known here")
     try:
-        return zstd.decompress(_MAGIC + stored[len(_NUMBER) :], _SAMPLES).decode()
-    except zstd.ZstdError as error:
+        return _decompressor().decompress(stored[len(_NUMBER) :]).decode()
+    except (zstandard.ZstdError, MemoryError) as error:  # a damaged size may be a huge one
         raise ValueError(f"a compressed text is damaged: {error}") from error
+
+
+def _decompressor() -> zstandard.ZstdDecompressor:
+    """This thread's: two threads must not use one at once, and making one takes ten times as long
+    as reading an event with it."""
+    found: zstandard.ZstdDecompressor | None = getattr(_OF_THREAD, "decompressor", None)
+    if found is None:
+        found = zstandard.ZstdDecompressor(dict_data=_SAMPLES, format=_FORMAT)
+        _OF_THREAD.decompressor = found
+    return found

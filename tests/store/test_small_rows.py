@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
+import hashlib
 import json
 import sqlite3
 import subprocess
 import sys
-from contextlib import closing
 from datetime import UTC, datetime, timedelta
+from importlib import resources
 from pathlib import Path
 
 import pytest
@@ -29,6 +31,7 @@ from app.store.verify import verify
 from tests.support.old_store import write_old_store
 from tests.support.story import START, FixedClock, story, two_runs
 
+SAMPLES = "f7c9c6cd957ffe4b05da7b7d480998e3c8b0eb1367014dbe5c6e80c683128e54"
 TEXTS = st.one_of(st.text(max_size=300), st.text(st.sampled_from('{"step":}e ü\n'), max_size=3000))
 TIMES = st.datetimes(datetime(1970, 1, 1), datetime(9999, 12, 31), timezones=st.just(UTC))
 
@@ -85,6 +88,24 @@ def test_what_was_not_packed_here_is_refused() -> None:
             unpack(stored)
 
 
+def test_a_flipped_bit_gives_an_error_or_another_text_and_nothing_else() -> None:
+    packed = Packer().pack(to_json(two_runs()[1][1]))
+    assert isinstance(packed, bytes)
+    for place in range(8 * len(packed)):
+        damaged = bytearray(packed)
+        damaged[place // 8] ^= 1 << place % 8
+        with contextlib.suppress(ValueError):
+            assert isinstance(unpack(bytes(damaged)), str)
+
+
+def test_what_was_packed_once_can_be_read_for_ever() -> None:
+    """Bytes of the first version that packed. The samples are part of every store's format."""
+    samples = (resources.files("app.store") / "samples-1.jsonl").read_bytes()
+    assert hashlib.sha256(samples).hexdigest() == SAMPLES
+    packed = bytes.fromhex("0120338d000010313204007f65c2cd8afbc3c6fa666105")
+    assert unpack(packed) == '{"session_id":"s-1","turn":12,"status":"completed"}'
+
+
 @given(TIMES)
 def test_a_moment_is_the_same_to_the_letter(at: datetime) -> None:
     assert moment(microseconds(at)).isoformat() == at.isoformat()
@@ -123,14 +144,17 @@ async def test_a_store_of_schema_5_has_the_same_events_and_transcripts_after_it(
     report = await verify(StorePaths(tmp_path))
     assert report.ok, report.problems
     assert report.events == len(events()) + len(story("r-9"))
-    with closing(sqlite3.connect(StorePaths(tmp_path).database)) as connection:
+    with contextlib.closing(sqlite3.connect(StorePaths(tmp_path).database)) as connection:
         tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_schema")}
     assert not tables & {"journal_5", "chunks_5"}
 
 
 async def test_a_change_in_an_old_store_is_found_after_the_upgrade(tmp_path: Path) -> None:
     write_old_store(tmp_path, events())
-    with closing(sqlite3.connect(StorePaths(tmp_path).database)) as connection, connection:
+    with (
+        contextlib.closing(sqlite3.connect(StorePaths(tmp_path).database)) as connection,
+        connection,
+    ):
         connection.execute("UPDATE journal SET body=replace(body, 'the plan', 'a plan')")
     journal = await Journal.open(StorePaths(tmp_path), FixedClock())
     await journal.close()
@@ -139,7 +163,7 @@ async def test_a_change_in_an_old_store_is_found_after_the_upgrade(tmp_path: Pat
 
 
 def contents(database: Path) -> list[str]:
-    with closing(sqlite3.connect(database)) as connection:
+    with contextlib.closing(sqlite3.connect(database)) as connection:
         return list(connection.iterdump())
 
 
@@ -164,7 +188,7 @@ def test_an_upgrade_that_is_cut_off_leaves_the_old_store(tmp_path: Path) -> None
 def test_a_time_that_could_not_be_made_again_is_not_converted(tmp_path: Path) -> None:
     write_old_store(tmp_path, events())
     database = StorePaths(tmp_path).database
-    with closing(sqlite3.connect(database)) as connection, connection:
+    with contextlib.closing(sqlite3.connect(database)) as connection, connection:
         connection.execute("UPDATE journal SET at='2026-03-01T13:00:00+01:00' WHERE seq=3")
     before = contents(database)
     with pytest.raises(StoreDamaged, match="event 3 is of 2026"):
@@ -228,7 +252,10 @@ async def test_a_damaged_event_is_one_clear_sentence(tmp_path: Path) -> None:
     for run, payload in two_runs():
         await journal.append([Draft(payload, run_id=RunId(run) if run else None)])
     await journal.close()
-    with closing(sqlite3.connect(StorePaths(tmp_path).database)) as connection, connection:
+    with (
+        contextlib.closing(sqlite3.connect(StorePaths(tmp_path).database)) as connection,
+        connection,
+    ):
         connection.execute("UPDATE journal SET body=x'0100' WHERE seq=2")
     with pytest.raises(StoreError, match="event 2"):
         await Journal.open(StorePaths(tmp_path), FixedClock())
