@@ -58,6 +58,11 @@ def _needs(steps: tuple[Step, ...]) -> Mapping[str, tuple[str, ...]]:
     return found
 
 
+@remembered
+def _digest(recipe: Recipe) -> str:
+    return hashlib.sha256(recipe.model_dump_json().encode()).hexdigest()
+
+
 class AgentConfig(Model):
     """A configured role: which driver, with what options, under which rights."""
 
@@ -115,7 +120,7 @@ class Recipe(Model):
     @property
     def digest(self) -> str:
         """Content hash, hex SHA-256; also the workflow's version."""
-        return hashlib.sha256(self.model_dump_json().encode()).hexdigest()
+        return _digest(self)
 
     def agent(self, name: str) -> AgentConfig:
         for agent in self.agents:

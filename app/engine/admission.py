@@ -16,6 +16,7 @@ from app.domain.base import RunId
 from app.domain.errors import Refused
 from app.domain.fork import Prefix
 from app.domain.path_name import PathName
+from app.domain.remembered import remembered
 from app.domain.request import Request
 from app.domain.rollout import Rollout
 from app.domain.rollout_events import ExpectedGiven
@@ -205,6 +206,7 @@ def _recorded(core: Core, recipe: Recipe, digest: str = "") -> list[Draft]:
     return [Draft(ev.RecipeRecorded(digest=digest, recipe=recipe))]
 
 
+@remembered
 def briefs(workflow: Workflow) -> tuple[StepBrief, ...]:
     """A workflow's steps as a run's head has them."""
     needs = workflow.needs()

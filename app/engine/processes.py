@@ -227,7 +227,8 @@ class ProcessRegistry:
 
     async def kill_run(self, run_id: RunId) -> None:
         """End every child of a run."""
-        await self._kill([c for c in self._children.values() if c.launch.run_id == run_id])
+        if children := [c for c in self._children.values() if c.launch.run_id == run_id]:
+            await self._kill(children)
 
     async def kill_session(self, session_id: SessionId, grace: float) -> None:
         """End every child of one session, with `grace` seconds between asking and killing."""

@@ -146,7 +146,8 @@ class SessionKeeper:
             base_commit=base,
             opened_at=self._core.clock.now(),
         )
-        await self._core.commit(run.run_id, ev.SessionOpened(session=session))
+        # On disk before its agent is: with the process that it starts, else with its first prompt.
+        self._core.note(run.run_id, ev.SessionOpened(session=session))
         return session
 
     async def _workspace(self, run: Run, session: Session) -> None:
@@ -304,7 +305,7 @@ class SessionKeeper:
                 if session.state is not SessionState.CLOSED
             ]
             if payloads:
-                await self._core.commit(run_id, *payloads)
+                self._core.note(run_id, *payloads)
         await self._core.processes.kill_run(run_id)
 
     async def close(self) -> None:

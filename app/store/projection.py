@@ -52,6 +52,11 @@ _OF_THE_STORE = (
 )
 
 
+# Runs that end at the same time are all in use until their loops have ended: looking for one that
+# is not must not cost a walk through them for each.
+_TRIMMED_AT_ONCE = 16
+
+
 @dataclass(frozen=True, slots=True)
 class Row:
     """One row of a read model; `doc` None deletes it. The JSON is made by the writer thread."""
@@ -79,6 +84,7 @@ class Projection:
     # Whether somebody still works on a run that is over: it stays until nobody does.
     in_use: Callable[[RunId], bool] = lambda run_id: False
     _finished: dict[RunId, None] = field(default_factory=dict)  # in the order of their ends
+    _enough: int = 0  # as many of them are not looked through
 
     def apply(self, events: Sequence[Event]) -> list[Row]:
         """Move on by all of `events` or, when one is refused, by none; the rows to write.
@@ -119,8 +125,10 @@ class Projection:
         self.states[run.run_id] = state
         if run.state.terminal:
             self._finished.setdefault(run.run_id)
-            if self.keep_finished is not None and len(self._finished) > self.keep_finished:
-                self._trim(len(self._finished) - self.keep_finished)
+            keep = self.keep_finished
+            if keep is not None and len(self._finished) > max(keep, self._enough):
+                self._trim(len(self._finished) - keep)
+                self._enough = len(self._finished) + _TRIMMED_AT_ONCE
 
     def _trim(self, excess: int) -> None:
         """Those that have ended first go first, and the recipes that none is left of."""
