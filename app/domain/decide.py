@@ -76,9 +76,9 @@ def _budgeted(
 ) -> tuple[do.Directive, ...]:
     """`found`, unless an agent would be paid beyond the run's budget. What costs nothing more (a
     gate, a finished step, an answer) goes on."""
-    if not any(isinstance(directive, do.RunTurn) for directive in found):
+    if workflow.max_tokens is None and workflow.max_cost_usd is None:
         return found
-    if not (message := _overspent(workflow, state)):
+    if not any(map(do.turn_of, found)) or not (message := _overspent(workflow, state)):
         return found
     message += "; who retries it grants as much again"
     blocked = Blocked(kind="budget", message=message, step=state.run.current_step)

@@ -7,14 +7,22 @@ from app.domain.approval import ApprovalState
 from app.domain.run import Attempt, AttemptState, Cause, RunState, Unit
 
 
-def turn(unit: Unit, attempt: Attempt, agent: str, state: RunState) -> do.Directive:
+def turn(unit: Unit, attempt: int, agent: str, state: RunState) -> do.RunTurn | do.Wait:
     """Prompt the agent, unless something it did must be settled first."""
     for approval in state.approvals.values():
         session = state.sessions.get(approval.session_id)
         own = session is not None and (session.step, session.branch) == (unit.step, unit.branch)
         if own and approval.state is ApprovalState.UNCERTAIN:
             return do.Wait(unit, "a tool call's outcome is uncertain")
-    return do.RunTurn(unit, attempt.attempt, agent)
+    return do.RunTurn(unit, attempt, agent)
+
+
+def first_attempt(unit: Unit, number: int, agent: str, state: RunState) -> do.StartAttempt:
+    """An attempt that is not made because of one before it, and its agent's turn."""
+    then = turn(unit, number, agent, state)
+    return do.StartAttempt(
+        unit, number, Cause.FIRST, then=then if isinstance(then, do.RunTurn) else None
+    )
 
 
 def next_attempt(previous: Attempt, *, otherwise: Cause) -> do.StartAttempt:

@@ -7,7 +7,7 @@ from typing import Literal
 from app.domain import directives as do
 from app.domain.contexts import UntilContext
 from app.domain.decide_review import judged_gate
-from app.domain.decide_turn import next_attempt, turn
+from app.domain.decide_turn import first_attempt, next_attempt, turn
 from app.domain.flow import commits, iteration_of
 from app.domain.gate import Gate
 from app.domain.prompts import holds
@@ -80,7 +80,7 @@ def _loop(step: AgentStep, state: RunState) -> list[do.Directive]:
         return [do.FinishStep(Unit(step.name), reason="max_iterations_reached", commits=found)]
     following = unit._replace(iteration=unit.iteration + 1)
     stale = state.newest(following)
-    return [do.StartAttempt(following, _number(stale) + 1, Cause.FIRST)]
+    return [first_attempt(following, _number(stale) + 1, step.agent, state)]
 
 
 def _number(attempt: Attempt | None) -> int:
@@ -225,11 +225,11 @@ def _working(
     """For a unit that an agent works on; None when all that is left is to pass."""
     attempt = state.newest(unit)
     if attempt is None:
-        return do.StartAttempt(unit, 1, Cause.FIRST)
+        return first_attempt(unit, 1, agent, state)
     if attempt.blocked is not None:
         return do.Held(unit, attempt.blocked)
     if attempt.state is AttemptState.OPEN:
-        return turn(unit, attempt, agent, state)
+        return turn(unit, attempt.attempt, agent, state)
     if attempt.state is AttemptState.PRODUCED:
         return gates(step, unit, attempt, state)
     return next_attempt(attempt, otherwise=_cause(attempt))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 from app.domain.gate import Gate
@@ -57,21 +57,23 @@ class PlanBranches:
 
 
 @dataclass(frozen=True, slots=True)
-class StartAttempt:
-    unit: Unit
-    attempt: int
-    cause: Cause
-    tries: int = 0
-    wait: float = 0.0  # seconds before it, when the one before failed for a while only
-
-
-@dataclass(frozen=True, slots=True)
 class RunTurn:
     """Prompt the unit's agent, or prompt it again after a crash."""
 
     unit: Unit
     attempt: int
     agent: str
+
+
+@dataclass(frozen=True, slots=True)
+class StartAttempt:
+    unit: Unit
+    attempt: int
+    cause: Cause
+    tries: int = 0
+    wait: float = 0.0  # seconds before it, when the one before failed for a while only
+    # What is to be done once that is recorded, where it follows already now.
+    then: RunTurn | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,6 +211,16 @@ class Escalate:
     review: Review
     why: str
     at_limit: bool
+
+
+IDLE = (Wait, Held)  # nothing is to be done
+
+
+def turn_of(directive: Directive) -> RunTurn | None:
+    """The turn that an agent is paid for if the directive is carried out."""
+    if isinstance(directive, RunTurn):
+        return directive
+    return directive.then if isinstance(directive, StartAttempt) else None
 
 
 OfRun = Begin | PinBase | Stop | Complete

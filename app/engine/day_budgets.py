@@ -162,8 +162,10 @@ class DayBudgets:
 
     def stop(self, state: RunState, found: tuple[do.Directive, ...]) -> tuple[do.Directive, ...]:
         """`found`, unless an agent would be paid beyond a budget of today."""
-        agents = {one.agent for one in found if isinstance(one, do.RunTurn)}
-        if not agents or not self._counting:
+        if not self._counting:
+            return found
+        agents = {turn.agent for turn in map(do.turn_of, found) if turn is not None}
+        if not agents:
             return found
         self._turn_the_page()
         for budget in self._standing(state):

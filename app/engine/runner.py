@@ -68,7 +68,7 @@ class Runner:
                 await self._cancel(list(self._work))
                 await self._of_run(directive)
                 return True
-            if isinstance(directive, do.Wait | do.Held) or directive.unit in self._work:
+            if isinstance(directive, do.IDLE) or directive.unit in self._work:
                 continue
             if self._carrier.at_once(directive):
                 again = True
@@ -97,13 +97,25 @@ class Runner:
         work = self._work.get(done.unit)
         if work is None or len(self._work) > 1 or work.task is not asyncio.current_task():
             return None
-        while (following := self._only_one()) is not None:
-            if not self._carrier.at_once(following):
-                del self._work[done.unit]
-                self._work[following.unit] = _Work(following, work.task)
-                self._changed.clear()  # what has moved the run until now has been seen here
-                return following
-        return None
+        following = self._only_one()
+        while following is not None and self._carrier.at_once(following):
+            following = self._then(following) or self._only_one()
+        if following is not None:
+            del self._work[done.unit]
+            self._work[following.unit] = _Work(following, work.task)
+            self._changed.clear()  # what has moved the run until now has been seen here
+        return following
+
+    def _then(self, started: do.OfUnit) -> do.RunTurn | None:
+        """The turn of an attempt that has just been recorded, and that nobody has overtaken."""
+        if not isinstance(started, do.StartAttempt) or started.then is None:
+            return None
+        state = self._core.state(self._run_id)
+        newest = state.newest(started.unit)
+        if newest is None or newest.attempt != started.attempt or newest.turn is not None:
+            return None
+        self._seen = state.seq
+        return started.then
 
     def _only_one(self) -> do.OfUnit | None:
         """What there is to do, if it is one directive of a unit that was not tried in vain."""
@@ -111,7 +123,7 @@ class Runner:
         if state.run.state is not TaskState.IN_PROGRESS or state.seq == self._seen:
             return None
         self._seen = state.seq
-        found = [d for d in self._decide(state) if not isinstance(d, do.Wait | do.Held)]
+        found = [d for d in self._decide(state) if not isinstance(d, do.IDLE)]
         return found[0] if len(found) == 1 and not isinstance(found[0], do.OfRun) else None
 
     def _decide(self, state: RunState) -> tuple[do.Directive, ...]:

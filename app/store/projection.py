@@ -54,7 +54,7 @@ _OF_THE_STORE = (
 
 # Runs that end at the same time are all in use until their loops have ended: looking for one that
 # is not must not cost a walk through them for each.
-_TRIMMED_AT_ONCE = 16
+_LOOKED_AT_AGAIN = 16  # after so many more have ended
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +128,8 @@ class Projection:
             keep = self.keep_finished
             if keep is not None and len(self._finished) > max(keep, self._enough):
                 self._trim(len(self._finished) - keep)
-                self._enough = len(self._finished) + _TRIMMED_AT_ONCE
+                left = len(self._finished)
+                self._enough = left + _LOOKED_AT_AGAIN if left > keep else keep
 
     def _trim(self, excess: int) -> None:
         """Those that have ended first go first, and the recipes that none is left of."""

@@ -554,7 +554,11 @@ async def test_a_fan_out_goes_on_with_its_missing_branches_only(world: Making) -
     )
     run_id = await w.start()
     await w.until(
-        run_id, lambda s: any(x.state is AttemptState.PASSED for x in s.attempts.values())
+        run_id,
+        lambda s: (
+            any(x.state is AttemptState.PASSED for x in s.attempts.values())
+            and bool(w.stage.texts("all-slow"))
+        ),
     )
     assert w.supervisor is not None
     await w.supervisor.close()
