@@ -152,12 +152,17 @@ def input_of(state: RunState, step: str) -> str:
 
 
 def _sources(state: RunState, step: str) -> Iterator[str]:
-    needs = state.run.needs()
-    for name in needs.get(step, ()):
+    needs, seen = state.run.needs(), set[str]()
+    todo = list(reversed(needs.get(step, ())))
+    while todo:
+        name = todo.pop()
+        if name in seen:
+            continue
+        seen.add(name)
         if brief(state.run, name).kind == "review":
             yield from brief(state.run, name).of
         elif output_of(state, name) is None:
-            yield from _sources(state, name)
+            todo += reversed(needs.get(name, ()))
         else:
             yield name
 
@@ -188,14 +193,18 @@ def final_output(state: RunState) -> str:
 def commits(state: RunState, steps: Sequence[str]) -> list[str]:
     """The commits that the work of these steps left, without repeats; a step that left none
     passes on what it came from."""
-    found: dict[str, None] = {}
-    needs = state.run.needs()
-    for name in steps:
+    found, seen = dict[str, None](), set[str]()
+    needs, todo = state.run.needs(), list(reversed(steps))
+    while todo:
+        name = todo.pop()
+        if name in seen:
+            continue
+        seen.add(name)
         progress = state.steps.get(name)
         if progress is not None and progress.commit is not None:
             found[progress.commit] = None
         else:
-            found |= dict.fromkeys(commits(state, needs.get(name, ())))
+            todo += reversed(needs.get(name, ()))
     return list(found)
 
 

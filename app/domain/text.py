@@ -51,6 +51,7 @@ def _table() -> dict[int, str]:
 
 
 _TABLE = _table()
+_CONTROLS = bytes(code for code in (*range(0x20), 0x7F) if code not in (0x09, 0x0A))
 _UNSAFE = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f"
     + "".join(f"{re.escape(chr(a))}-{re.escape(chr(b))}" for a, b in _HIDDEN)
@@ -66,8 +67,9 @@ def printable(text: str) -> str:
     Idempotent. A sequence or a CR LF that is split over two calls is treated as its parts.
     """
     if text.isascii():
-        # isprintable() runs at memory speed; a regular expression takes ten times as long.
-        if text.replace("\n", "").replace("\t", "").isprintable():
+        # This runs at memory speed; a regular expression takes ten times as long.
+        data = text.encode()
+        if len(data.translate(None, _CONTROLS)) == len(data):
             return text
     elif _UNSAFE.search(text) is None:
         return text

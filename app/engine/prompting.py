@@ -47,8 +47,8 @@ def _prompt(recipe: Recipe, state: RunState, unit: Unit, diff: str) -> str:
         return render_review_prompt(step, ReviewContext(step, state))
     assert isinstance(step, AgentStep | FanOutStep)
     context = AttemptContext(step, state, unit)
-    if str(unit) in state.prompts:
-        return render_agent_prompt(step, context, prompt=state.prompts[str(unit)], literal=True)
+    if state.prompts and (instead := state.prompts.get(str(unit))) is not None:
+        return render_agent_prompt(step, context, prompt=instead, literal=True)
     own = branch_prompt(step, unit) if isinstance(step, FanOutStep) else ""
     return render_agent_prompt(step, context, prompt=own)
 
