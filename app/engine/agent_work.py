@@ -209,9 +209,8 @@ class AgentWork:
     ) -> None:
         unit, commit = directive.unit, None
         if work.produces:
-            session = self._state().sessions[spec.live.session_id]
             message = f"{unit}, attempt {directive.attempt}\n\nRun {self._run_id}"
-            commit = await self._core.workspaces.snapshot(Path(session.workspace), message)
+            commit = await self._core.workspaces.snapshot(spec.live.workspace, message)
         output = self._desk.clean(result.done.text)[:_OUTPUT_LIMIT]
         produced = trusted(
             ev.OutputProduced,
@@ -277,9 +276,10 @@ class AgentWork:
 
 def _left_at(state: RunState, session: Session) -> str | None:
     """The commit on which the session's workspace has stood since its latest result."""
-    own = (a for a in reversed(state.attempts.values()) if a.session_id == session.session_id)
-    newest = next((a for a in own if a.turn is not None), None)
-    return newest.commit if newest is not None else None
+    for attempt in reversed(state.attempts.values()):
+        if attempt.session_id == session.session_id and attempt.turn is not None:
+            return attempt.commit
+    return None
 
 
 @remembered

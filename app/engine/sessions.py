@@ -53,6 +53,7 @@ class LiveSession:
     session_id: SessionId
     run_id: RunId
     agent: AgentSession
+    workspace: Path
     transcript: Transcript
     waiting: set[ApprovalId] = field(default_factory=set)  # approvals its agent waits for
     slot: Slot | None = None  # while a turn is under way
@@ -164,7 +165,7 @@ class SessionKeeper:
     async def _start(self, run: Run, session: Session, agent: AgentConfig) -> LiveSession:
         if run.shadow:
             agent = agent_in_shadow(agent)
-        driver = await self._driver(agent)
+        driver, workspace = await self._driver(agent), Path(session.workspace)
         recipe = self._core.recipe(run.run_id)
         variables = await self._variables(agent, recipe.env_file)
         spec = SessionSpec(
@@ -175,7 +176,7 @@ class SessionKeeper:
             processes=self._core.processes.host(run.run_id, session.session_id),
             folder=str(self._core.paths.sessions / session.session_id),
             hidden=(str(self._core.paths.root), *filter(None, [recipe.env_file])),
-            visible=await self._core.workspaces.shown(Path(run.project), Path(session.workspace)),
+            visible=await self._core.workspaces.shown(Path(run.project), workspace),
             clean=self._clean,
             used=session.usage,
             history=history_of(self._past, run, recipe, session),
@@ -199,7 +200,7 @@ class SessionKeeper:
         except BaseException:
             await self._end(opened)
             raise
-        live = LiveSession(session.session_id, run.run_id, opened, transcript)
+        live = LiveSession(session.session_id, run.run_id, opened, workspace, transcript)
         self._live[session.session_id] = live
         self._held[run.run_id] += 1
         said = _CONTINUITY[opened.continuity].format(agent=agent.name, driver=agent.driver)

@@ -8,6 +8,7 @@ production: supervisor, loops, decisions, sessions, transcripts, slots, journal.
 from __future__ import annotations
 
 import asyncio
+import random
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,7 +28,16 @@ from app.engine.workspaces import Released, Workspace, Workspaces
 from app.store.journal import Journal
 from app.store.paths import StorePaths
 
-RESULT = "x" * 1000
+_LETTERS = "eeeeeeeeeettttttttaaaaaaooooooiiiiiinnnnnssssshhhhhrrrrrddddlllcccuuummwwffggyyppbbvk"
+_SPACES = 18 * " "
+
+
+def _prose(seed: int) -> str:
+    """1,000 characters, as frequent as in prose and without its repetitions; no two texts alike."""
+    return "".join(random.Random(seed).choices(_LETTERS + _SPACES, k=1000))
+
+
+RESULTS = tuple(map(_prose, range(64)))
 _COMMIT = "0" * 40
 
 
@@ -70,7 +80,7 @@ class NoopAgent:
     async def prompt(self, prompt: Prompt) -> AsyncIterator[AgentEvent]:
         self.driver.prompts += 1
         self.driver.effect(self.spec.session_id, prompt.turn)
-        yield TurnDone("completed", text=RESULT)
+        yield TurnDone("completed", text=RESULTS[self.driver.prompts % len(RESULTS)])
 
     async def answer(self, call_id: str, answer: Answer) -> None:
         raise AssertionError("it asks nothing")
