@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
 from app.domain.base import RunId, SessionId, trusted
-from app.domain.events import Event, from_json
+from app.domain.events import Event, from_json, with_type
 from app.domain.session import Chunk, ChunkKind
 from app.store.names import NAME, Names
 from app.store.packing import Packer, unpack
@@ -95,8 +95,7 @@ def body_of(kind: str, stored: object) -> str:
     fields = unpack(stored)
     if fields.startswith(" "):
         return fields[1:]
-    more = f",{fields[1:]}" if len(fields) > 2 else "}"
-    return f'{{"type":"{kind}"{more}'
+    return with_type(kind, fields)
 
 
 def event_of(row: Sequence[object]) -> Event:

@@ -15,13 +15,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from app.domain.events import Event, chain_hash, to_json
+from app.domain.events import Event, chain_hash, to_fields, with_type
 from app.domain.session import Chunk
 from app.store.head import Head, HeadFile
 from app.store.names import Names
 from app.store.packing import Packer
 from app.store.projection import TABLES, Row
-from app.store.rows import Entry, fields_of, insert_chunks, insert_entries, microseconds
+from app.store.rows import Entry, insert_chunks, insert_entries, microseconds
 
 RETRY_SECONDS = 1.0
 # Not INSERT OR REPLACE: that would give the row a new rowid, which is the order of creation.
@@ -173,10 +173,9 @@ class Writer:
                 at = event.at
                 text, us = at.isoformat(), microseconds(at)
             seq, run_id, trace_id = event.seq, event.run_id, event.trace_id
-            kind, body = event.payload.type, to_json(event.payload)
-            digest = chain_hash(digest, seq, text, run_id, trace_id, body)
-            small = pack(fields_of(kind, body))
-            entries.append((seq, us, run_id, trace_id, kind, bytes.fromhex(digest), small))
+            kind, fields = event.payload.type, to_fields(event.payload)
+            digest = chain_hash(digest, seq, text, run_id, trace_id, with_type(kind, fields))
+            entries.append((seq, us, run_id, trace_id, kind, bytes.fromhex(digest), pack(fields)))
         return entries, Head(seq, digest)
 
     def _rollback(self) -> None:

@@ -28,12 +28,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from app.domain.events import to_json
+from app.domain.events import to_fields
 from app.domain.task_state import TaskState
 from app.store.names import Names
 from app.store.packing import Packer
 from app.store.paths import StorePaths
-from app.store.rows import fields_of, insert_entries, microseconds
+from app.store.rows import insert_entries, microseconds
 from app.store.schema import open_for_writing
 from tests.support.story import RECIPE, START, a_run, moved, story
 
@@ -154,7 +154,7 @@ def with_history(store: Path, events: int) -> None:
         run_id = f"r-{number:07}"
         for payload in (*story(run_id), moved(TaskState.CANCELED)):
             seq += 1
-            fields = packer.pack(fields_of(payload.type, to_json(payload)))
+            fields = packer.pack(to_fields(payload))
             entry = (seq, microseconds(START), run_id, "tr", payload.type, b"", fields)
             insert_entries(connection, names, [entry])
         doc = a_run(run_id).model_copy(update={"state": TaskState.CANCELED}).model_dump_json()

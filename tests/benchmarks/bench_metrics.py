@@ -22,7 +22,7 @@ from pathlib import Path
 
 from app.domain import events as ev
 from app.domain.base import ReviewId
-from app.domain.events import to_json
+from app.domain.events import to_fields
 from app.domain.run import Attempt, Cause
 from app.domain.session import Usage
 from app.domain.task_state import TaskState
@@ -30,7 +30,7 @@ from app.store.counts import count
 from app.store.names import Names
 from app.store.packing import Packer
 from app.store.paths import StorePaths
-from app.store.rows import Entry, fields_of, insert_entries, microseconds
+from app.store.rows import Entry, insert_entries, microseconds
 from app.store.schema import open_for_writing
 from tests.support.story import START, a_review, a_run, a_session, a_verdict, moved
 
@@ -66,7 +66,7 @@ def payloads() -> list[ev.Payload]:
 def rows(events: int) -> Iterator[Entry]:
     """Journal rows of `events` events; fifty runs at a time are under way."""
     pack = Packer().pack
-    story = [(p.type, pack(fields_of(p.type, to_json(p)))) for p in payloads()]
+    story = [(p.type, pack(to_fields(p))) for p in payloads()]
     for seq in range(events):
         batch, within = divmod(seq, 50 * PER_RUN)
         step, run = divmod(within, 50)
