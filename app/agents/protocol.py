@@ -9,11 +9,12 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any, Literal, Protocol, runtime_checkable
 
 from app.domain.approval import Action, Scope
 from app.domain.attachment import Attachment
+from app.domain.frozen import frozen
 from app.domain.mcp import McpServer
 from app.domain.past import PastHistory
 from app.domain.run import Failure
@@ -22,7 +23,7 @@ from app.domain.toolcall import ToolCall, ToolOutcome
 from app.domain.workflow import AgentConfig
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class TextDelta:
     """A piece of streamed text. The driver passes it raw; the engine makes it printable."""
 
@@ -31,7 +32,7 @@ class TextDelta:
     text: str
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ItemDone:
     """An item is complete. `text` is the whole of it (for a message: the whole message)."""
 
@@ -40,7 +41,7 @@ class ItemDone:
     text: str
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ApprovalAsked:
     """The agent waits for an answer to this call (`AgentSession.answer` with its call_id)."""
 
@@ -49,7 +50,7 @@ class ApprovalAsked:
     editable: str | None = None  # what of it a person may change before allowing it (EditsCalls)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ApprovalGone:
     """The agent no longer waits for this answer (it was cancelled on its side)."""
 
@@ -57,14 +58,14 @@ class ApprovalGone:
     why: str
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ToolStarted:
     """A tool call begins, asked for or not."""
 
     call: ToolCall
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ToolFinished:
     """A tool call ended (also one that was never asked for, or that was denied: ok=False)."""
 
@@ -72,12 +73,12 @@ class ToolFinished:
     outcome: ToolOutcome
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class UsageReported:
     usage: Usage
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Switched:
     """One of the agent's models is not to be had: it goes on with another, for this turn."""
 
@@ -86,7 +87,7 @@ class Switched:
     why: str
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class TurnDone:
     """Always the last event of a prompt's stream. `text` is the agent's final message."""
 
@@ -108,7 +109,7 @@ AgentEvent = (
 )
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class SettledCall:
     """A tool call of the interrupted turn whose fate is known: must not be made again."""
 
@@ -117,7 +118,7 @@ class SettledCall:
     summary: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class AttachedFile:
     """An attachment that lies in the session's workspace. The prompt's text names it there; a
     driver shows `data` to the agent besides, where the agent can look at such content."""
@@ -133,7 +134,7 @@ class AttachedFile:
         return f"{self.workspace}/{self.path}"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Prompt:
     """One turn. `turn` counts the session's turns from 1 and stays the same after a crash;
     `again` says that this turn was already begun once, `settled` what of it is known.
@@ -148,7 +149,7 @@ class Prompt:
     attachments: tuple[AttachedFile, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Edited:
     """What a person made of a call: the text in place of `ApprovalAsked.editable`, and the call
     that follows from it, as it was shown and allowed."""
@@ -157,7 +158,7 @@ class Edited:
     call: ToolCall
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Answer:
     """The decision about one call, in our words; the driver says it in the agent's."""
 
@@ -196,7 +197,7 @@ class ProcessHost(Protocol):
         """
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class McpLaunch:
     """An MCP server that an agent has, with what is needed to reach it."""
 
@@ -206,7 +207,7 @@ class McpLaunch:
     given: Mapping[str, str] = field(default_factory=dict, repr=False)  # what `env` names of it
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class SessionSpec:
     """What a driver needs to open a session."""
 

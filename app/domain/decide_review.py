@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Literal
 
 from app.domain import directives as do
 from app.domain.approval import ActorKind
 from app.domain.decide_turn import first_attempt, next_attempt, turn
 from app.domain.flow import brief
+from app.domain.frozen import frozen
 from app.domain.gate import Gate, GateKind
 from app.domain.run import (
     Attempt,
@@ -24,7 +24,7 @@ from app.domain.run import (
 from app.domain.step import OPERATOR, ReviewStep
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _Rules:
     """How a review goes. `max_rejects` None: a reject is its result, not a return."""
 

@@ -2,25 +2,26 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Literal
 
+from app.domain.frozen import frozen
 from app.domain.gate import Gate
 from app.domain.run import Attempt, Blocked, Cause, Review, StepState, Unit
 from app.domain.task_state import TaskState
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Begin:
     """Take the run up: pending becomes in_progress."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class PinBase:
     """Record the commit the work starts from."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Stop:
     """The run cannot go on by itself."""
 
@@ -28,12 +29,12 @@ class Stop:
     blocked: Blocked
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Complete:
     """All steps are done."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Wait:
     """Nothing to do for this unit until somebody answers."""
 
@@ -41,7 +42,7 @@ class Wait:
     why: str
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Held:
     """This unit cannot go on by itself; others may."""
 
@@ -49,14 +50,14 @@ class Held:
     blocked: Blocked
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class PlanBranches:
     """Decide on the branches of a fan-out."""
 
     unit: Unit
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class RunTurn:
     """Prompt the unit's agent, or prompt it again after a crash."""
 
@@ -65,7 +66,7 @@ class RunTurn:
     agent: str
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class StartAttempt:
     unit: Unit
     attempt: int
@@ -76,7 +77,7 @@ class StartAttempt:
     then: RunTurn | None = field(default=None, compare=False)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Collect:
     """Make one result of several."""
 
@@ -84,7 +85,7 @@ class Collect:
     attempt: int
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class TakeInput:
     """Give a step without an agent what flows into it, to be checked."""
 
@@ -92,7 +93,7 @@ class TakeInput:
     attempt: int
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Ask:
     """Put a step's question to the operator."""
 
@@ -100,7 +101,7 @@ class Ask:
     attempt: int
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class StartChild:
     """Start the run of a sub-workflow."""
 
@@ -108,7 +109,7 @@ class StartChild:
     attempt: int
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class MakeCall:
     """Ask what a call step asks, or ask again after a crash."""
 
@@ -116,14 +117,14 @@ class MakeCall:
     attempt: int
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class RunGate:
     unit: Unit
     attempt: int
     gate: Gate
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class SendBack:
     """After a failed gate: to the same unit, or to an earlier step."""
 
@@ -133,7 +134,7 @@ class SendBack:
     reasons: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Block:
     """A unit needs a person; `fatal`: the run fails by it."""
 
@@ -143,7 +144,7 @@ class Block:
     fatal: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class GiveUp:
     """Go on without a unit's result."""
 
@@ -152,7 +153,7 @@ class GiveUp:
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class PassAttempt:
     """One branch or one turn of a loop is done."""
 
@@ -160,7 +161,7 @@ class PassAttempt:
     attempt: int
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class FinishStep:
     """A step is done. With `attempt` that attempt passes by it."""
 
@@ -172,7 +173,7 @@ class FinishStep:
     retired: tuple[Unit, ...] = ()  # units whose results come too late
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class OpenReview:
     unit: Unit
     of: str
@@ -184,7 +185,7 @@ class OpenReview:
     of_unit: Unit | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Judge:
     """Read the verdict out of a reviewing agent's output."""
 
@@ -194,7 +195,7 @@ class Judge:
     agent: str
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class CloseReview:
     unit: Unit
     review: Review
@@ -203,7 +204,7 @@ class CloseReview:
     return_to: str
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Escalate:
     """Leave a review to the operator. `at_limit`: it was sent back as often as it may be."""
 

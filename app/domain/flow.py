@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 
+from app.domain.frozen import frozen
 from app.domain.remembered import remembered
 from app.domain.run import Attempt, AttemptState, Run, RunState, StepBrief, StepState
 
@@ -14,7 +14,7 @@ SEPARATOR = "\n\n---\n\n"  # between joined outputs, as in OpenFang
 _PASSES_THROUGH = ("review", "gate")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Result:
     """What one branch, or one step, has come to. `name` is the branch's, else the step's."""
 

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from app.domain.errors import Refused
 from app.domain.flow import dependents, owner
+from app.domain.frozen import frozen
 from app.domain.run import Attempt, RunState, StepProgress
 from app.domain.toml_messages import not_among
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Prefix:
     """The finished steps that do not come after the one to begin with, and their attempts."""
 

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
+from app.domain.frozen import frozen
 from app.domain.gate_check import Finding
 from app.domain.text import one_line
 
 _WIDTH = 300
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class FileChange:
     """One changed file: its path in the repository, or the old and the new one; lines."""
 

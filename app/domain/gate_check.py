@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from app.domain.frozen import frozen
 from app.domain.text import one_line
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ _NUMBER = re.compile(
 )
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Finding:
     """What a check says, in sentences that an agent can act on; raw, not yet printable.
 

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
 from app.domain.base import Model
+from app.domain.frozen import frozen
 from app.domain.path_name import PathName
 from app.domain.reduce_rollout import counts
 from app.domain.rollout import Answered, Phase, Rollout
@@ -187,21 +187,21 @@ def _unknown(name: str, text: str) -> Requirement:
     return Requirement(name=name, verdict=Verdict.INCONCLUSIVE, text=text)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class GoBack:
     """The candidate has left its bounds."""
 
     why: str
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Hold:
     """A person has to say how it goes on."""
 
     why: str
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Advance:
     """The next step is taken: all is met."""
 

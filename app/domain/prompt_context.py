@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any, Protocol
 
+from app.domain.frozen import frozen
 from app.domain.request import Request
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class FailedGate:
     """The gate that sent the work back. `exit_code` is None when it was killed or timed out."""
 
@@ -94,7 +95,7 @@ class Context(Protocol):
         return ""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class PromptContext:
     """A context of values that are all known."""
 

@@ -7,8 +7,9 @@ through as it is written, but for case: a name is never made into one that nobod
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import Literal
+
+from app.domain.frozen import frozen
 
 DEFAULT_PROVIDER = "anthropic"
 DEFAULT_MODEL = "anthropic/claude-sonnet-4-20250514"
@@ -17,7 +18,7 @@ Api = Literal["chat", "responses", "messages"]
 """What an endpoint speaks: OpenAI's Chat Completions or Responses, Anthropic's Messages."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Provider:
     """Who serves models. Without `base_url`, one must be configured."""
 
@@ -99,7 +100,7 @@ def _folded(name: str) -> str:
 _BY_ALIAS = {_folded(name): p for p in PROVIDERS for name in (p.name, *p.aliases)}
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ModelRef:
     """A model of a provider. The provider's name is the canonical one."""
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 from urllib.parse import quote
 
+from app.domain.frozen import frozen
 from app.domain.literals import Anchors, Literals
 
 REDACTED = "[redacted]"
@@ -47,7 +47,7 @@ _KEY_BLOCK = re.compile(
 )
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Rule:
     """A pattern of secrets. To search for it takes a hundred times as long as to find that a text
     has none of its anchors: each match contains one of them."""

@@ -7,10 +7,10 @@ that contains a placeholder stays what it is.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
+from app.domain.frozen import frozen
 from app.domain.toml_messages import not_among
 
 if TYPE_CHECKING:
@@ -82,7 +82,7 @@ def render(template: str, values: Mapping[str, Any]) -> str:
     return _compiled(template).render(values)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Condition:
     """An expression that compiles."""
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any, Literal
 
 from pydantic import ValidationError
 
 from app.domain.base import Model
+from app.domain.frozen import frozen
 
 # What a verdict is, for agents that can be held to a schema.
 VERDICT_SCHEMA: dict[str, Any] = {
@@ -31,7 +31,7 @@ class _Answer(Model):
     reasons: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ParsedVerdict:
     """`problem` says, for an unparsable answer, what is wrong with it."""
 
@@ -79,7 +79,7 @@ def _unparsable(problem: str) -> ParsedVerdict:
     return ParsedVerdict("unparsable", problem=problem)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _Bare:
     text: str
     at_end: bool

@@ -7,7 +7,6 @@ checked once more against the rollout's version (`app.domain.reduce_rollout.admi
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 
 from app.domain import events as ev
@@ -15,6 +14,7 @@ from app.domain.admitting import is_shadowed, path_for
 from app.domain.base import RunId
 from app.domain.errors import Refused
 from app.domain.fork import Prefix
+from app.domain.frozen import frozen
 from app.domain.path_name import PathName
 from app.domain.remembered import remembered
 from app.domain.request import Request
@@ -28,7 +28,7 @@ from app.engine.plain import is_plain
 from app.store.journal import Draft
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Admitted:
     """What a request became: the run that answers it, the shadow beside it, and what has to be
     committed, as one, for both to exist."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import timedelta
 
 from app.agents.protocol import Answer, ApprovalAsked, Edited
@@ -19,6 +18,7 @@ from app.domain.approval import (
     Settlement,
 )
 from app.domain.base import ApprovalId, RunId
+from app.domain.frozen import frozen
 from app.domain.policy import Asking, Floor, PolicyAnswer, decide, forbidden, in_order
 from app.domain.request import Risk
 from app.domain.risk import Assessment, Own, assess
@@ -37,7 +37,7 @@ _DENIALS_IN_A_ROW = 3
 AFTER_RESTART = "after a restart"  # in place of a rule: none may answer such a question
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Asker:
     """Where a question comes from: one turn of one session."""
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from app.domain.flow import owner
+from app.domain.frozen import frozen
 from app.domain.run import RunState, Unit
 from app.domain.step import AgentStep, FanOutStep, OnError, Retry, ReviewStep
 from app.domain.verdict import VERDICT_SCHEMA
@@ -15,7 +15,7 @@ from app.domain.workflow import AgentConfig, Recipe
 _PROMPTED = (AgentStep, FanOutStep, ReviewStep)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Assignment:
     """An agent's work for a step; the same for all its units, attempts and turns."""
 

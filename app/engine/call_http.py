@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncIterator, Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from app.domain.call import Call
 from app.domain.compare_json import parse_path
+from app.domain.frozen import frozen
 from app.domain.run import Failure, FailureKind
 from app.domain.text import one_line
 from app.version import VERSION
@@ -35,7 +35,7 @@ class CallFailed(Exception):
         self.failure = Failure(kind=kind, message=message)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class CallContext:
     """Who asks: what an endpoint or a command is told besides its input."""
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
+
+from app.domain.frozen import frozen
 
 if TYPE_CHECKING:
     from app.engine.child import Child
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
 _CHUNK_BYTES = 64 * 1024
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Keep:
     """How many bytes of each stream are stored, from its start and from its end."""
 
@@ -22,7 +23,7 @@ class Keep:
     tail: int = 32 * 1024
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Output:
     """One stream. `head` and `tail` do not overlap; `size` and `digest` (SHA-256) cover all."""
 
@@ -42,7 +43,7 @@ class Output:
         return (self.head + self.tail).decode("utf-8", "replace")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Captured:
     """How a command ended. `returncode` is negative for a signal, its own included."""
 

@@ -6,10 +6,10 @@ import asyncio
 import os
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from app.domain.errors import LongwatchError
+from app.domain.frozen import frozen
 from app.domain.text import one_line
 from app.engine.capture import Captured, Keep
 from app.engine.environment import child_environment
@@ -57,7 +57,7 @@ class GitError(LongwatchError):
         self.returncode, self.stderr = returncode, stderr
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Git:
     """Runs git through the process registry, so that no command outlives its supervisor."""
 

@@ -7,18 +7,19 @@ import errno
 import os
 from asyncio.subprocess import DEVNULL, PIPE, SubprocessStreamProtocol
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import IO
 
 from app.domain.base import RunId, SessionId
 from app.domain.errors import DriverError, MissingProgram
+from app.domain.frozen import frozen
 from app.domain.text import one_line
 
 LINE_LIMIT = 16 * 1024 * 1024
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Launch:
     """What to start. `env` is the whole environment, without the registry's marks."""
 

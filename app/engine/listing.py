@@ -7,11 +7,11 @@ import os
 import stat
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 from app.domain.copying import CopyLimits, is_private
 from app.domain.errors import LongwatchError
+from app.domain.frozen import frozen
 from app.domain.text import one_line
 from app.engine.capture import Keep
 from app.engine.git import Git
@@ -36,7 +36,7 @@ def split(names: bytes) -> Iterator[str]:
     return (os.fsdecode(name) for name in names.split(b"\0") if name)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Listing:
     """Lists a project's files: what git would add, of repositories within too."""
 

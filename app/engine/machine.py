@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 from pathlib import Path
 
 from app.domain.base import Clock
+from app.domain.frozen import frozen
 from app.engine.processes import ProcessRegistry
 from app.engine.workspaces import Workspaces
 from app.store.journal import Journal
 from app.store.paths import StorePaths
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Machine:
     """How each part is made. The real ones by default; a simulation puts in its own."""
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from app.domain.frozen import frozen
 from app.domain.path_name import PathName
 from app.domain.rollout import PathKind, PinnedPath
 from app.domain.workflow import Recipe
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from app.engine.project import Project
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Declared:
     """One path: what it is called, and what a run of it pins."""
 

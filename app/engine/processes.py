@@ -7,7 +7,6 @@ import logging
 import signal
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -16,6 +15,7 @@ from app.agents.protocol import ProcessHost
 from app.domain.base import Clock, IdSource, ProcessId, RunId, SessionId
 from app.domain.errors import DriverError
 from app.domain.events import Payload, ProcessEnded, ProcessStarted
+from app.domain.frozen import frozen
 from app.domain.session import Process
 from app.engine import marks
 from app.engine.capture import Captured, Keep, follow
@@ -32,7 +32,7 @@ _KEEP = Keep()
 _CAPTURE_LIMIT = 128 * 1024
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _Host:
     """Starts children for one run."""
 

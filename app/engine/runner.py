@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
 
 from app.domain import directives as do
 from app.domain.base import RunId
 from app.domain.errors import LongwatchError, StoreError
+from app.domain.frozen import frozen
 from app.domain.overtaken import Overtaken
 from app.domain.run import AttemptState, Blocked, RunState, Unit
 from app.domain.task_state import TaskState
@@ -16,7 +16,7 @@ from app.engine.carry import Carrier
 _KEPT = (AttemptState.OPEN, AttemptState.PRODUCED, AttemptState.PASSED, AttemptState.FAILED)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _Work:
     """A directive being carried out."""
 

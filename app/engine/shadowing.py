@@ -9,7 +9,6 @@ import asyncio
 import hashlib
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Literal
@@ -23,6 +22,7 @@ from app.domain.attention import waits_for_a_person
 from app.domain.base import RunId
 from app.domain.compare import Comparison, compare
 from app.domain.errors import DriverError, LongwatchError, Refused, StoreError
+from app.domain.frozen import frozen
 from app.domain.judging import to_judge
 from app.domain.request import Request
 from app.domain.rollout import MOST_SHADOWS, Rollout, Shadowed, ShadowResult
@@ -45,7 +45,7 @@ _JUDGED_LIMIT = 64 * 1024  # bytes of each text that a judge reads
 _BATCH = 100  # replayed requests admitted in one commit
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _Side:
     """One side of a comparison; `text` None: there is no answer."""
 

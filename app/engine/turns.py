@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import aclosing
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from app.agents.protocol import (
@@ -27,6 +27,7 @@ from app.domain import events as ev
 from app.domain.approval import Action, Approval, ApprovalState
 from app.domain.base import SessionId, trusted
 from app.domain.errors import DriverError
+from app.domain.frozen import frozen
 from app.domain.run import Failure, FailureKind, Unit
 from app.domain.session import ChunkKind, Session, SessionState, StuckKind, Usage
 from app.domain.text import clip, one_line, printable
@@ -44,7 +45,7 @@ _GRACE_SECONDS = 10.0
 _USAGE_SECONDS = 5.0  # between two tellings of what a turn uses
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class TurnSpec:
     """What to ask, on whose behalf."""
 
@@ -64,7 +65,7 @@ class TurnSpec:
     files: tuple[AttachedFile, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class TurnResult:
     """How a turn ended; `events` and its end are to be committed with what follows from it."""
 

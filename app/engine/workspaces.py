@@ -9,11 +9,11 @@ import asyncio
 import logging
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 
 from app.domain.base import RunId
 from app.domain.errors import LongwatchError
+from app.domain.frozen import frozen
 from app.domain.gate_changes import FileChange
 from app.domain.text import one_line
 from app.engine import diffs, merges, worktrees
@@ -27,7 +27,7 @@ _log = logging.getLogger(__name__)
 _ID_PREFIX = "run-"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Workspace:
     """Where a session works: `path` is a worktree, `git_branch` the branch made for it."""
 
@@ -35,7 +35,7 @@ class Workspace:
     git_branch: str
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Released:
     """What became of a workspace. `why` says in a sentence why it stays, "" when it is gone."""
 

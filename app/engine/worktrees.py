@@ -10,9 +10,10 @@ import os
 import re
 import shutil
 from contextlib import suppress
-from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
+
+from app.domain.frozen import frozen
 
 _UNSAFE = re.compile(r"[^A-Za-z0-9_-]+")
 _NAME_LIMIT = 80
@@ -20,7 +21,7 @@ _NAME_LIMIT = 80
 _INITIALISING = "initializing"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Metadata:
     """The folder under .git/worktrees that belongs to a worktree."""
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import datetime
 
 from app.domain.day_budget import growth
 from app.domain.errors import StoreError
 from app.domain.events import BudgetGranted, UsageUpdated
+from app.domain.frozen import frozen
 from app.domain.session import Usage
 from app.domain.usage import total
 from app.store.names import NUMBER, NUMBER_OF
@@ -36,7 +36,7 @@ WHERE run = {NUMBER} AND kind = {NUMBER_OF.format("session_opened")}
 _PROJECT = "SELECT json_extract(doc, '$.project') FROM runs WHERE id = ?"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Spent:
     """What one session's use has grown by."""
 

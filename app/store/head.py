@@ -10,13 +10,14 @@ from __future__ import annotations
 
 import os
 import zlib
-from dataclasses import dataclass
 from pathlib import Path
+
+from app.domain.frozen import frozen
 
 _SLOT = 128
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Head:
     """Sequence number and hash of an acknowledged event."""
 

@@ -5,14 +5,15 @@ from __future__ import annotations
 import hashlib
 import os
 import tempfile
-from dataclasses import dataclass
 from pathlib import Path
+
+from app.domain.frozen import frozen
 
 # A Unix socket's address holds 108 bytes on Linux and 104 on macOS, with its final NUL.
 _SOCKET_LIMIT = 100
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class StorePaths:
     """The files of one store. `root` need not exist yet."""
 

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from app.domain.approval import Action, ApprovalRule, RuleMatch
+from app.domain.frozen import frozen
 from app.domain.policy.match import Asking, is_shell, matches_call, matches_command, matches_text
 from app.domain.risk import NOTHING_OWN, Own, findings_of
 from app.domain.toolcall import ToolCall
@@ -12,7 +11,7 @@ from app.domain.toolcall import ToolCall
 FLOOR = "floor"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Floor:
     """What stands on the floor besides what destroys the machine: the configuration's `never`,
     and what the supervisor keeps for itself."""

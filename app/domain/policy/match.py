@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import posixpath
 from collections.abc import Iterator
-from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
 
 from app.domain.approval import Action, ApprovalRule
 from app.domain.base import SessionId
+from app.domain.frozen import frozen
 from app.domain.policy.globs import literal_head, path_pattern
 from app.domain.request import Risk
 from app.domain.risk import Assessment, touched
@@ -31,7 +31,7 @@ _GIT_VALUES = (
 )
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Asking:
     """A tool call with all that rules look at."""
 

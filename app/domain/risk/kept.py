@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from app.domain.frozen import frozen
 
 OWN = "what Longwatch itself keeps"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Own:
     """Where the supervisor keeps its store, and the socket that it listens on; empty: not known."""
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 
 from app.domain.base import Model
+from app.domain.frozen import frozen
 from app.domain.request import Risk
 from app.domain.text import one_line
 
@@ -19,7 +19,7 @@ class Assessment(Model):
     reasons: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Finding:
     """One thing that a command does. `floor`: no rule may ever allow it."""
 
