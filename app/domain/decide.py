@@ -7,8 +7,6 @@ directives.
 
 from __future__ import annotations
 
-from operator import attrgetter
-
 from app.domain import directives as do
 from app.domain.contexts import StepContext
 from app.domain.decide_collect import collect_step, enough
@@ -38,7 +36,6 @@ from app.domain.usage import count, money
 from app.domain.workflow import Recipe, Workflow
 
 _WHOLE = Unit("")
-_FATAL = attrgetter("fatal")
 
 
 def decide(recipe: Recipe, state: RunState) -> tuple[do.Directive, ...]:
@@ -58,8 +55,7 @@ def decide(recipe: Recipe, state: RunState) -> tuple[do.Directive, ...]:
 
 
 def _stop(workflow: Workflow, state: RunState) -> tuple[do.Directive, ...]:
-    # Most often none is; a run can have thousands, and this is asked at every change.
-    if any(map(_FATAL, state.attempts.values())):
+    if state.attempts.fatal:
         for attempt in state.attempts.values():
             if attempt.fatal and attempt.blocked is not None:
                 return (do.Stop(TaskState.FAILED, attempt.blocked),)

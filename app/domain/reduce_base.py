@@ -30,7 +30,7 @@ def with_run(state: RunState, /, **changes: Any) -> RunState:
 
 def with_session(state: RunState, session_id: SessionId, /, **changes: Any) -> RunState:
     session = state.sessions[session_id].model_copy(update=changes)
-    return state.model_copy(update={"sessions": {**state.sessions, session_id: session}})
+    return state.model_copy(update={"sessions": state.sessions.set(session_id, session)})
 
 
 def turn_over(state: RunState, session_id: SessionId) -> RunState:
@@ -40,23 +40,23 @@ def turn_over(state: RunState, session_id: SessionId) -> RunState:
 
 def with_attempt(state: RunState, key: str, /, **changes: Any) -> RunState:
     attempt = state.attempts[key].model_copy(update=changes)
-    return state.model_copy(update={"attempts": {**state.attempts, key: attempt}})
+    return state.model_copy(update={"attempts": state.attempts.set(key, attempt)})
 
 
 def with_approval(state: RunState, approval_id: ApprovalId, /, **changes: Any) -> RunState:
     approval = state.approvals[approval_id].model_copy(update=changes)
-    return state.model_copy(update={"approvals": {**state.approvals, approval_id: approval}})
+    return state.model_copy(update={"approvals": state.approvals.set(approval_id, approval)})
 
 
 def with_review(state: RunState, review_id: ReviewId, /, **changes: Any) -> RunState:
     review = state.reviews[review_id].model_copy(update=changes)
-    return state.model_copy(update={"reviews": {**state.reviews, review_id: review}})
+    return state.model_copy(update={"reviews": state.reviews.set(review_id, review)})
 
 
 def with_question(state: RunState, question_id: QuestionId, /, **changes: Any) -> RunState:
     question = state.questions[question_id].model_copy(update=changes)
-    return state.model_copy(update={"questions": {**state.questions, question_id: question}})
+    return state.model_copy(update={"questions": state.questions.set(question_id, question)})
 
 
 def with_step(state: RunState, progress: StepProgress) -> RunState:
-    return state.model_copy(update={"steps": {**state.steps, progress.step: progress}})
+    return state.model_copy(update={"steps": state.steps.set(progress.step, progress)})

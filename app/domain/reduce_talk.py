@@ -22,7 +22,7 @@ from app.domain.session import SessionState
 
 def _approval_requested(s: RunState, p: ev.ApprovalRequested, e: Event) -> RunState:
     approval = p.approval
-    s = s.model_copy(update={"approvals": {**s.approvals, approval.approval_id: approval}})
+    s = s.model_copy(update={"approvals": s.approvals.set(approval.approval_id, approval)})
     return _settle_waiting(s, approval)
 
 
@@ -122,7 +122,7 @@ def _approval_withdrawn(s: RunState, p: ev.ApprovalWithdrawn, e: Event) -> RunSt
 
 
 def _review_opened(s: RunState, p: ev.ReviewOpened, e: Event) -> RunState:
-    return s.model_copy(update={"reviews": {**s.reviews, p.review.review_id: p.review}})
+    return s.model_copy(update={"reviews": s.reviews.set(p.review.review_id, p.review)})
 
 
 def _verdict_given(s: RunState, p: ev.VerdictGiven, e: Event) -> RunState:
@@ -158,7 +158,7 @@ def _snoozed(s: RunState, p: ev.Snoozed, e: Event) -> RunState:
 
 
 def _question_asked(s: RunState, p: ev.QuestionAsked, e: Event) -> RunState:
-    return s.model_copy(update={"questions": {**s.questions, p.question.question_id: p.question}})
+    return s.model_copy(update={"questions": s.questions.set(p.question.question_id, p.question)})
 
 
 def _question_answered(s: RunState, p: ev.QuestionAnswered, e: Event) -> RunState:

@@ -6,9 +6,19 @@ import hashlib
 from typing import Any
 
 from app.domain import events as ev
+from app.domain.attempts import Attempts
 from app.domain.events import Event
 from app.domain.flow import dependents, owner
-from app.domain.reduce_base import turn_over, with_attempt, with_run, with_session, with_step
+from app.domain.persistent import PersistentMap
+from app.domain.reduce_base import (
+    turn_over,
+    with_attempt,
+    with_question,
+    with_review,
+    with_run,
+    with_session,
+    with_step,
+)
 from app.domain.run import (
     Attempt,
     AttemptState,
@@ -25,22 +35,18 @@ from app.domain.session import SessionState
 
 def without_delay(s: RunState) -> RunState:
     """A person wants it to go on now: what waits to try again does so at once."""
-    attempts = {
-        key: a if a.retry_in is None else a.model_copy(update={"retry_in": None})
-        for key, a in s.attempts.items()
-    }
-    return s.model_copy(update={"attempts": attempts})
+    for key, attempt in s.attempts.items():
+        if attempt.retry_in is not None:
+            s = with_attempt(s, key, retry_in=None)
+    return s
 
 
 def without_unstarted_gates(s: RunState) -> RunState:
     """A gate whose command was missing says nothing of the work: it is evaluated again."""
-    attempts = {
-        key: a
-        if all(gate.could_start for gate in a.gates)
-        else a.model_copy(update={"gates": tuple(g for g in a.gates if g.could_start)})
-        for key, a in s.attempts.items()
-    }
-    return s.model_copy(update={"attempts": attempts})
+    for key, attempt in s.attempts.items():
+        if not all(gate.could_start for gate in attempt.gates):
+            s = with_attempt(s, key, gates=tuple(g for g in attempt.gates if g.could_start))
+    return s
 
 
 def _attempt_started(s: RunState, p: ev.AttemptStarted, e: Event) -> RunState:
@@ -48,7 +54,7 @@ def _attempt_started(s: RunState, p: ev.AttemptStarted, e: Event) -> RunState:
     if attempt.tries:
         s = _without_delay_of(s, attempt)
     s = with_run(s, current_step=owner(attempt.step))
-    return s.model_copy(update={"attempts": {**s.attempts, attempt.key: attempt}})
+    return s.model_copy(update={"attempts": s.attempts.set(attempt.key, attempt)})
 
 
 def _without_delay_of(s: RunState, attempt: Attempt) -> RunState:
@@ -123,7 +129,7 @@ def _attempt_released(s: RunState, p: ev.AttemptReleased, e: Event) -> RunState:
 
 def _granted_anew(s: RunState, unit: Unit) -> RunState:
     """Who takes a unit up again grants it its time anew; the run's own account goes on."""
-    spent = {k: a.worked_seconds for k, a in s.attempts.items() if a.unit == unit}
+    spent = {attempt.key: attempt.worked_seconds for attempt in s.attempts.of(unit)}
     for key in [key for key, seconds in spent.items() if seconds]:
         s = with_attempt(s, key, worked_seconds=0.0)
     return with_run(s, worked_before=s.run.worked_before - sum(spent.values()))
@@ -173,8 +179,9 @@ def _head_moved(s: RunState, p: ev.HeadMoved, e: Event) -> RunState:
 
 
 def _prefix_taken(s: RunState, p: ev.PrefixTaken, e: Event) -> RunState:
-    taken = {"attempts": {a.key: a for a in p.attempts}, "steps": {x.step: x for x in p.steps}}
-    s = s.model_copy(update=taken)
+    attempts = Attempts((attempt.key, attempt) for attempt in p.attempts)
+    steps = PersistentMap((progress.step, progress) for progress in p.steps)
+    s = s.model_copy(update={"attempts": attempts, "steps": steps})
     open_steps = [step.name for step in s.run.steps if not s.finished(step.name)]
     return with_run(s, current_step=open_steps[0] if open_steps else "")
 
@@ -188,14 +195,13 @@ def _returned(s: RunState, p: ev.Returned, e: Event) -> RunState:
         s = _counted(s, "rejects", p.from_step)
     after = dependents(s.run, p.to_step)
     kinds = {step.name: step.kind for step in s.run.steps}
-    attempts = {
-        key: attempt.model_copy(update=_superseded(attempt, p.to_step, kinds))
-        if owner(attempt.step) in after or attempt.step == p.to_step
-        else attempt
-        for key, attempt in s.attempts.items()
-    }
+    attempts = s.attempts
+    for key, attempt in s.attempts.items():
+        if owner(attempt.step) in after or attempt.step == p.to_step:
+            changes = _superseded(attempt, p.to_step, kinds)
+            attempts = attempts.set(key, attempt.model_copy(update=changes))
     again = {p.to_step, *after}
-    steps = {name: progress for name, progress in s.steps.items() if name not in again}
+    steps = PersistentMap((name, x) for name, x in s.steps.items() if name not in again)
     s = s.model_copy(update={"attempts": attempts, "steps": steps})
     s = _told(s, p)
     return with_run(_withdrawn(s, again, e), current_step=p.to_step)
@@ -238,19 +244,13 @@ def _superseded(attempt: Attempt, target: str, kinds: dict[str, str]) -> dict[st
 
 def _withdrawn(s: RunState, again: set[str], e: Event) -> RunState:
     """Reviews and questions about what is made again need no answer."""
-    reviews = {
-        key: r.model_copy(update={"state": ReviewState.WITHDRAWN, "closed_at": e.at})
-        if r.state is ReviewState.OPEN and r.step in again
-        else r
-        for key, r in s.reviews.items()
-    }
-    questions = {
-        key: q.model_copy(update={"state": QuestionState.WITHDRAWN, "answered_at": e.at})
-        if q.state is QuestionState.OPEN and q.step in again
-        else q
-        for key, q in s.questions.items()
-    }
-    return s.model_copy(update={"reviews": reviews, "questions": questions})
+    for key, review in s.reviews.items():
+        if review.state is ReviewState.OPEN and review.step in again:
+            s = with_review(s, key, state=ReviewState.WITHDRAWN, closed_at=e.at)
+    for name, question in s.questions.items():
+        if question.state is QuestionState.OPEN and question.step in again:
+            s = with_question(s, name, state=QuestionState.WITHDRAWN, answered_at=e.at)
+    return s
 
 
 APPLY: dict[type, Any] = {

@@ -78,7 +78,7 @@ def _base_pinned(s: RunState, p: ev.BasePinned, e: Event) -> RunState:
 
 
 def _session_opened(s: RunState, p: ev.SessionOpened, e: Event) -> RunState:
-    return s.model_copy(update={"sessions": {**s.sessions, p.session.session_id: p.session}})
+    return s.model_copy(update={"sessions": s.sessions.set(p.session.session_id, p.session)})
 
 
 def _session_bound(s: RunState, p: ev.SessionBound, e: Event) -> RunState:

@@ -21,6 +21,7 @@ from app.domain.attempt import (
     Unit,
     attempt_key,
 )
+from app.domain.attempts import Attempts
 from app.domain.base import (
     ApprovalId,
     Model,
@@ -31,6 +32,7 @@ from app.domain.base import (
     SessionId,
 )
 from app.domain.path_name import PathName
+from app.domain.persistent import PersistentMap
 from app.domain.remembered import remembered
 from app.domain.request import Request
 from app.domain.review import Question, QuestionState, Review, ReviewState, Verdict
@@ -173,12 +175,13 @@ class RunState(Model):
     """All that is known of a run; what `reduce` builds and every decision is made from."""
 
     run: Run
-    steps: dict[str, StepProgress] = Field(default_factory=dict)  # those that have come so far
-    attempts: dict[str, Attempt] = Field(default_factory=dict)  # by Attempt.key, in order
-    sessions: dict[SessionId, Session] = Field(default_factory=dict)
-    approvals: dict[ApprovalId, Approval] = Field(default_factory=dict)
-    reviews: dict[ReviewId, Review] = Field(default_factory=dict)
-    questions: dict[QuestionId, Question] = Field(default_factory=dict)
+    # Those that have come so far:
+    steps: PersistentMap[str, StepProgress] = Field(default_factory=PersistentMap)
+    attempts: Attempts = Field(default_factory=Attempts)
+    sessions: PersistentMap[SessionId, Session] = Field(default_factory=PersistentMap)
+    approvals: PersistentMap[ApprovalId, Approval] = Field(default_factory=PersistentMap)
+    reviews: PersistentMap[ReviewId, Review] = Field(default_factory=PersistentMap)
+    questions: PersistentMap[QuestionId, Question] = Field(default_factory=PersistentMap)
     rejects: dict[str, int] = Field(default_factory=dict)  # by review step
     returns: dict[str, int] = Field(default_factory=dict)  # by unit and gate
     prompts: dict[str, str] = Field(default_factory=dict)  # by unit: what an operator put instead
@@ -193,18 +196,11 @@ class RunState(Model):
 
     def latest(self, step: str, branch: str | None = None) -> Attempt | None:
         """The newest attempt of a step, or of one branch of it."""
-        for attempt in reversed(self.attempts.values()):
-            if attempt.step == step and branch in (None, attempt.branch):
-                return attempt
-        return None
+        return self.attempts.latest(step, branch)
 
     def newest(self, unit: Unit) -> Attempt | None:
         """The newest attempt of a unit, or None."""
-        step, branch, iteration = unit
-        for attempt in reversed(self.attempts.values()):
-            if attempt.iteration == iteration and (attempt.step, attempt.branch) == (step, branch):
-                return attempt
-        return None
+        return self.attempts.newest(unit)
 
     def finished(self, step: str) -> bool:
         progress = self.steps.get(step)
@@ -213,7 +209,7 @@ class RunState(Model):
     @property
     def worked_seconds(self) -> float:
         """What counts to the run's time-out."""
-        return sum(a.worked_seconds for a in self.attempts.values()) - self.run.worked_before
+        return self.attempts.worked_seconds - self.run.worked_before
 
     @property
     def spent_tokens(self) -> int:

@@ -6,10 +6,10 @@ The same code runs live and in `verify`, which replays the journal and compares.
 from __future__ import annotations
 
 from collections import ChainMap
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from itertools import compress, islice
-from operator import attrgetter, is_not
+from itertools import islice
+from operator import attrgetter
 
 from pydantic import BaseModel
 
@@ -18,6 +18,7 @@ from app.domain import rollout_events
 from app.domain.approval import StoredRule
 from app.domain.base import ProcessId, RolloutId, RuleId, RunId
 from app.domain.events import Event
+from app.domain.persistent import PersistentMap
 from app.domain.reduce_rollout import rollout_after
 from app.domain.reducer import reduce
 from app.domain.rollout import Rollout
@@ -172,20 +173,9 @@ def _run_rows(before: RunState | None, after: RunState) -> Iterable[Row]:
     if before is None or _moved(before.run, run):
         yield Row("runs", run.run_id, run.run_id, run.state, run)
     for table, entities in _ENTITIES:
-        old: Mapping[str, BaseModel] = entities(before) if before else {}
-        new: Mapping[str, BaseModel] = entities(after)
-        if new is not old:
-            for key, doc in _changed(old, new):
-                yield Row(table, key, run.run_id, str(getattr(doc, "state", "")), doc)
-
-
-def _changed(
-    old: Mapping[str, BaseModel], new: Mapping[str, BaseModel]
-) -> Iterable[tuple[str, BaseModel]]:
-    """What is another object now, or new. Entities keep their order and never go, so the two are
-    compared place by place, without a step of Python for each of a thousand that stayed."""
-    yield from compress(new.items(), map(is_not, new.values(), old.values()))
-    yield from islice(new.items(), len(old), None)
+        new: PersistentMap[str, BaseModel] = entities(after)
+        for key, doc in new.changed_since(entities(before) if before else {}):
+            yield Row(table, key, run.run_id, str(getattr(doc, "state", "")), doc)
 
 
 def _tells_more(before: RunState, after: RunState) -> bool:

@@ -59,7 +59,7 @@ def stuck_run(number: int = 11) -> RunState:
     why = "no word for 15 min from: pytest -q tests"
     found = Stuck(kind=StuckKind.QUIET, why=why, since=ago(3))
     changed = session.model_copy(update={"stuck": found})
-    return state.model_copy(update={"sessions": {session.session_id: changed}})
+    return state.model_copy(update={"sessions": state.sessions.set(session.session_id, changed)})
 
 
 def _implementing(

@@ -6,7 +6,9 @@ import json
 
 from app.domain import events as ev
 from app.domain.approval import Actor, ActorKind
+from app.domain.attempts import Attempts
 from app.domain.base import QuestionId, RunId, SessionId
+from app.domain.persistent import PersistentMap
 from app.domain.run import (
     Attempt,
     AttemptState,
@@ -55,7 +57,7 @@ def done_step(step: str, state: StepState = StepState.DONE, reason: str = "") ->
 
 
 def with_steps(state: RunState, *progress: StepProgress) -> RunState:
-    return state.model_copy(update={"steps": {p.step: p for p in progress}})
+    return state.model_copy(update={"steps": PersistentMap((p.step, p) for p in progress)})
 
 
 def listed() -> Attempt:
@@ -164,7 +166,9 @@ def question_run(number: int = 25, *, choices: tuple[str, ...] = ("yes", "no")) 
         unit("release", 1, AttemptState.OPEN),
     ]
     state = make_state(run, attempts=attempts)
-    state = state.model_copy(update={"questions": {question.question_id: question}})
+    state = state.model_copy(
+        update={"questions": state.questions.set(question.question_id, question)}
+    )
     names = ("list", "audit", "report", "polish", "publish")
     return with_steps(state, *(done_step(name) for name in names))
 
@@ -185,7 +189,8 @@ def paused_run(number: int = 26) -> RunState:
         for key, a in state.attempts.items()
     }
     run = state.run.model_copy(update=changes)
-    return state.model_copy(update={"run": run, "sessions": sessions, "attempts": attempts})
+    parts = {"sessions": PersistentMap(sessions), "attempts": Attempts(attempts)}
+    return state.model_copy(update={"run": run, **parts})
 
 
 def asked(state: RunState) -> list[ev.Payload]:

@@ -32,7 +32,7 @@ def editable(text: str | None = None) -> RunState:
     state = canned.waiting_run()
     approval = state.approvals[KEY]
     changed = approval.model_copy(update={"editable": text or approval.call.command})
-    return state.model_copy(update={"approvals": {KEY: changed}})
+    return state.model_copy(update={"approvals": state.approvals.set(KEY, changed)})
 
 
 def edited(state: RunState) -> ev.ApprovalEdited:

@@ -10,6 +10,7 @@ import pytest
 from app.domain.approval import Action, ApprovalState, Scope, Settlement
 from app.domain.commands import Command, DecideApproval, Done, SettleApproval, Snooze
 from app.domain.errors import Refused
+from app.domain.persistent import PersistentMap
 from app.domain.request import Risk
 from app.domain.run import RunState
 from app.domain.toolcall import FileChange
@@ -29,7 +30,7 @@ from tests.ui.parts import DIFF, ME, NOW
 def changed(state: RunState, /, **update: object) -> RunState:
     """The state with its one approval changed."""
     approvals = {k: a.model_copy(update=update) for k, a in state.approvals.items()}
-    return state.model_copy(update={"approvals": approvals})
+    return state.model_copy(update={"approvals": PersistentMap(approvals)})
 
 
 def allow(scope: Scope, number: str = "0003", revision: int = 1) -> DecideApproval:

@@ -12,6 +12,7 @@ from app.domain import events as ev
 from app.domain.approval import Action, Actor, ActorKind, ApprovalState, Decision
 from app.domain.base import ApprovalId
 from app.domain.errors import Refused
+from app.domain.persistent import PersistentMap
 from app.domain.request import Risk
 from app.domain.run import RunState
 from app.domain.toolcall import FileChange, ToolCall, ToolKind
@@ -46,7 +47,7 @@ MCP = ToolCall(
 def with_call(state: RunState, call: ToolCall, risk: Risk, *reasons: str) -> RunState:
     update = {"call": call, "risk": risk, "risk_reasons": reasons}
     approvals = {k: a.model_copy(update=update) for k, a in state.approvals.items()}
-    return state.model_copy(update={"approvals": approvals})
+    return state.model_copy(update={"approvals": PersistentMap(approvals)})
 
 
 def with_deadline(state: RunState) -> RunState:
@@ -54,7 +55,7 @@ def with_deadline(state: RunState) -> RunState:
         key: a.model_copy(update={"deadline": NOW + timedelta(minutes=4)})
         for key, a in state.approvals.items()
     }
-    return state.model_copy(update={"approvals": approvals})
+    return state.model_copy(update={"approvals": PersistentMap(approvals)})
 
 
 def past_runs() -> list[RunState]:
@@ -70,7 +71,7 @@ def past_runs() -> list[RunState]:
         decision = Decision(action=action, by=Actor(kind=kind, name=name), at=NOW)
         update = {"state": state, "decision": decision}
         approvals = {k: a.model_copy(update=update) for k, a in run.approvals.items()}
-        found.append(run.model_copy(update={"approvals": approvals}))
+        found.append(run.model_copy(update={"approvals": PersistentMap(approvals)}))
     return found
 
 

@@ -35,7 +35,7 @@ def reading(screen: DecidingScreen) -> str:
 
 
 def changed(state: RunState, key: str, **update: object) -> RunState:
-    attempts = {**state.attempts, key: state.attempts[key].model_copy(update=update)}
+    attempts = state.attempts.set(key, state.attempts[key].model_copy(update=update))
     return state.model_copy(update={"attempts": attempts})
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from app.domain.attempts import Attempts
 from app.domain.run import RunState
 from tests.ui import canned
 from tests.ui.conftest import MakeRoom
@@ -55,7 +56,7 @@ def prose(number: int = 6) -> RunState:
         key: attempt.model_copy(update={"output": texts.get(key)})
         for key, attempt in state.attempts.items()
     }
-    return state.model_copy(update={"attempts": attempts})
+    return state.model_copy(update={"attempts": Attempts(attempts)})
 
 
 STATES: dict[str, tuple[list[RunState], tuple[str, ...]]] = {

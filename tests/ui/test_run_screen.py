@@ -149,7 +149,7 @@ async def test_the_answers_of_reviewing_agents_have_rows_of_their_own() -> None:
     state = canned.review_run()
     session = state.session_of("plan-review")
     answer = make_attempt("plan-review", 1, AttemptState.PASSED, output="{}", session=session)
-    attempts = {**state.attempts, answer.key: answer}
+    attempts = state.attempts.set(answer.key, answer)
     async with shown(state.model_copy(update={"attempts": attempts})) as (_, screen):
         assert "✓ passed    plan-review 1 · answer of critic" in text_of(screen)
 
@@ -181,7 +181,7 @@ async def test_gates_that_did_not_end_by_themselves() -> None:
         attempt = state.attempts[key].model_copy(
             update={"gates": (gate.model_copy(update=update),)}
         )
-        changed = state.model_copy(update={"attempts": {**state.attempts, key: attempt}})
+        changed = state.model_copy(update={"attempts": state.attempts.set(key, attempt)})
         async with shown(changed) as (_, screen):
             assert words in reading(screen)
             assert "(no output)" in reading(screen)

@@ -10,6 +10,7 @@ from app.domain import events as ev
 from app.domain.attachment import Attachment
 from app.domain.day_budget import DayBudget
 from app.domain.past import PastId, PastRef
+from app.domain.persistent import PersistentMap
 from app.domain.run import RunState
 from app.domain.task_state import TaskState
 from tests.ui import canned
@@ -36,7 +37,7 @@ def attached() -> RunState:
         for key, session in state.sessions.items()
     }
     run = state.run.model_copy(update={"request": request})
-    return state.model_copy(update={"run": run, "sessions": sessions})
+    return state.model_copy(update={"run": run, "sessions": PersistentMap(sessions)})
 
 
 STATES: dict[str, tuple[RunState, tuple[str, ...]]] = {

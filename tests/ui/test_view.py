@@ -152,7 +152,9 @@ def test_what_is_snoozed_no_longer_comes_first() -> None:
     approval = next(iter(waiting.approvals.values()))
     later = NOW + timedelta(minutes=10)
     snoozed = approval.model_copy(update={"snoozed_until": later})
-    waiting = waiting.model_copy(update={"approvals": {approval.approval_id: snoozed}})
+    waiting = waiting.model_copy(
+        update={"approvals": waiting.approvals.set(approval.approval_id, snoozed)}
+    )
     review = review_run(3)
     view = view_of(FakeClient(waiting, running, review))
     assert view.ordered_runs(NOW)[0].run.run_id == review.run.run_id

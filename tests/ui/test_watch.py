@@ -210,12 +210,9 @@ async def test_hostile_titles_and_reasons_are_only_text() -> None:
     run = state.run.model_copy(update={"request": request})
     approval = next(iter(state.approvals.values()))
     call = approval.call.model_copy(update={"title": HOSTILE})
-    hostile = state.model_copy(
-        update={
-            "run": run,
-            "approvals": {approval.approval_id: approval.model_copy(update={"call": call})},
-        }
-    )
+    asked = approval.model_copy(update={"call": call})
+    approvals = state.approvals.set(approval.approval_id, asked)
+    hostile = state.model_copy(update={"run": run, "approvals": approvals})
     client = FakeClient(hostile, problem=HOSTILE)
     client.refuse = Refused(HOSTILE)
     room = room_over(client)
