@@ -72,7 +72,7 @@ class Redaction:
 
     def clean(self, text: str) -> str:
         """The text without known secrets and well-known shapes of tokens."""
-        if (len(self._names), self._variables.count) != (self._made, self._count):
+        if self._made != len(self._names) or self._count != self._variables.count:
             self._redactor = self._make()
         return self._redactor.clean(text)
 

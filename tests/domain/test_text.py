@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.domain.text import clip, one_line, printable
+from app.domain.text import _HIDDEN, clip, one_line, printable
 
 HOSTILE = st.text(
     st.one_of(
@@ -42,6 +42,16 @@ HOSTILE = st.text(
 )
 def test_printable(raw: str, shown: str) -> None:
     assert printable(raw) == shown
+
+
+@pytest.mark.parametrize("before", ["", "a" * 30, "語" * 30])
+def test_a_character_is_hidden_or_not_whatever_stands_around_it(before: str) -> None:
+    ranges = [(0, 0x08), (0x0B, 0x1F), (0x7F, 0x7F), *_HIDDEN]
+    unsafe = {code for first, last in ranges for code in range(first, last + 1)}
+    edges = {code + by for a_range in ranges for code in a_range for by in (-1, 0, 1)}
+    for code in edges - {-1}:
+        for text in (before + chr(code), before + chr(code) + before):
+            assert (printable(text) == text) == (code not in unsafe)
 
 
 @given(HOSTILE)
