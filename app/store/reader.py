@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import sqlite3
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from pathlib import Path
@@ -9,21 +10,22 @@ from typing import TypeVar
 
 import aiosqlite
 
-from app.domain.approval import Approval, StoredRule
+from app.domain.approval import Approval
 from app.domain.base import RolloutId, RunId, SessionId
 from app.domain.errors import NotFound, StoreDamaged, StoreError
-from app.domain.events import Event, SupervisorStarted
+from app.domain.events import Event
 from app.domain.reducer import reduce
-from app.domain.rollout import Rollout, ShadowResult
+from app.domain.rollout import ShadowResult
 from app.domain.run import Question, Review, Run, RunState
-from app.domain.session import Chunk, Process
+from app.domain.session import Chunk
 from app.domain.workflow import Recipe
 from app.store.head import Head
-from app.store.names import NUMBER, SUPERVISOR_STARTED
+from app.store.names import NUMBER
 from app.store.projection import Projection
+from app.store.recovering import read_projection
 from app.store.rows import CHUNK, EVENT, chunk_of, event_of, hex_of
+from app.store.schema import open_for_reading
 
-_EPOCH = f"{EVENT} WHERE kind = {SUPERVISOR_STARTED} ORDER BY seq DESC LIMIT 1"
 _T = TypeVar("_T")
 
 
@@ -54,11 +56,14 @@ class Reader:
         try:
             return [tuple(row) for row in await self._connection.execute_fetchall(sql, values)]
         except aiosqlite.Error as error:
-            kind = StoreError if isinstance(error, sqlite3.OperationalError) else StoreDamaged
-            raise kind(
-                f"{self._path}: cannot be read ({error}); `longwatch verify` says more, and a copy "
-                "can take its place"
-            ) from error
+            raise self._failed(error) from error
+
+    def _failed(self, error: sqlite3.Error) -> StoreError:
+        kind = StoreError if isinstance(error, sqlite3.OperationalError) else StoreDamaged
+        return kind(
+            f"{self._path}: cannot be read ({error}); `longwatch verify` says more, and a copy "
+            "can take its place"
+        )
 
     async def _docs(self, sql: str, *values: object) -> list[str]:
         return [str(row[0]) for row in await self.all(sql, *values)]
@@ -192,34 +197,18 @@ class Reader:
 
         Costs what the unfinished runs cost, not what history does.
         """
-        projection = Projection()
-        for run_id in await self._run_ids(finished):
-            projection.adopt(await self.run(run_id))
-        for doc in await self._docs("SELECT doc FROM rules"):
-            rule = StoredRule.model_validate_json(doc)
-            projection.rules[rule.rule_id] = rule
-        for doc in await self._docs("SELECT doc FROM processes"):
-            process = Process.model_validate_json(doc)
-            projection.processes[process.process_id] = process
-        for doc in await self._docs("SELECT doc FROM rollouts"):
-            rollout = Rollout.model_validate_json(doc)
-            projection.rollouts[rollout.rollout_id] = rollout
-        used = {state.run.recipe for state in projection.states.values()}
-        used |= {digest for r in projection.rollouts.values() for digest in r.recipes}
-        for digest in used:
-            projection.recipes[digest] = await self.recipe(digest)
-        for row in await self.all(_EPOCH):
-            (event,) = self._made(event_of, [row])
-            if isinstance(event.payload, SupervisorStarted):
-                projection.epoch = event.payload.epoch
-        return projection
+        return await self._apart(lambda found: read_projection(found, self._path, finished))
 
-    async def _run_ids(self, finished: int) -> Sequence[RunId]:
-        ended = "('done', 'canceled')"
-        rows = await self._docs(
-            f"SELECT id FROM (SELECT rowid r, id FROM runs WHERE state NOT IN {ended} "
-            f"UNION SELECT r, id FROM (SELECT rowid r, id FROM runs WHERE state IN {ended} "
-            "ORDER BY rowid DESC LIMIT ?)) ORDER BY r",
-            finished,
-        )
-        return [RunId(row) for row in rows]
+    async def _apart(self, work: Callable[[sqlite3.Connection], _T]) -> _T:
+        """Much work on a connection of its own, in a thread: other readers need not wait for it."""
+
+        def within() -> _T:
+            connection = open_for_reading(self._path)
+            try:
+                return work(connection)
+            except sqlite3.Error as error:
+                raise self._failed(error) from error
+            finally:
+                connection.close()
+
+        return await asyncio.to_thread(within)

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from pathlib import Path
 from random import Random
-from typing import Any
+from typing import Any, TypeVar
 
 from app.domain.errors import StoreError
 from app.domain.events import Event
@@ -28,6 +28,7 @@ from app.store.schema import open_for_reading
 from app.store.writer import RETRY_SECONDS, Write, Writer
 from tests.simulation.world import Cut, World
 
+_T = TypeVar("_T")
 _SECTOR = 512
 _ERRORS = (
     (sqlite3.OperationalError, "database or disk is full"),
@@ -154,6 +155,12 @@ class InlineReader(Reader):
         if self._inline is None:
             raise StoreError(f"{self._path}: the store is closed")
         return [tuple(row) for row in self._inline.execute(sql, values).fetchall()]
+
+    async def _apart(self, work: Callable[[sqlite3.Connection], _T]) -> _T:
+        await asyncio.sleep(self._disk.world.chance("read").choice((0, 0, 0.001, 0.02)))
+        if self._inline is None:
+            raise StoreError(f"{self._path}: the store is closed")
+        return work(self._inline)
 
 
 class InlineWriter(Writer):
