@@ -14,13 +14,13 @@ from typing import Any, Literal, Protocol, runtime_checkable
 
 from app.domain.approval import Action, Scope
 from app.domain.attachment import Attachment
-from app.domain.frozen import frozen
 from app.domain.mcp import McpServer
 from app.domain.past import PastHistory
 from app.domain.run import Failure
 from app.domain.session import ChunkKind, Continuity, Usage
 from app.domain.toolcall import ToolCall, ToolOutcome
 from app.domain.workflow import AgentConfig
+from app.frozen import frozen
 
 
 @frozen

@@ -8,7 +8,6 @@ from app.domain import directives as do
 from app.domain.approval import ActorKind
 from app.domain.decide_turn import first_attempt, next_attempt, turn
 from app.domain.flow import brief
-from app.domain.frozen import frozen
 from app.domain.gate import Gate, GateKind
 from app.domain.run import (
     Attempt,
@@ -22,6 +21,7 @@ from app.domain.run import (
     Verdict,
 )
 from app.domain.step import OPERATOR, ReviewStep
+from app.frozen import frozen
 
 
 @frozen

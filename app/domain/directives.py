@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import field
 from typing import Literal
 
-from app.domain.frozen import frozen
 from app.domain.gate import Gate
 from app.domain.run import Attempt, Blocked, Cause, Review, StepState, Unit
 from app.domain.task_state import TaskState
+from app.frozen import frozen
 
 
 @frozen

@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping, Sequence
 
-from app.domain.frozen import frozen
 from app.domain.remembered import remembered
 from app.domain.run import Attempt, AttemptState, Run, RunState, StepBrief, StepState
+from app.frozen import frozen
 
 SEPARATOR = "\n\n---\n\n"  # between joined outputs, as in OpenFang
 # Steps whose own output is not what flows on: the artefact does.

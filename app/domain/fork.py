@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from app.domain.errors import Refused
 from app.domain.flow import dependents, owner
-from app.domain.frozen import frozen
 from app.domain.run import Attempt, RunState, StepProgress
 from app.domain.toml_messages import not_among
+from app.frozen import frozen
 
 
 @frozen

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from fnmatch import fnmatchcase
 
-from app.domain.frozen import frozen
 from app.domain.gate_check import Finding
 from app.domain.text import one_line
+from app.frozen import frozen
 
 _WIDTH = 300
 

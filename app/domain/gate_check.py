@@ -7,8 +7,8 @@ import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from app.domain.frozen import frozen
 from app.domain.text import one_line
+from app.frozen import frozen
 
 if TYPE_CHECKING:
     from regex import Match

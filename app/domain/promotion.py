@@ -12,11 +12,11 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from app.domain.base import Model
-from app.domain.frozen import frozen
 from app.domain.path_name import PathName
 from app.domain.reduce_rollout import counts
 from app.domain.rollout import Answered, Phase, Rollout
 from app.domain.rollout_policy import frozen_until
+from app.frozen import frozen
 
 _Z = 1.959963984540054  # of the normal distribution, for 95 %
 

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import field
 from typing import Any, Protocol
 
-from app.domain.frozen import frozen
 from app.domain.request import Request
+from app.frozen import frozen
 
 
 @frozen

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from typing import Literal
 
-from app.domain.frozen import frozen
+from app.frozen import frozen
 
 DEFAULT_PROVIDER = "anthropic"
 DEFAULT_MODEL = "anthropic/claude-sonnet-4-20250514"

@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import lru_cache
 from urllib.parse import quote
 
-from app.domain.frozen import frozen
 from app.domain.literals import Anchors, Literals
+from app.frozen import frozen
 
 REDACTED = "[redacted]"
 MIN_SECRET = 6  # shorter values would blank out ordinary words

@@ -10,8 +10,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
-from app.domain.frozen import frozen
 from app.domain.toml_messages import not_among
+from app.frozen import frozen
 
 if TYPE_CHECKING:
     from jinja2 import Template, nodes

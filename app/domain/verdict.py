@@ -10,7 +10,7 @@ from typing import Any, Literal
 from pydantic import ValidationError
 
 from app.domain.base import Model
-from app.domain.frozen import frozen
+from app.frozen import frozen
 
 # What a verdict is, for agents that can be held to a schema.
 VERDICT_SCHEMA: dict[str, Any] = {

@@ -14,7 +14,6 @@ from app.domain.admitting import is_shadowed, path_for
 from app.domain.base import RunId
 from app.domain.errors import Refused
 from app.domain.fork import Prefix
-from app.domain.frozen import frozen
 from app.domain.path_name import PathName
 from app.domain.remembered import remembered
 from app.domain.request import Request
@@ -25,6 +24,7 @@ from app.domain.step import CollectStep, ReviewStep
 from app.domain.workflow import Recipe, Workflow
 from app.engine.core import Core
 from app.engine.plain import is_plain
+from app.frozen import frozen
 from app.store.journal import Draft
 
 

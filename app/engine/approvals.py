@@ -18,7 +18,6 @@ from app.domain.approval import (
     Settlement,
 )
 from app.domain.base import ApprovalId, RunId
-from app.domain.frozen import frozen
 from app.domain.policy import Asking, Floor, PolicyAnswer, decide, forbidden, in_order
 from app.domain.request import Risk
 from app.domain.risk import Assessment, Own, assess
@@ -29,6 +28,7 @@ from app.domain.text import clip, printable
 from app.domain.tool_list import RULE, refusal
 from app.domain.toolcall import ToolCall
 from app.engine.core import Core
+from app.frozen import frozen
 
 _ARGUMENTS_LIMIT = 16 * 1024
 _DIFF_LIMIT = 256 * 1024

@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from app.domain.flow import owner
-from app.domain.frozen import frozen
 from app.domain.run import RunState, Unit
 from app.domain.step import AgentStep, FanOutStep, OnError, Retry, ReviewStep
 from app.domain.verdict import VERDICT_SCHEMA
 from app.domain.workflow import AgentConfig, Recipe
+from app.frozen import frozen
 
 _PROMPTED = (AgentStep, FanOutStep, ReviewStep)
 

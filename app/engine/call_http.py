@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 from app.domain.call import Call
 from app.domain.compare_json import parse_path
-from app.domain.frozen import frozen
 from app.domain.run import Failure, FailureKind
 from app.domain.text import one_line
+from app.frozen import frozen
 from app.version import VERSION
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ import hashlib
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from app.domain.frozen import frozen
+from app.frozen import frozen
 
 if TYPE_CHECKING:
     from app.engine.child import Child

@@ -9,11 +9,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from app.domain.errors import LongwatchError
-from app.domain.frozen import frozen
 from app.domain.text import one_line
 from app.engine.capture import Captured, Keep
 from app.engine.environment import child_environment
 from app.engine.processes import ProcessRegistry
+from app.frozen import frozen
 
 _TIMEOUT_SECONDS = 600.0  # a checkout of a large repository takes minutes on a slow disk
 _KEEP = Keep(head=4 * 1024 * 1024, tail=64 * 1024)

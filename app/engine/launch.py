@@ -13,8 +13,8 @@ from typing import IO
 
 from app.domain.base import RunId, SessionId
 from app.domain.errors import DriverError, MissingProgram
-from app.domain.frozen import frozen
 from app.domain.text import one_line
+from app.frozen import frozen
 
 LINE_LIMIT = 16 * 1024 * 1024
 

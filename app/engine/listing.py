@@ -11,11 +11,11 @@ from pathlib import Path
 
 from app.domain.copying import CopyLimits, is_private
 from app.domain.errors import LongwatchError
-from app.domain.frozen import frozen
 from app.domain.text import one_line
 from app.engine.capture import Keep
 from app.engine.git import Git
 from app.engine.project_names import CONFIG_FILE
+from app.frozen import frozen
 
 KEEP = Keep(head=128 * 1024 * 1024, tail=64 * 1024)  # a million names
 _MIB = 1024 * 1024

@@ -6,9 +6,9 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 from app.domain.base import Clock
-from app.domain.frozen import frozen
 from app.engine.processes import ProcessRegistry
 from app.engine.workspaces import Workspaces
+from app.frozen import frozen
 from app.store.journal import Journal
 from app.store.paths import StorePaths
 

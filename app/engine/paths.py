@@ -5,11 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from app.domain.frozen import frozen
 from app.domain.path_name import PathName
 from app.domain.rollout import PathKind, PinnedPath
 from app.domain.workflow import Recipe
 from app.engine.call_recorded import file_hash, read_answers
+from app.frozen import frozen
 
 if TYPE_CHECKING:
     from app.domain.rollout_config import PathEntry, RolloutEntry

@@ -15,12 +15,12 @@ from app.agents.protocol import ProcessHost
 from app.domain.base import Clock, IdSource, ProcessId, RunId, SessionId
 from app.domain.errors import DriverError
 from app.domain.events import Payload, ProcessEnded, ProcessStarted
-from app.domain.frozen import frozen
 from app.domain.session import Process
 from app.engine import marks
 from app.engine.capture import Captured, Keep, follow
 from app.engine.crowd import LOOK_SECONDS, bound, crowds, everybody, limit_of_a_child
 from app.engine.launch import Launch, start
+from app.frozen import frozen
 
 if TYPE_CHECKING:
     from app.engine.child import Child

@@ -7,11 +7,11 @@ import asyncio
 from app.domain import directives as do
 from app.domain.base import RunId
 from app.domain.errors import LongwatchError, StoreError
-from app.domain.frozen import frozen
 from app.domain.overtaken import Overtaken
 from app.domain.run import AttemptState, Blocked, RunState, Unit
 from app.domain.task_state import TaskState
 from app.engine.carry import Carrier
+from app.frozen import frozen
 
 _KEPT = (AttemptState.OPEN, AttemptState.PRODUCED, AttemptState.PASSED, AttemptState.FAILED)
 

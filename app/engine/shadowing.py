@@ -22,7 +22,6 @@ from app.domain.attention import waits_for_a_person
 from app.domain.base import RunId
 from app.domain.compare import Comparison, compare
 from app.domain.errors import DriverError, LongwatchError, Refused, StoreError
-from app.domain.frozen import frozen
 from app.domain.judging import to_judge
 from app.domain.request import Request
 from app.domain.rollout import MOST_SHADOWS, Rollout, Shadowed, ShadowResult
@@ -36,6 +35,7 @@ from app.engine.core import Core
 from app.engine.environment import child_environment
 from app.engine.gate_input import handed_over
 from app.engine.runs import Runs
+from app.frozen import frozen
 from app.store.journal import Draft
 
 _log = logging.getLogger(__name__)

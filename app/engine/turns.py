@@ -27,7 +27,6 @@ from app.domain import events as ev
 from app.domain.approval import Action, Approval, ApprovalState
 from app.domain.base import SessionId, trusted
 from app.domain.errors import DriverError
-from app.domain.frozen import frozen
 from app.domain.run import Failure, FailureKind, Unit
 from app.domain.session import ChunkKind, Session, SessionState, StuckKind, Usage
 from app.domain.text import clip, one_line, printable
@@ -38,6 +37,7 @@ from app.engine.core import Core
 from app.engine.fates import fate
 from app.engine.progress import Progress
 from app.engine.sessions import LiveSession
+from app.frozen import frozen
 
 _SUMMARY_LIMIT = 4096
 _TICK_SECONDS = 1.0

@@ -13,7 +13,6 @@ from pathlib import Path
 
 from app.domain.base import RunId
 from app.domain.errors import LongwatchError
-from app.domain.frozen import frozen
 from app.domain.gate_changes import FileChange
 from app.domain.text import one_line
 from app.engine import diffs, merges, worktrees
@@ -22,6 +21,7 @@ from app.engine.mirrors import Mirrors
 from app.engine.plain import is_plain, plain_root
 from app.engine.processes import ProcessRegistry
 from app.engine.worktrees import Metadata
+from app.frozen import frozen
 
 _log = logging.getLogger(__name__)
 _ID_PREFIX = "run-"

@@ -13,7 +13,7 @@ from contextlib import suppress
 from hashlib import sha256
 from pathlib import Path
 
-from app.domain.frozen import frozen
+from app.frozen import frozen
 
 _UNSAFE = re.compile(r"[^A-Za-z0-9_-]+")
 _NAME_LIMIT = 80

@@ -10,9 +10,9 @@ from datetime import datetime
 from app.domain.day_budget import growth
 from app.domain.errors import StoreError
 from app.domain.events import BudgetGranted, UsageUpdated
-from app.domain.frozen import frozen
 from app.domain.session import Usage
 from app.domain.usage import total
+from app.frozen import frozen
 from app.store.names import NUMBER, NUMBER_OF
 from app.store.paths import StorePaths
 from app.store.rows import EVENT, event_of, microseconds

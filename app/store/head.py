@@ -12,7 +12,7 @@ import os
 import zlib
 from pathlib import Path
 
-from app.domain.frozen import frozen
+from app.frozen import frozen
 
 _SLOT = 128
 

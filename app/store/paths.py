@@ -7,7 +7,7 @@ import os
 import tempfile
 from pathlib import Path
 
-from app.domain.frozen import frozen
+from app.frozen import frozen
 
 # A Unix socket's address holds 108 bytes on Linux and 104 on macOS, with its final NUL.
 _SOCKET_LIMIT = 100

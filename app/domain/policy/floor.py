@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from app.domain.approval import Action, ApprovalRule, RuleMatch
-from app.domain.frozen import frozen
 from app.domain.policy.match import Asking, is_shell, matches_call, matches_command, matches_text
 from app.domain.risk import NOTHING_OWN, Own, findings_of
 from app.domain.toolcall import ToolCall
+from app.frozen import frozen
 
 FLOOR = "floor"
 

@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING
 
 from app.domain.approval import Action, ApprovalRule
 from app.domain.base import SessionId
-from app.domain.frozen import frozen
 from app.domain.policy.globs import literal_head, path_pattern
 from app.domain.request import Risk
 from app.domain.risk import Assessment, touched
 from app.domain.toolcall import ToolCall, ToolKind
+from app.frozen import frozen
 
 if TYPE_CHECKING:  # loaded with the first call that is looked at
     from app.domain.risk.places import Folders

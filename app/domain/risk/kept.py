@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from app.domain.frozen import frozen
+from app.frozen import frozen
 
 OWN = "what Longwatch itself keeps"
 

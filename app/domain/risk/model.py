@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from app.domain.base import Model
-from app.domain.frozen import frozen
 from app.domain.request import Risk
 from app.domain.text import one_line
+from app.frozen import frozen
 
 MAX_REASONS = 6
 

@@ -8,7 +8,7 @@ from threading import Barrier
 
 import pytest
 
-from app.domain.frozen import frozen
+from app.frozen import frozen
 
 
 def test_it_is_a_frozen_dataclass() -> None:
