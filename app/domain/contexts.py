@@ -5,7 +5,6 @@ from __future__ import annotations
 import difflib
 import json
 from collections.abc import Mapping
-from functools import cached_property
 from typing import Any
 
 from app.domain import flow
@@ -62,19 +61,21 @@ class AttemptContext(FlowContext):
     def input(self) -> str:
         return _loop_input(self._state, self._unit) or super().input
 
-    @cached_property
+    @property
     def _previous(self) -> Attempt | None:
         return _before(self._state, self._unit, self.attempt)
 
     @property
     def previous(self) -> str | None:
-        return self._previous.output if self._previous else None
+        previous = self._previous
+        return previous.output if previous else None
 
     @property
     def reasons(self) -> tuple[str, ...]:
         if self._attempt is None or self._attempt.cause not in (Cause.REJECTED, Cause.RETRY):
             return ()
-        return (self._previous.reasons if self._previous else ()) or latest_reasons(self._state)
+        previous = self._previous
+        return (previous.reasons if previous else ()) or latest_reasons(self._state)
 
     @property
     def gate(self) -> FailedGate | None:

@@ -145,13 +145,12 @@ class Outputs(Mapping[str, str]):
 def input_of(state: RunState, step: str) -> str:
     """What flows into a step: the outputs of the steps it needs, reviews, gates and skipped steps
     passing on what flowed into them; the request's text at the beginning."""
-    found = list(dict.fromkeys(_sources(state, step)))
-    if not found:
-        return state.run.request.text
-    return SEPARATOR.join(output_of(state, name) or "" for name in found)
+    found = dict(_sources(state, step))
+    return SEPARATOR.join(found.values()) if found else state.run.request.text
 
 
-def _sources(state: RunState, step: str) -> Iterator[str]:
+def _sources(state: RunState, step: str) -> Iterator[tuple[str, str]]:
+    """The steps whose outputs flow into it, with these."""
     needs, seen = state.run.needs(), set[str]()
     todo = list(reversed(needs.get(step, ())))
     while todo:
@@ -160,11 +159,16 @@ def _sources(state: RunState, step: str) -> Iterator[str]:
             continue
         seen.add(name)
         if brief(state.run, name).kind == "review":
-            yield from brief(state.run, name).of
-        elif output_of(state, name) is None:
+            yield from _judged(state, name)
+        elif (output := output_of(state, name)) is None:
             todo += reversed(needs.get(name, ()))
         else:
-            yield name
+            yield name, output
+
+
+def _judged(state: RunState, review: str) -> Iterator[tuple[str, str]]:
+    for name in brief(state.run, review).of:
+        yield name, output_of(state, name) or ""
 
 
 def standing_value(state: RunState, step: str) -> str | None:
@@ -179,15 +183,15 @@ def final_output(state: RunState) -> str:
     """The run's result: what flows out of its last step."""
     needs = state.run.needs()
     needed = {name for before in needs.values() for name in before}
-    found = list[str]()
+    found: dict[str, str] = {}
     for name in (name for name in needs if name not in needed):
         if brief(state.run, name).kind == "review":
-            found += brief(state.run, name).of
-        elif output_of(state, name) is None:
-            found += _sources(state, name)
+            found |= _judged(state, name)
+        elif (output := output_of(state, name)) is None:
+            found |= _sources(state, name)
         else:
-            found.append(name)
-    return SEPARATOR.join(output_of(state, name) or "" for name in dict.fromkeys(found))
+            found[name] = output
+    return SEPARATOR.join(found.values())
 
 
 def commits(state: RunState, steps: Sequence[str]) -> list[str]:
