@@ -41,8 +41,9 @@ class Attempts(PersistentMap[str, Attempt]):
         made = super().set(key, value)
         before = self.get(key)
         if before is None:
-            made._newest = self._newest.set(value.step, key).set((value.step, value.branch), key)
-            made._of_unit = self._of_unit.set(value.unit, (*self._of_unit.get(value.unit, ()), key))
+            unit = value.unit
+            made._newest = self._newest.set(unit.step, key).set((unit.step, unit.branch), key)
+            made._of_unit = self._of_unit.set(unit, (*self._of_unit.get(unit, ()), key))
             made._last = key
             made.fatal = self.fatal + value.fatal
         else:

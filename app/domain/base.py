@@ -37,8 +37,8 @@ class Model(BaseModel):
             return super().model_copy(update=update, deep=True)
         changes = update or {}
         named = self.__pydantic_fields_set__
-        if not changes.keys() <= named:
-            named = named | changes.keys()
+        if not named.issuperset(changes):
+            named = named.union(changes)
         made: Self = _new(type(self))
         _set_values(made, {**self.__dict__, **changes})
         _set_named(made, named)

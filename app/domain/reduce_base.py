@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
+from app.domain.attempts import Attempts
 from app.domain.base import ApprovalId, QuestionId, ReviewId, SessionId
 from app.domain.events import Event
+from app.domain.persistent import PersistentMap
 from app.domain.run import RunState, StepProgress
-from app.domain.session import SessionState
+from app.domain.session import Session, SessionState
+
+Sessions = PersistentMap[SessionId, Session]
 
 
 def stamped(before: RunState, after: RunState, event: Event) -> RunState:
@@ -29,18 +33,27 @@ def with_run(state: RunState, /, **changes: Any) -> RunState:
 
 
 def with_session(state: RunState, session_id: SessionId, /, **changes: Any) -> RunState:
+    return state.model_copy(update={"sessions": changed_session(state, session_id, **changes)})
+
+
+def changed_session(state: RunState, session_id: SessionId, /, **changes: Any) -> Sessions:
+    """The run's sessions for who changes something else too: the state is copied once for both."""
     session = state.sessions[session_id].model_copy(update=changes)
-    return state.model_copy(update={"sessions": state.sessions.set(session_id, session)})
+    return state.sessions.set(session_id, session)
 
 
-def turn_over(state: RunState, session_id: SessionId) -> RunState:
+def turn_over(state: RunState, session_id: SessionId) -> Sessions:
     """The session's agent has stopped: it is at rest."""
-    return with_session(state, session_id, turn_open=False, state=SessionState.IDLE, stuck=None)
+    return changed_session(state, session_id, turn_open=False, state=SessionState.IDLE, stuck=None)
 
 
 def with_attempt(state: RunState, key: str, /, **changes: Any) -> RunState:
-    attempt = state.attempts[key].model_copy(update=changes)
-    return state.model_copy(update={"attempts": state.attempts.set(key, attempt)})
+    return state.model_copy(update={"attempts": changed_attempt(state, key, **changes)})
+
+
+def changed_attempt(state: RunState, key: str, /, **changes: Any) -> Attempts:
+    """As `changed_session`, for an attempt."""
+    return state.attempts.set(key, state.attempts[key].model_copy(update=changes))
 
 
 def with_approval(state: RunState, approval_id: ApprovalId, /, **changes: Any) -> RunState:

@@ -7,16 +7,18 @@ from typing import Any
 
 from app.domain import events as ev
 from app.domain.attempts import Attempts
+from app.domain.base import trusted
 from app.domain.events import Event
 from app.domain.flow import dependents, owner
 from app.domain.persistent import PersistentMap
 from app.domain.reduce_base import (
+    changed_attempt,
+    changed_session,
     turn_over,
     with_attempt,
     with_question,
     with_review,
     with_run,
-    with_session,
     with_step,
 )
 from app.domain.run import (
@@ -24,6 +26,7 @@ from app.domain.run import (
     AttemptState,
     QuestionState,
     ReviewState,
+    Run,
     RunState,
     StepProgress,
     StepState,
@@ -53,8 +56,9 @@ def _attempt_started(s: RunState, p: ev.AttemptStarted, e: Event) -> RunState:
     attempt = p.attempt
     if attempt.tries:
         s = _without_delay_of(s, attempt)
-    s = with_run(s, current_step=owner(attempt.step))
-    return s.model_copy(update={"attempts": s.attempts.set(attempt.key, attempt)})
+    run = s.run.model_copy(update={"current_step": owner(attempt.step)})
+    attempts = s.attempts.set(attempt.key, attempt)
+    return s.model_copy(update={"run": run, "attempts": attempts})
 
 
 def _without_delay_of(s: RunState, attempt: Attempt) -> RunState:
@@ -63,10 +67,11 @@ def _without_delay_of(s: RunState, attempt: Attempt) -> RunState:
 
 
 def _turn_started(s: RunState, p: ev.TurnStarted, e: Event) -> RunState:
-    s = with_session(
+    attempts = changed_attempt(s, p.key, session_id=p.session_id, turn=p.turn)
+    sessions = changed_session(
         s, p.session_id, turn=p.turn, turn_open=True, state=SessionState.WORKING, fallback=""
     )
-    return with_attempt(s, p.key, session_id=p.session_id, turn=p.turn)
+    return s.model_copy(update={"attempts": attempts, "sessions": sessions})
 
 
 def _call_started(s: RunState, p: ev.CallStarted, e: Event) -> RunState:
@@ -74,12 +79,11 @@ def _call_started(s: RunState, p: ev.CallStarted, e: Event) -> RunState:
 
 
 def _output_produced(s: RunState, p: ev.OutputProduced, e: Event) -> RunState:
-    worked = s.attempts[p.key].worked_seconds + p.worked_seconds
-    if p.session_id is not None:
-        s = turn_over(s, p.session_id)
-    return with_attempt(
+    key = p.key
+    worked = s.attempts[key].worked_seconds + p.worked_seconds
+    attempts = changed_attempt(
         s,
-        p.key,
+        key,
         state=AttemptState.PASSED if p.passed else AttemptState.PRODUCED,
         output=p.output,
         output_sha256=hashlib.sha256(p.output.encode()).hexdigest(),
@@ -87,6 +91,8 @@ def _output_produced(s: RunState, p: ev.OutputProduced, e: Event) -> RunState:
         worked_seconds=worked,
         ended_at=e.at,
     )
+    sessions = s.sessions if p.session_id is None else turn_over(s, p.session_id)
+    return s.model_copy(update={"attempts": attempts, "sessions": sessions})
 
 
 def _attempt_failed(s: RunState, p: ev.AttemptFailed, e: Event) -> RunState:
@@ -149,14 +155,26 @@ def _attempt_canceled(s: RunState, p: ev.AttemptCanceled, e: Event) -> RunState:
 
 
 def _step_finished(s: RunState, p: ev.StepFinished, e: Event) -> RunState:
+    attempts = s.attempts
     if p.attempt:
-        s = with_attempt(s, attempt_key(p.step, p.attempt), state=AttemptState.PASSED)
-    before = s.steps.get(p.step) or StepProgress(step=p.step, state=StepState.OPEN)
+        key = attempt_key(p.step, p.attempt)
+        attempts = changed_attempt(s, key, state=AttemptState.PASSED)
+    before = s.steps.get(p.step) or trusted(StepProgress, step=p.step, state=StepState.OPEN)
     changes = {"state": p.state, "reason": p.reason, "commit": p.commit}
-    s = with_step(s, before.model_copy(update=changes))
-    open_steps = [step.name for step in s.run.steps if not s.finished(step.name)]
+    steps = s.steps.set(p.step, before.model_copy(update=changes))
     head = p.commit or s.run.head_commit
-    return with_run(s, head_commit=head, current_step=open_steps[0] if open_steps else "")
+    at = {"head_commit": head, "current_step": _first_open(s.run, steps)}
+    run = s.run.model_copy(update=at)
+    return s.model_copy(update={"run": run, "attempts": attempts, "steps": steps})
+
+
+def _first_open(run: Run, steps: PersistentMap[str, StepProgress]) -> str:
+    """Where a run is; "" when all is done."""
+    for step in run.steps:
+        progress = steps.get(step.name)
+        if progress is None or not progress.finished:
+            return step.name
+    return ""
 
 
 def _branches_planned(s: RunState, p: ev.BranchesPlanned, e: Event) -> RunState:
@@ -182,8 +200,7 @@ def _prefix_taken(s: RunState, p: ev.PrefixTaken, e: Event) -> RunState:
     attempts = Attempts((attempt.key, attempt) for attempt in p.attempts)
     steps = PersistentMap((progress.step, progress) for progress in p.steps)
     s = s.model_copy(update={"attempts": attempts, "steps": steps})
-    open_steps = [step.name for step in s.run.steps if not s.finished(step.name)]
-    return with_run(s, current_step=open_steps[0] if open_steps else "")
+    return with_run(s, current_step=_first_open(s.run, steps))
 
 
 def _returned(s: RunState, p: ev.Returned, e: Event) -> RunState:

@@ -119,7 +119,7 @@ def _session_closed(s: RunState, p: ev.SessionClosed, e: Event) -> RunState:
 
 
 def _turn_ended(s: RunState, p: ev.TurnEnded, e: Event) -> RunState:
-    return turn_over(s, p.session_id)
+    return s.model_copy(update={"sessions": turn_over(s, p.session_id)})
 
 
 def _usage_updated(s: RunState, p: ev.UsageUpdated, e: Event) -> RunState:

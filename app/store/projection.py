@@ -42,7 +42,7 @@ TABLES = (
 # What a run has in tables of its own: the table, and where the run's state has it.
 _ENTITIES = tuple((name, attrgetter(name)) for name in ("approvals", "reviews", "questions"))
 # Events that change a table of the store as a whole.
-_OF_THE_STORE = (
+_OF_THE_STORE = {
     ev.SupervisorStarted,
     ev.RecipeRecorded,
     ev.RuleAdded,
@@ -50,7 +50,7 @@ _OF_THE_STORE = (
     rollout_events.ComparisonRecorded,
     ev.ProcessStarted,
     ev.ProcessEnded,
-)
+}
 
 
 # Runs that end at the same time are all in use until their loops have ended: looking for one that
@@ -92,6 +92,25 @@ class Projection:
 
         Raises Refused or KeyError for events that do not fit the state.
         """
+        before = self._alone(events)
+        if before is None:
+            return self._together(events)
+        after = reduce(before, events[0])
+        if after is None:
+            return []
+        rows = list(_run_rows(before, after)) if _tells_more(before, after) else []
+        self.adopt(after)
+        return rows
+
+    def _alone(self, events: Sequence[Event]) -> RunState | None:
+        """The state of the run that the only event is about, if nothing else can follow from it:
+        so it is most often."""
+        if len(events) != 1 or not events[0].run_id or type(events[0].payload) in _OF_THE_STORE:
+            return None
+        state = self.states.get(events[0].run_id)
+        return None if state is None or state.run.rollout else state
+
+    def _together(self, events: Sequence[Event]) -> list[Row]:
         moved: dict[RunId, RunState] = {}
         rows: list[Row] = []
         rollouts: dict[RolloutId, Rollout] = {}
@@ -116,7 +135,7 @@ class Projection:
             self.rollouts[rollout.rollout_id] = rollout
             rows.append(Row("rollouts", rollout.rollout_id, "", rollout.phase, rollout))
         for event in events:
-            if isinstance(event.payload, _OF_THE_STORE):
+            if type(event.payload) in _OF_THE_STORE:
                 rows.extend(self._store_rows(event))
         return rows
 
