@@ -184,14 +184,13 @@ class Journal:
     def _gather(self, drafts: Sequence[Draft], chunks: Sequence[Chunk]) -> None:
         if self._closed or self._writer is None:
             raise StoreError(f"{self._paths.database}: the store is closed")
-        at = self._clock.now()
-        events = [
-            _event(draft, self._seq + number, at) for number, draft in enumerate(drafts, start=1)
-        ]
         batch = self._gathering
-        batch.rows.extend(self.projection.apply(events))
-        self._seq += len(events)
-        batch.events.extend(events)
+        if drafts:
+            at = self._clock.now()
+            events = [_event(draft, self._seq + n, at) for n, draft in enumerate(drafts, start=1)]
+            batch.rows.extend(self.projection.apply(events))
+            self._seq += len(events)
+            batch.events.extend(events)
         batch.chunks.extend(chunks)
 
     def _put_off(self) -> None:
