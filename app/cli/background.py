@@ -8,10 +8,13 @@ import subprocess
 import sys
 from pathlib import Path
 
+import click
+
 from app.cli.options import CHOOSE
 from app.domain.errors import StoreError
 from app.link.connect import attach
 from app.link.remote import SocketClient
+from app.store.paths import StorePaths
 
 START_WAIT = 30.0  # seconds until a supervisor must listen; recovery of a long journal included
 
@@ -46,14 +49,21 @@ def _start(store: Path, log: Path) -> tuple[subprocess.Popen[bytes], int]:
 
 
 async def _wait(store: Path, child: subprocess.Popen[bytes], log: Path, start: int) -> SocketClient:
-    deadline = asyncio.get_running_loop().time() + START_WAIT
-    while asyncio.get_running_loop().time() < deadline:
+    from app.store.schema import is_outdated  # what only reads or attaches needs no database
+
+    now = asyncio.get_running_loop().time
+    deadline = now() + START_WAIT
+    if is_outdated(StorePaths(store).database):
+        click.echo("the store is of an older version: it is brought up to date first", err=True)
+    while now() < deadline:
         client = await attach(store)
         if client is not None:
             return client
         if child.poll() is not None:
             raise StoreError(f"the supervisor did not start: {_last_words(log, start)}")
         await asyncio.sleep(0.05)
+        if is_outdated(StorePaths(store).database):  # to end it now would be to begin again later
+            deadline = now() + START_WAIT
     child.terminate()
     child.wait()
     raise StoreError(f"the supervisor did not listen within {START_WAIT:.0f} s; see {log}")

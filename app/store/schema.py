@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from contextlib import closing
 from importlib import resources
 from pathlib import Path
 
@@ -57,6 +58,19 @@ def open_for_reading(path: Path) -> sqlite3.Connection:
         return connection
     except sqlite3.Error as error:
         raise StoreError(f"{path}: cannot be read ({error})") from error
+
+
+def is_outdated(path: Path) -> bool:
+    """Whether a store of an older schema is here: it is brought up to date when it is opened for
+    writing, which takes minutes for one with millions of events."""
+    if not path.exists():
+        return False
+    try:
+        with closing(open_for_reading(path)) as connection:
+            version: int = connection.execute("PRAGMA user_version").fetchone()[0]
+    except (StoreError, sqlite3.Error):
+        return False  # who opens it says what is wrong
+    return 0 < version < len(migrations())
 
 
 def _configure(connection: sqlite3.Connection) -> None:

@@ -3,7 +3,7 @@
     .venv/bin/python -m tests.benchmarks.bench_journal
 
 Prints medians over rounds that alternate between ours and the floor, so that a drift of the
-machine's speed hits both. A step is three events, as an agent step without tools has.
+machine's speed hits both. A step is two events, of which one has a result of 1 KB.
 """
 
 from __future__ import annotations
@@ -17,17 +17,19 @@ from pathlib import Path
 
 from app.domain import events as ev
 from app.domain.base import RunId
+from app.domain.events import to_fields
 from app.domain.run import Attempt
 from app.domain.task_state import TaskState
 from app.engine.system import SystemClock
 from app.store.journal import Draft, Journal
+from app.store.packing import Packer
 from app.store.paths import StorePaths
 from tests.support.story import START, a_run, moved
 
 ROUNDS = 5
 STEPS = 400
 CALLERS = (1, 8, 64)
-OUTPUT = "x" * 1024
+OUTPUT = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")[:1024]
 
 
 def step(number: int) -> list[ev.Payload]:
@@ -62,16 +64,13 @@ def floor(folder: Path, batch: int, steps: int) -> float:
     connection = sqlite3.connect(folder / "floor.db", isolation_level=None)
     connection.execute("PRAGMA journal_mode=WAL")
     connection.execute("PRAGMA synchronous=FULL")
-    connection.execute("CREATE TABLE journal (seq INTEGER PRIMARY KEY, body TEXT)")
-    connection.execute("CREATE TABLE attempts (id TEXT PRIMARY KEY, doc TEXT)")
-    body = "y" * 1400
+    connection.execute("CREATE TABLE journal (seq INTEGER PRIMARY KEY, body BLOB)")
+    pack = Packer().pack
+    rows = [(None, pack(to_fields(payload))) for payload in step(1)] * batch
     start = time.perf_counter()
-    for index in range(0, steps, batch):
+    for _ in range(0, steps, batch):
         connection.execute("BEGIN IMMEDIATE")
-        rows = [(None, body)] * (2 * batch)
         connection.executemany("INSERT INTO journal VALUES (?, ?)", rows)
-        docs = [(str(index + n), body) for n in range(batch)]
-        connection.executemany("INSERT INTO attempts VALUES (?, ?)", docs)
         connection.execute("COMMIT")
     taken = time.perf_counter() - start
     connection.close()

@@ -26,7 +26,7 @@ from app.store.names import Names
 from app.store.packing import Packer, unpack
 from app.store.paths import StorePaths
 from app.store.rows import body_of, fields_of, microseconds, moment
-from app.store.schema import open_for_reading, open_for_writing
+from app.store.schema import is_outdated, open_for_reading, open_for_writing
 from app.store.verify import verify
 from tests.support.old_store import write_old_store
 from tests.support.story import START, FixedClock, story, two_runs
@@ -206,6 +206,17 @@ def test_many_rows_are_moved_in_several_parts(
     (said,) = connection.execute("SELECT count(*) FROM chunks").fetchone()
     connection.close()
     assert (count, said) == (len(events()), len(chunks()))
+
+
+def test_a_store_is_outdated_until_it_has_been_opened(tmp_path: Path) -> None:
+    database = StorePaths(tmp_path).database
+    assert not is_outdated(database)
+    write_old_store(tmp_path, events())
+    assert is_outdated(database)
+    open_for_writing(database).close()
+    assert not is_outdated(database)
+    database.write_bytes(b"not a database " * 1000)
+    assert not is_outdated(database)
 
 
 async def test_verify_says_of_an_old_store_what_to_do(tmp_path: Path) -> None:
