@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from app.agents.protocol import Driver
 from app.domain import events as ev
-from app.domain.base import Clock, IdSource, RunId
-from app.domain.commands import Done
+from app.domain.base import Clock, IdSource, RolloutId, RunId
 from app.domain.decide import decide
 from app.domain.directives import Directive
 from app.domain.errors import NotFound
@@ -26,6 +26,9 @@ from app.engine.workspaces import Workspaces
 from app.store.attachments import AttachmentStore
 from app.store.journal import Draft, Journal
 from app.store.paths import StorePaths
+
+if TYPE_CHECKING:
+    from app.domain.commands import Done
 
 Directives = tuple[Directive, ...]
 
@@ -77,9 +80,14 @@ class Core:
     def recipe(self, run_id: RunId) -> Recipe:
         return self.journal.projection.recipes[self.state(run_id).run.recipe]
 
-    def done(self, message: str, run_id: RunId | None = None) -> Done:
+    def done(
+        self, message: str, run_id: RunId | None = None, rollout_id: RolloutId | None = None
+    ) -> Done:
         """What a command that was carried out answers: with all that is on disk by then."""
-        return Done(message=message, run_id=run_id, seq=self.journal.committed_seq)
+        from app.domain.commands import Done  # all commands: loaded with the first one
+
+        seq = self.journal.committed_seq
+        return Done(message=message, run_id=run_id, rollout_id=rollout_id, seq=seq)
 
     def next_steps(self, run_id: RunId) -> Directives:
         """What the run does next, within the budgets of the day. Raises ConfigError."""

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 from app.agents.protocol import Answer
-from app.domain import commands as cmd
 from app.domain import events as ev
 from app.domain.approval import (
     Action,
@@ -33,6 +33,9 @@ from app.engine.sessions import LiveSession, SessionKeeper
 from app.engine.turns import give
 from app.store.asked import past_calls
 from app.store.journal import Draft
+
+if TYPE_CHECKING:
+    from app.domain import commands as cmd
 
 NAMED_LATER = "(named when it is written)"
 _TOO_MANY = "three denials in a row: the turn was stopped and waits for the operator"

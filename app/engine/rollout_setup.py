@@ -7,7 +7,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from app.domain import commands as cmd
 from app.domain import events as ev
 from app.domain import rollout_events as rev
 from app.domain.approval import Actor
@@ -24,6 +23,7 @@ from app.engine.paths import Declared, declared
 from app.store.journal import Draft
 
 if TYPE_CHECKING:
+    from app.domain import commands as cmd
     from app.engine.project import Project
 
 

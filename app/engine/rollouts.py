@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from app.domain import commands as cmd
 from app.domain import rollout_events as rev
 from app.domain.approval import Actor, ActorKind
 from app.domain.base import RolloutId
@@ -21,6 +20,9 @@ from app.engine.runs import Runs
 from app.engine.shadowing import Shadowing
 from app.store.journal import Draft
 
+if TYPE_CHECKING:
+    from app.domain import commands as cmd
+
 
 class Rollouts:
     """Carries out what an operator, or the watch, wants of a rollout."""
@@ -35,6 +37,8 @@ class Rollouts:
 
     async def execute(self, command: cmd.Command) -> cmd.Done:
         """Raises Refused, NotFound or ConfigError with one sentence; then nothing has changed."""
+        from app.domain import commands as cmd  # loaded with the first command
+
         match command:
             case cmd.OpenRollout():
                 rollout, said = await self.setup.read_anew(command)
@@ -58,8 +62,7 @@ class Rollouts:
             case cmd.FinishInShadow():
                 await self._back.finish_in_shadow(command.run_id, command.by)
                 said = f"run {command.run_id} goes on in shadow: nobody is given its answer"
-                seq = self._core.journal.committed_seq
-                return cmd.Done(message=said, run_id=command.run_id, seq=seq)
+                return self._core.done(said, command.run_id)
             case cmd.ReplayShadow():
                 return await self._shadowing.replay(self._get(command.rollout_id), command)
         raise Refused(f"{command.do} is no command about a rollout")
@@ -79,8 +82,7 @@ class Rollouts:
         await self._core.journal.append(drafts)
 
     def _done(self, message: str, rollout: Rollout) -> cmd.Done:
-        seq = self._core.journal.committed_seq
-        return cmd.Done(message=message, seq=seq, rollout_id=rollout.rollout_id)
+        return self._core.done(message, rollout_id=rollout.rollout_id)
 
     # -- moving between them
 

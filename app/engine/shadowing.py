@@ -11,9 +11,8 @@ import logging
 from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
-from app.domain import commands as cmd
 from app.domain import events as ev
 from app.domain import flow
 from app.domain import rollout_events as rev
@@ -37,6 +36,9 @@ from app.engine.gate_input import handed_over
 from app.engine.runs import Runs
 from app.frozen import frozen
 from app.store.journal import Draft
+
+if TYPE_CHECKING:
+    from app.domain import commands as cmd
 
 _log = logging.getLogger(__name__)
 WATCH = Actor(kind=ActorKind.RULE, name="rollout watch")
@@ -75,11 +77,8 @@ class Shadowing:
             count = await self._replay_file(rollout, Path(command.file), command.by, base)
         else:
             count = await self._replay_runs(rollout, command.last, base)
-        return cmd.Done(
-            message=f"{count} requests are replayed with {rollout.candidate} in shadow",
-            seq=self._core.journal.committed_seq,
-            rollout_id=rollout.rollout_id,
-        )
+        said = f"{count} requests are replayed with {rollout.candidate} in shadow"
+        return self._core.done(said, rollout_id=rollout.rollout_id)
 
     async def _replay_runs(self, rollout: Rollout, last: int, base: str) -> int:
         last = min(last, MOST_SHADOWS - len(rollout.shadows))

@@ -16,8 +16,6 @@ from app.domain import events as ev
 from app.domain.approval import Actor, Approval, Scope, StoredRule
 from app.domain.attention import waits_for_operator
 from app.domain.base import ApprovalId, Clock, IdSource, RolloutId, RunId, SessionId
-from app.domain.commands import Command, Done
-from app.domain.covered import Covered
 from app.domain.day_budget import Limit
 from app.domain.errors import NotFound, OwnershipError, Refused
 from app.domain.events import Event
@@ -56,6 +54,8 @@ from app.store.traces import runs_of_trace
 from app.version import VERSION
 
 if TYPE_CHECKING:
+    from app.domain.commands import Command, Done
+    from app.domain.covered import Covered
     from app.engine.operator import Operator
 
 _TAIL_CHUNKS = 200  # of each live session in a snapshot; older text is paged

@@ -5,12 +5,12 @@ from __future__ import annotations
 import sqlite3
 from contextlib import closing
 from importlib import resources
+from importlib.resources.abc import Traversable
 from pathlib import Path
 
 from app.domain.errors import Refused, StoreDamaged, StoreError
 from app.store.packing import unpack
 from app.store.rebuild import rebuild
-from app.store.small_rows import make_small
 
 APPLICATION_ID = 0x4C4F4E47  # "LONG": tells our database from any other SQLite file
 _BUSY_SECONDS = 5.0
@@ -19,9 +19,13 @@ _SMALL_ROWS = 6  # the schema whose tables are filled from those of the one befo
 
 def migrations() -> list[str]:
     """The migration scripts in order; the n-th brings the schema to version n."""
+    return [script.read_text(encoding="utf-8") for script in _scripts()]
+
+
+def _scripts() -> list[Traversable]:
     folder = resources.files("app.store") / "migrations"
-    names = sorted(item.name for item in folder.iterdir() if item.name.endswith(".sql"))
-    return [(folder / name).read_text(encoding="utf-8") for name in names]
+    found = (item for item in folder.iterdir() if item.name.endswith(".sql"))
+    return sorted(found, key=lambda item: item.name)
 
 
 def open_for_writing(path: Path) -> sqlite3.Connection:
@@ -80,22 +84,24 @@ def _configure(connection: sqlite3.Connection) -> None:
 
 
 def _migrate(connection: sqlite3.Connection, path: Path) -> None:
-    scripts = migrations()
+    newest = len(_scripts())
     version = connection.execute("PRAGMA user_version").fetchone()[0]
     application = connection.execute("PRAGMA application_id").fetchone()[0]
     empty = connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0] == 0
     if not empty and application != APPLICATION_ID:
         raise StoreError(f"{path}: is a database of another program; choose another --store")
-    if version > len(scripts):
+    if version > newest:
         raise StoreError(
             f"{path}: was written by a newer Longwatch (schema {version}, this one knows "
-            f"{len(scripts)}); upgrade Longwatch, or choose another --store"
+            f"{newest}); upgrade Longwatch, or choose another --store"
         )
-    if version == len(scripts):
+    if version == newest:
         return
+    from app.store.small_rows import make_small  # older and new stores only
+
     connection.execute("BEGIN IMMEDIATE")
     try:
-        for number, script in enumerate(scripts[version:], start=version + 1):
+        for number, script in enumerate(migrations()[version:], start=version + 1):
             _run(connection, script)
             if number == _SMALL_ROWS:
                 make_small(connection)
@@ -105,7 +111,7 @@ def _migrate(connection: sqlite3.Connection, path: Path) -> None:
         connection.execute("ROLLBACK")
         raise StoreDamaged(f"{path}: its journal cannot be replayed ({error})") from error
     connection.execute(f"PRAGMA application_id={APPLICATION_ID}")
-    connection.execute(f"PRAGMA user_version={len(scripts)}")
+    connection.execute(f"PRAGMA user_version={newest}")
     connection.execute("COMMIT")
 
 
