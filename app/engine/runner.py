@@ -70,16 +70,23 @@ class Runner:
                 return True
             if isinstance(directive, do.IDLE) or directive.unit in self._work:
                 continue
-            if self._carrier.at_once(directive):
+            if not self._carrier.at_once(directive):
+                self._start(directive)
+            elif (turn := self._then(directive)) is not None:
+                self._start(turn)
+                if len(directives) == 1:
+                    self._changed.clear()  # that has been seen here
+            else:
                 again = True
-                continue
-            name = f"{self._run_id} {directive.unit}"
-            task = asyncio.create_task(self._carry_on(directive), name=name)
-            task.add_done_callback(self._done)
-            self._work[directive.unit] = _Work(directive, task)
         if again:
             await asyncio.sleep(0)  # other runs are to have their turns too
         return again
+
+    def _start(self, directive: do.OfUnit) -> None:
+        name = f"{self._run_id} {directive.unit}"
+        task = asyncio.create_task(self._carry_on(directive), name=name)
+        task.add_done_callback(self._done)
+        self._work[directive.unit] = _Work(directive, task)
 
     def _done(self, task: asyncio.Task[None]) -> None:
         self._changed.set()
