@@ -9,8 +9,10 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from dataclasses import field
+from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol, runtime_checkable
+
+from msgspec import Struct
 
 from app.domain.approval import Action, Scope
 from app.domain.attachment import Attachment
@@ -20,11 +22,9 @@ from app.domain.run import Failure
 from app.domain.session import ChunkKind, Continuity, Usage
 from app.domain.toolcall import ToolCall, ToolOutcome
 from app.domain.workflow import AgentConfig
-from app.frozen import frozen
 
 
-@frozen
-class TextDelta:
+class TextDelta(Struct, frozen=True):
     """A piece of streamed text. The driver passes it raw; the engine makes it printable."""
 
     item_id: str
@@ -32,8 +32,7 @@ class TextDelta:
     text: str
 
 
-@frozen
-class ItemDone:
+class ItemDone(Struct, frozen=True):
     """An item is complete. `text` is the whole of it (for a message: the whole message)."""
 
     item_id: str
@@ -41,8 +40,7 @@ class ItemDone:
     text: str
 
 
-@frozen
-class ApprovalAsked:
+class ApprovalAsked(Struct, frozen=True):
     """The agent waits for an answer to this call (`AgentSession.answer` with its call_id)."""
 
     call: ToolCall
@@ -50,36 +48,31 @@ class ApprovalAsked:
     editable: str | None = None  # what of it a person may change before allowing it (EditsCalls)
 
 
-@frozen
-class ApprovalGone:
+class ApprovalGone(Struct, frozen=True):
     """The agent no longer waits for this answer (it was cancelled on its side)."""
 
     call_id: str
     why: str
 
 
-@frozen
-class ToolStarted:
+class ToolStarted(Struct, frozen=True):
     """A tool call begins, asked for or not."""
 
     call: ToolCall
 
 
-@frozen
-class ToolFinished:
+class ToolFinished(Struct, frozen=True):
     """A tool call ended (also one that was never asked for, or that was denied: ok=False)."""
 
     call_id: str
     outcome: ToolOutcome
 
 
-@frozen
-class UsageReported:
+class UsageReported(Struct, frozen=True):
     usage: Usage
 
 
-@frozen
-class Switched:
+class Switched(Struct, frozen=True):
     """One of the agent's models is not to be had: it goes on with another, for this turn."""
 
     before: str
@@ -87,8 +80,7 @@ class Switched:
     why: str
 
 
-@frozen
-class TurnDone:
+class TurnDone(Struct, frozen=True):
     """Always the last event of a prompt's stream. `text` is the agent's final message."""
 
     status: Literal["completed", "interrupted", "failed"]
@@ -109,8 +101,7 @@ AgentEvent = (
 )
 
 
-@frozen
-class SettledCall:
+class SettledCall(Struct, frozen=True):
     """A tool call of the interrupted turn whose fate is known: must not be made again."""
 
     call: ToolCall
@@ -118,7 +109,7 @@ class SettledCall:
     summary: str = ""
 
 
-@frozen
+@dataclass(frozen=True, slots=True)
 class AttachedFile:
     """An attachment that lies in the session's workspace. The prompt's text names it there; a
     driver shows `data` to the agent besides, where the agent can look at such content."""
@@ -134,8 +125,7 @@ class AttachedFile:
         return f"{self.workspace}/{self.path}"
 
 
-@frozen
-class Prompt:
+class Prompt(Struct, frozen=True):
     """One turn. `turn` counts the session's turns from 1 and stays the same after a crash;
     `again` says that this turn was already begun once, `settled` what of it is known.
     `output_schema` is a JSON Schema of the final message, for drivers whose agents can be held
@@ -149,8 +139,7 @@ class Prompt:
     attachments: tuple[AttachedFile, ...] = ()
 
 
-@frozen
-class Edited:
+class Edited(Struct, frozen=True):
     """What a person made of a call: the text in place of `ApprovalAsked.editable`, and the call
     that follows from it, as it was shown and allowed."""
 
@@ -158,8 +147,7 @@ class Edited:
     call: ToolCall
 
 
-@frozen
-class Answer:
+class Answer(Struct, frozen=True):
     """The decision about one call, in our words; the driver says it in the agent's."""
 
     action: Action  # allow or deny
@@ -197,7 +185,7 @@ class ProcessHost(Protocol):
         """
 
 
-@frozen
+@dataclass(frozen=True, slots=True)
 class McpLaunch:
     """An MCP server that an agent has, with what is needed to reach it."""
 
@@ -207,7 +195,7 @@ class McpLaunch:
     given: Mapping[str, str] = field(default_factory=dict, repr=False)  # what `env` names of it
 
 
-@frozen
+@dataclass(frozen=True, slots=True)
 class SessionSpec:
     """What a driver needs to open a session."""
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Literal
 
+from msgspec import Struct
+
 from app.domain import directives as do
 from app.domain.approval import ActorKind
 from app.domain.decide_turn import first_attempt, next_attempt, turn
@@ -21,11 +23,9 @@ from app.domain.run import (
     Verdict,
 )
 from app.domain.step import OPERATOR, ReviewStep
-from app.frozen import frozen
 
 
-@frozen
-class _Rules:
+class _Rules(Struct, frozen=True):
     """How a review goes. `max_rejects` None: a reject is its result, not a return."""
 
     unit: Unit

@@ -2,63 +2,55 @@
 
 from __future__ import annotations
 
-from dataclasses import field
 from typing import Literal
+
+from msgspec import Struct
 
 from app.domain.gate import Gate
 from app.domain.run import Attempt, Blocked, Cause, Review, StepState, Unit
 from app.domain.task_state import TaskState
-from app.frozen import frozen
 
 
-@frozen
-class Begin:
+class Begin(Struct, frozen=True):
     """Take the run up: pending becomes in_progress."""
 
 
-@frozen
-class PinBase:
+class PinBase(Struct, frozen=True):
     """Record the commit the work starts from."""
 
 
-@frozen
-class Stop:
+class Stop(Struct, frozen=True):
     """The run cannot go on by itself."""
 
     state: Literal[TaskState.BLOCKED, TaskState.FAILED]
     blocked: Blocked
 
 
-@frozen
-class Complete:
+class Complete(Struct, frozen=True):
     """All steps are done."""
 
 
-@frozen
-class Wait:
+class Wait(Struct, frozen=True):
     """Nothing to do for this unit until somebody answers."""
 
     unit: Unit
     why: str
 
 
-@frozen
-class Held:
+class Held(Struct, frozen=True):
     """This unit cannot go on by itself; others may."""
 
     unit: Unit
     blocked: Blocked
 
 
-@frozen
-class PlanBranches:
+class PlanBranches(Struct, frozen=True):
     """Decide on the branches of a fan-out."""
 
     unit: Unit
 
 
-@frozen
-class RunTurn:
+class RunTurn(Struct, frozen=True):
     """Prompt the unit's agent, or prompt it again after a crash."""
 
     unit: Unit
@@ -66,66 +58,58 @@ class RunTurn:
     agent: str
 
 
-@frozen
-class StartAttempt:
+class StartAttempt(Struct, frozen=True):
     unit: Unit
     attempt: int
     cause: Cause
     tries: int = 0
     wait: float = 0.0  # seconds before it, when the one before failed for a while only
     # What is to be done once that is recorded, where it follows already now.
-    then: RunTurn | None = field(default=None, compare=False)
+    then: RunTurn | None = None
 
 
-@frozen
-class Collect:
+class Collect(Struct, frozen=True):
     """Make one result of several."""
 
     unit: Unit
     attempt: int
 
 
-@frozen
-class TakeInput:
+class TakeInput(Struct, frozen=True):
     """Give a step without an agent what flows into it, to be checked."""
 
     unit: Unit
     attempt: int
 
 
-@frozen
-class Ask:
+class Ask(Struct, frozen=True):
     """Put a step's question to the operator."""
 
     unit: Unit
     attempt: int
 
 
-@frozen
-class StartChild:
+class StartChild(Struct, frozen=True):
     """Start the run of a sub-workflow."""
 
     unit: Unit
     attempt: int
 
 
-@frozen
-class MakeCall:
+class MakeCall(Struct, frozen=True):
     """Ask what a call step asks, or ask again after a crash."""
 
     unit: Unit
     attempt: int
 
 
-@frozen
-class RunGate:
+class RunGate(Struct, frozen=True):
     unit: Unit
     attempt: int
     gate: Gate
 
 
-@frozen
-class SendBack:
+class SendBack(Struct, frozen=True):
     """After a failed gate: to the same unit, or to an earlier step."""
 
     unit: Unit
@@ -134,8 +118,7 @@ class SendBack:
     reasons: tuple[str, ...] = ()
 
 
-@frozen
-class Block:
+class Block(Struct, frozen=True):
     """A unit needs a person; `fatal`: the run fails by it."""
 
     unit: Unit
@@ -144,8 +127,7 @@ class Block:
     fatal: bool = False
 
 
-@frozen
-class GiveUp:
+class GiveUp(Struct, frozen=True):
     """Go on without a unit's result."""
 
     unit: Unit
@@ -153,16 +135,14 @@ class GiveUp:
     reason: str
 
 
-@frozen
-class PassAttempt:
+class PassAttempt(Struct, frozen=True):
     """One branch or one turn of a loop is done."""
 
     unit: Unit
     attempt: int
 
 
-@frozen
-class FinishStep:
+class FinishStep(Struct, frozen=True):
     """A step is done. With `attempt` that attempt passes by it."""
 
     unit: Unit
@@ -173,8 +153,7 @@ class FinishStep:
     retired: tuple[Unit, ...] = ()  # units whose results come too late
 
 
-@frozen
-class OpenReview:
+class OpenReview(Struct, frozen=True):
     unit: Unit
     of: str
     of_attempt: int
@@ -185,8 +164,7 @@ class OpenReview:
     of_unit: Unit | None = None
 
 
-@frozen
-class Judge:
+class Judge(Struct, frozen=True):
     """Read the verdict out of a reviewing agent's output."""
 
     unit: Unit
@@ -195,8 +173,7 @@ class Judge:
     agent: str
 
 
-@frozen
-class CloseReview:
+class CloseReview(Struct, frozen=True):
     unit: Unit
     review: Review
     approved: bool
@@ -204,8 +181,7 @@ class CloseReview:
     return_to: str
 
 
-@frozen
-class Escalate:
+class Escalate(Struct, frozen=True):
     """Leave a review to the operator. `at_limit`: it was sent back as often as it may be."""
 
     unit: Unit

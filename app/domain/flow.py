@@ -5,17 +5,17 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping, Sequence
 
+from msgspec import Struct
+
 from app.domain.remembered import remembered
 from app.domain.run import Attempt, AttemptState, Run, RunState, StepBrief, StepState
-from app.frozen import frozen
 
 SEPARATOR = "\n\n---\n\n"  # between joined outputs, as in OpenFang
 # Steps whose own output is not what flows on: the artefact does.
 _PASSES_THROUGH = ("review", "gate")
 
 
-@frozen
-class Result:
+class Result(Struct, frozen=True):
     """What one branch, or one step, has come to. `name` is the branch's, else the step's."""
 
     name: str

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+from msgspec import Struct
+
 from app.domain.errors import Refused
 from app.domain.flow import dependents, owner
 from app.domain.run import Attempt, RunState, StepProgress
 from app.domain.toml_messages import not_among
-from app.frozen import frozen
 
 
-@frozen
-class Prefix:
+class Prefix(Struct, frozen=True):
     """The finished steps that do not come after the one to begin with, and their attempts."""
 
     steps: tuple[StepProgress, ...]

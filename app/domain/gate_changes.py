@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from fnmatch import fnmatchcase
 
+from msgspec import Struct
+
 from app.domain.gate_check import Finding
 from app.domain.text import one_line
-from app.frozen import frozen
 
 _WIDTH = 300
 
 
-@frozen
-class FileChange:
+class FileChange(Struct, frozen=True):
     """One changed file: its path in the repository, or the old and the new one; lines."""
 
     paths: tuple[str, ...]

@@ -7,8 +7,9 @@ import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from msgspec import Struct
+
 from app.domain.text import one_line
-from app.frozen import frozen
 
 if TYPE_CHECKING:
     from regex import Match
@@ -22,8 +23,7 @@ _NUMBER = re.compile(
 )
 
 
-@frozen
-class Finding:
+class Finding(Struct, frozen=True):
     """What a check says, in sentences that an agent can act on; raw, not yet printable.
 
     `usable` is False when the gate itself is at fault, which no agent can mend.

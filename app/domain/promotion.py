@@ -11,12 +11,13 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 from enum import StrEnum
 
+from msgspec import Struct
+
 from app.domain.base import Model
 from app.domain.path_name import PathName
 from app.domain.reduce_rollout import counts
 from app.domain.rollout import Answered, Phase, Rollout
 from app.domain.rollout_policy import frozen_until
-from app.frozen import frozen
 
 _Z = 1.959963984540054  # of the normal distribution, for 95 %
 
@@ -187,22 +188,19 @@ def _unknown(name: str, text: str) -> Requirement:
     return Requirement(name=name, verdict=Verdict.INCONCLUSIVE, text=text)
 
 
-@frozen
-class GoBack:
+class GoBack(Struct, frozen=True):
     """The candidate has left its bounds."""
 
     why: str
 
 
-@frozen
-class Hold:
+class Hold(Struct, frozen=True):
     """A person has to say how it goes on."""
 
     why: str
 
 
-@frozen
-class Advance:
+class Advance(Struct, frozen=True):
     """The next step is taken: all is met."""
 
     why: str

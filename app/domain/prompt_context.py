@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import field
 from typing import Any, Protocol
 
+from msgspec import Struct, field
+
 from app.domain.request import Request
-from app.frozen import frozen
 
 
-@frozen
-class FailedGate:
+class FailedGate(Struct, frozen=True):
     """The gate that sent the work back. `exit_code` is None when it was killed or timed out."""
 
     name: str
@@ -95,8 +94,7 @@ class Context(Protocol):
         return ""
 
 
-@frozen
-class PromptContext:
+class PromptContext(Struct, frozen=True):
     """A context of values that are all known."""
 
     request: Request

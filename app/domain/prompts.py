@@ -7,8 +7,9 @@ separate variables, and none is ever lost: what a template leaves out is added a
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
 from typing import Any, Literal
+
+from msgspec.structs import replace
 
 from app.domain import templates
 from app.domain.errors import ConfigError

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from typing import Literal
 
-from app.frozen import frozen
+from msgspec import Struct
 
 DEFAULT_PROVIDER = "anthropic"
 DEFAULT_MODEL = "anthropic/claude-sonnet-4-20250514"
@@ -18,8 +18,7 @@ Api = Literal["chat", "responses", "messages"]
 """What an endpoint speaks: OpenAI's Chat Completions or Responses, Anthropic's Messages."""
 
 
-@frozen
-class Provider:
+class Provider(Struct, frozen=True):
     """Who serves models. Without `base_url`, one must be configured."""
 
     name: str
@@ -100,8 +99,7 @@ def _folded(name: str) -> str:
 _BY_ALIAS = {_folded(name): p for p in PROVIDERS for name in (p.name, *p.aliases)}
 
 
-@frozen
-class ModelRef:
+class ModelRef(Struct, frozen=True):
     """A model of a provider. The provider's name is the canonical one."""
 
     provider: str

@@ -10,8 +10,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
+from msgspec import Struct
+
 from app.domain.toml_messages import not_among
-from app.frozen import frozen
 
 if TYPE_CHECKING:
     from jinja2 import Template, nodes
@@ -82,8 +83,7 @@ def render(template: str, values: Mapping[str, Any]) -> str:
     return _compiled(template).render(values)
 
 
-@frozen
-class Condition:
+class Condition(Struct, frozen=True):
     """An expression that compiles."""
 
     variables: frozenset[str]  # that it mentions

@@ -7,10 +7,10 @@ import re
 from collections.abc import Iterator
 from typing import Any, Literal
 
+from msgspec import Struct
 from pydantic import ValidationError
 
 from app.domain.base import Model
-from app.frozen import frozen
 
 # What a verdict is, for agents that can be held to a schema.
 VERDICT_SCHEMA: dict[str, Any] = {
@@ -31,8 +31,7 @@ class _Answer(Model):
     reasons: tuple[str, ...] = ()
 
 
-@frozen
-class ParsedVerdict:
+class ParsedVerdict(Struct, frozen=True):
     """`problem` says, for an unparsable answer, what is wrong with it."""
 
     decision: Literal["approve", "reject", "unparsable"]
@@ -79,8 +78,7 @@ def _unparsable(problem: str) -> ParsedVerdict:
     return ParsedVerdict("unparsable", problem=problem)
 
 
-@frozen
-class _Bare:
+class _Bare(Struct, frozen=True):
     text: str
     at_end: bool
 

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from msgspec import Struct
+
 from app.domain import events as ev
 from app.domain.admitting import is_shadowed, path_for
 from app.domain.base import RunId
@@ -24,12 +26,10 @@ from app.domain.step import CollectStep, ReviewStep
 from app.domain.workflow import Recipe, Workflow
 from app.engine.core import Core
 from app.engine.plain import is_plain
-from app.frozen import frozen
 from app.store.journal import Draft
 
 
-@frozen
-class Admitted:
+class Admitted(Struct, frozen=True):
     """What a request became: the run that answers it, the shadow beside it, and what has to be
     committed, as one, for both to exist."""
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import timedelta
 
+from msgspec import Struct
+
 from app.agents.protocol import Answer, ApprovalAsked, Edited
 from app.domain import events as ev
 from app.domain.approval import (
@@ -28,7 +30,6 @@ from app.domain.text import clip, printable
 from app.domain.tool_list import RULE, refusal
 from app.domain.toolcall import ToolCall
 from app.engine.core import Core
-from app.frozen import frozen
 
 _ARGUMENTS_LIMIT = 16 * 1024
 _DIFF_LIMIT = 256 * 1024
@@ -37,8 +38,7 @@ _DENIALS_IN_A_ROW = 3
 AFTER_RESTART = "after a restart"  # in place of a rule: none may answer such a question
 
 
-@frozen
-class Asker:
+class Asker(Struct, frozen=True):
     """Where a question comes from: one turn of one session."""
 
     session: Session

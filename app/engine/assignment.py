@@ -5,18 +5,18 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from msgspec import Struct
+
 from app.domain.flow import owner
 from app.domain.run import RunState, Unit
 from app.domain.step import AgentStep, FanOutStep, OnError, Retry, ReviewStep
 from app.domain.verdict import VERDICT_SCHEMA
 from app.domain.workflow import AgentConfig, Recipe
-from app.frozen import frozen
 
 _PROMPTED = (AgentStep, FanOutStep, ReviewStep)
 
 
-@frozen
-class Assignment:
+class Assignment(Struct, frozen=True):
     """An agent's work for a step; the same for all its units, attempts and turns."""
 
     agent: AgentConfig

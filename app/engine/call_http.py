@@ -7,11 +7,12 @@ import json
 from collections.abc import AsyncIterator, Mapping
 from typing import TYPE_CHECKING, Any
 
+from msgspec import Struct
+
 from app.domain.call import Call
 from app.domain.compare_json import parse_path
 from app.domain.run import Failure, FailureKind
 from app.domain.text import one_line
-from app.frozen import frozen
 from app.version import VERSION
 
 if TYPE_CHECKING:
@@ -35,8 +36,7 @@ class CallFailed(Exception):
         self.failure = Failure(kind=kind, message=message)
 
 
-@frozen
-class CallContext:
+class CallContext(Struct, frozen=True):
     """Who asks: what an endpoint or a command is told besides its input."""
 
     run_id: str

@@ -7,7 +7,7 @@ import hashlib
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from app.frozen import frozen
+from msgspec import Struct
 
 if TYPE_CHECKING:
     from app.engine.child import Child
@@ -15,16 +15,14 @@ if TYPE_CHECKING:
 _CHUNK_BYTES = 64 * 1024
 
 
-@frozen
-class Keep:
+class Keep(Struct, frozen=True):
     """How many bytes of each stream are stored, from its start and from its end."""
 
     head: int = 32 * 1024
     tail: int = 32 * 1024
 
 
-@frozen
-class Output:
+class Output(Struct, frozen=True):
     """One stream. `head` and `tail` do not overlap; `size` and `digest` (SHA-256) cover all."""
 
     head: bytes
@@ -43,8 +41,7 @@ class Output:
         return (self.head + self.tail).decode("utf-8", "replace")
 
 
-@frozen
-class Captured:
+class Captured(Struct, frozen=True):
     """How a command ended. `returncode` is negative for a signal, its own included."""
 
     returncode: int

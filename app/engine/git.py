@@ -8,12 +8,13 @@ import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from msgspec import Struct
+
 from app.domain.errors import LongwatchError
 from app.domain.text import one_line
 from app.engine.capture import Captured, Keep
 from app.engine.environment import child_environment
 from app.engine.processes import ProcessRegistry
-from app.frozen import frozen
 
 _TIMEOUT_SECONDS = 600.0  # a checkout of a large repository takes minutes on a slow disk
 _KEEP = Keep(head=4 * 1024 * 1024, tail=64 * 1024)
@@ -57,8 +58,7 @@ class GitError(LongwatchError):
         self.returncode, self.stderr = returncode, stderr
 
 
-@frozen
-class Git:
+class Git(Struct, frozen=True):
     """Runs git through the process registry, so that no command outlives its supervisor."""
 
     registry: ProcessRegistry

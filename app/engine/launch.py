@@ -7,19 +7,18 @@ import errno
 import os
 from asyncio.subprocess import DEVNULL, PIPE, SubprocessStreamProtocol
 from collections.abc import Mapping, Sequence
-from dataclasses import field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
 
 from app.domain.base import RunId, SessionId
 from app.domain.errors import DriverError, MissingProgram
 from app.domain.text import one_line
-from app.frozen import frozen
 
 LINE_LIMIT = 16 * 1024 * 1024
 
 
-@frozen
+@dataclass(frozen=True, slots=True)
 class Launch:
     """What to start. `env` is the whole environment, without the registry's marks."""
 

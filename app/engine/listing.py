@@ -9,13 +9,14 @@ from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
+from msgspec import Struct
+
 from app.domain.copying import CopyLimits, is_private
 from app.domain.errors import LongwatchError
 from app.domain.text import one_line
 from app.engine.capture import Keep
 from app.engine.git import Git
 from app.engine.project_names import CONFIG_FILE
-from app.frozen import frozen
 
 KEEP = Keep(head=128 * 1024 * 1024, tail=64 * 1024)  # a million names
 _MIB = 1024 * 1024
@@ -36,8 +37,7 @@ def split(names: bytes) -> Iterator[str]:
     return (os.fsdecode(name) for name in names.split(b"\0") if name)
 
 
-@frozen
-class Listing:
+class Listing(Struct, frozen=True):
     """Lists a project's files: what git would add, of repositories within too."""
 
     git: Git

@@ -5,19 +5,19 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from msgspec import Struct
+
 from app.domain.path_name import PathName
 from app.domain.rollout import PathKind, PinnedPath
 from app.domain.workflow import Recipe
 from app.engine.call_recorded import file_hash, read_answers
-from app.frozen import frozen
 
 if TYPE_CHECKING:
     from app.domain.rollout_config import PathEntry, RolloutEntry
     from app.engine.project import Project
 
 
-@frozen
-class Declared:
+class Declared(Struct, frozen=True):
     """One path: what it is called, and what a run of it pins."""
 
     path: PinnedPath

@@ -11,6 +11,8 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from msgspec import Struct
+
 from app.agents.protocol import ProcessHost
 from app.domain.base import Clock, IdSource, ProcessId, RunId, SessionId
 from app.domain.errors import DriverError
@@ -20,7 +22,6 @@ from app.engine import marks
 from app.engine.capture import Captured, Keep, follow
 from app.engine.crowd import LOOK_SECONDS, bound, crowds, everybody, limit_of_a_child
 from app.engine.launch import Launch, start
-from app.frozen import frozen
 
 if TYPE_CHECKING:
     from app.engine.child import Child
@@ -32,8 +33,7 @@ _KEEP = Keep()
 _CAPTURE_LIMIT = 128 * 1024
 
 
-@frozen
-class _Host:
+class _Host(Struct, frozen=True):
     """Starts children for one run."""
 
     registry: ProcessRegistry

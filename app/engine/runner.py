@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 
+from msgspec import Struct
+
 from app.domain import directives as do
 from app.domain.base import RunId
 from app.domain.errors import LongwatchError, StoreError
@@ -11,13 +13,11 @@ from app.domain.overtaken import Overtaken
 from app.domain.run import AttemptState, Blocked, RunState, Unit
 from app.domain.task_state import TaskState
 from app.engine.carry import Carrier
-from app.frozen import frozen
 
 _KEPT = (AttemptState.OPEN, AttemptState.PRODUCED, AttemptState.PASSED, AttemptState.FAILED)
 
 
-@frozen
-class _Work:
+class _Work(Struct, frozen=True):
     """A directive being carried out."""
 
     directive: do.OfUnit

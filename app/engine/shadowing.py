@@ -13,6 +13,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from msgspec import Struct
+
 from app.domain import events as ev
 from app.domain import flow
 from app.domain import rollout_events as rev
@@ -34,7 +36,6 @@ from app.engine.core import Core
 from app.engine.environment import child_environment
 from app.engine.gate_input import handed_over
 from app.engine.runs import Runs
-from app.frozen import frozen
 from app.store.journal import Draft
 
 if TYPE_CHECKING:
@@ -47,8 +48,7 @@ _JUDGED_LIMIT = 64 * 1024  # bytes of each text that a judge reads
 _BATCH = 100  # replayed requests admitted in one commit
 
 
-@frozen
-class _Side:
+class _Side(Struct, frozen=True):
     """One side of a comparison; `text` None: there is no answer."""
 
     text: str | None

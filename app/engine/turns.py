@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import aclosing
-from dataclasses import replace
 from typing import Any
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from app.agents.protocol import (
     AgentEvent,
@@ -37,7 +39,6 @@ from app.engine.core import Core
 from app.engine.fates import fate
 from app.engine.progress import Progress
 from app.engine.sessions import LiveSession
-from app.frozen import frozen
 
 _SUMMARY_LIMIT = 4096
 _TICK_SECONDS = 1.0
@@ -45,8 +46,7 @@ _GRACE_SECONDS = 10.0
 _USAGE_SECONDS = 5.0  # between two tellings of what a turn uses
 
 
-@frozen
-class TurnSpec:
+class TurnSpec(Struct, frozen=True):
     """What to ask, on whose behalf."""
 
     live: LiveSession
@@ -65,8 +65,7 @@ class TurnSpec:
     files: tuple[AttachedFile, ...] = ()
 
 
-@frozen
-class TurnResult:
+class TurnResult(Struct, frozen=True):
     """How a turn ended; `events` and its end are to be committed with what follows from it."""
 
     session_id: SessionId

@@ -11,6 +11,8 @@ from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
+from msgspec import Struct
+
 from app.domain.base import RunId
 from app.domain.errors import LongwatchError
 from app.domain.gate_changes import FileChange
@@ -21,22 +23,19 @@ from app.engine.mirrors import Mirrors
 from app.engine.plain import is_plain, plain_root
 from app.engine.processes import ProcessRegistry
 from app.engine.worktrees import Metadata
-from app.frozen import frozen
 
 _log = logging.getLogger(__name__)
 _ID_PREFIX = "run-"
 
 
-@frozen
-class Workspace:
+class Workspace(Struct, frozen=True):
     """Where a session works: `path` is a worktree, `git_branch` the branch made for it."""
 
     path: Path
     git_branch: str
 
 
-@frozen
-class Released:
+class Released(Struct, frozen=True):
     """What became of a workspace. `why` says in a sentence why it stays, "" when it is gone."""
 
     removed: bool

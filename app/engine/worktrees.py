@@ -13,7 +13,7 @@ from contextlib import suppress
 from hashlib import sha256
 from pathlib import Path
 
-from app.frozen import frozen
+from msgspec import Struct
 
 _UNSAFE = re.compile(r"[^A-Za-z0-9_-]+")
 _NAME_LIMIT = 80
@@ -21,8 +21,7 @@ _NAME_LIMIT = 80
 _INITIALISING = "initializing"
 
 
-@frozen
-class Metadata:
+class Metadata(Struct, frozen=True):
     """The folder under .git/worktrees that belongs to a worktree."""
 
     folder: Path

@@ -7,12 +7,13 @@ import sqlite3
 from collections.abc import Iterator
 from datetime import datetime
 
+from msgspec import Struct
+
 from app.domain.day_budget import growth
 from app.domain.errors import StoreError
 from app.domain.events import BudgetGranted, UsageUpdated
 from app.domain.session import Usage
 from app.domain.usage import total
-from app.frozen import frozen
 from app.store.names import NUMBER, NUMBER_OF
 from app.store.paths import StorePaths
 from app.store.rows import EVENT, event_of, microseconds
@@ -36,8 +37,7 @@ WHERE run = {NUMBER} AND kind = {NUMBER_OF.format("session_opened")}
 _PROJECT = "SELECT json_extract(doc, '$.project') FROM runs WHERE id = ?"
 
 
-@frozen
-class Spent:
+class Spent(Struct, frozen=True):
     """What one session's use has grown by."""
 
     project: str

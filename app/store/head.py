@@ -12,13 +12,12 @@ import os
 import zlib
 from pathlib import Path
 
-from app.frozen import frozen
+from msgspec import Struct
 
 _SLOT = 128
 
 
-@frozen
-class Head:
+class Head(Struct, frozen=True):
     """Sequence number and hash of an acknowledged event."""
 
     seq: int

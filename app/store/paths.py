@@ -7,14 +7,13 @@ import os
 import tempfile
 from pathlib import Path
 
-from app.frozen import frozen
+from msgspec import Struct
 
 # A Unix socket's address holds 108 bytes on Linux and 104 on macOS, with its final NUL.
 _SOCKET_LIMIT = 100
 
 
-@frozen
-class StorePaths:
+class StorePaths(Struct, frozen=True):
     """The files of one store. `root` need not exist yet."""
 
     root: Path

@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import AsyncGenerator, Sequence
-from dataclasses import replace
 from typing import Literal
 
 from acp import RequestError, schema
 from acp.client import ClientSideConnection
+from msgspec.structs import replace
 from pydantic import ValidationError
 
 from app.agents.acp.blocks import blocks

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
+from msgspec import Struct
+
 from app.domain.approval import Action, ApprovalRule, RuleMatch
 from app.domain.policy.match import Asking, is_shell, matches_call, matches_command, matches_text
 from app.domain.risk import NOTHING_OWN, Own, findings_of
 from app.domain.toolcall import ToolCall
-from app.frozen import frozen
 
 FLOOR = "floor"
 
 
-@frozen
-class Floor:
+class Floor(Struct, frozen=True):
     """What stands on the floor besides what destroys the machine: the configuration's `never`,
     and what the supervisor keeps for itself."""
 

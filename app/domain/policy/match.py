@@ -11,13 +11,14 @@ from collections.abc import Iterator
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
 
+from msgspec import Struct
+
 from app.domain.approval import Action, ApprovalRule
 from app.domain.base import SessionId
 from app.domain.policy.globs import literal_head, path_pattern
 from app.domain.request import Risk
 from app.domain.risk import Assessment, touched
 from app.domain.toolcall import ToolCall, ToolKind
-from app.frozen import frozen
 
 if TYPE_CHECKING:  # loaded with the first call that is looked at
     from app.domain.risk.places import Folders
@@ -31,8 +32,7 @@ _GIT_VALUES = (
 )
 
 
-@frozen
-class Asking:
+class Asking(Struct, frozen=True):
     """A tool call with all that rules look at."""
 
     call: ToolCall

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from app.frozen import frozen
+from msgspec import Struct
 
 OWN = "what Longwatch itself keeps"
 
 
-@frozen
-class Own:
+class Own(Struct, frozen=True):
     """Where the supervisor keeps its store, and the socket that it listens on; empty: not known."""
 
     store: str = ""

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from msgspec import Struct
+
 from app.domain.base import Model
 from app.domain.request import Risk
 from app.domain.text import one_line
-from app.frozen import frozen
 
 MAX_REASONS = 6
 
@@ -19,8 +20,7 @@ class Assessment(Model):
     reasons: tuple[str, ...] = ()
 
 
-@frozen
-class Finding:
+class Finding(Struct, frozen=True):
     """One thing that a command does. `floor`: no rule may ever allow it."""
 
     risk: Risk
