@@ -18,12 +18,14 @@ _HEAVY = ("textual", "rich", "jinja2", "tree_sitter", "psutil", "hypothesis", *_
 # What a supervisor needs once there is a child, a command, a project or another product's session
 # to read: taking unfinished runs up must not wait for it.
 _LATER = {
+    "app.domain.commands",
     "app.domain.config",
     "app.domain.project_report",
     "app.engine.operator",
     "app.engine.past_files",
     "app.engine.process_tree",
     "app.engine.project",
+    "app.link.wire",
     "app.migrate",
     "importlib.metadata",
     "jsonschema",

@@ -7,14 +7,17 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from app.cli.options import CHOOSE
 from app.domain.errors import StoreError
 from app.link.connect import attach
-from app.link.remote import SocketClient
 from app.store.paths import StorePaths
+
+if TYPE_CHECKING:
+    from app.link.remote import SocketClient
 
 START_WAIT = 30.0  # seconds until a supervisor must listen; recovery of a long journal included
 

@@ -6,16 +6,18 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeAlias, TypeVar
 
 from app.domain.errors import StoreError
 from app.link.connect import connect
 from app.link.local import LocalClient
-from app.link.remote import SocketClient
 from app.store.paths import StorePaths
 
+if TYPE_CHECKING:
+    from app.link.remote import SocketClient
+
 T = TypeVar("T")
-AnyClient = LocalClient | SocketClient
+AnyClient: TypeAlias = "LocalClient | SocketClient"
 
 
 @asynccontextmanager

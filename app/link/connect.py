@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import socket
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from app.domain.errors import StoreError
 from app.link.local import Hosted, LocalClient
-from app.link.remote import SocketClient
 from app.store.lock import Owner, StoreBusy, StoreLock, is_held, read_owner
 from app.store.paths import StorePaths
+
+if TYPE_CHECKING:
+    from app.link.remote import SocketClient
 
 PATIENCE = 10.0  # seconds to wait for a holder that does not listen (it starts, stops, or is
 # a script command that holds the store for an instant)
@@ -67,14 +71,27 @@ async def connect(
 
 async def attach(store: Path) -> SocketClient | None:
     """A client of the supervisor that runs on this store, or None when none listens."""
+    path = StorePaths(store).socket
     try:
-        return await SocketClient.dial(StorePaths(store).socket)
+        connected = await _connected(path)
+        from app.link.remote import SocketClient  # all that can be said: once somebody listens
+
+        return await SocketClient.dial(path, connected)
     except (FileNotFoundError, NotADirectoryError, ConnectionError):
         return None
     except OSError as error:
-        raise StoreError(
-            f"{StorePaths(store).socket}: cannot connect to the supervisor ({error.strerror})"
-        ) from error
+        raise StoreError(f"{path}: cannot connect to the supervisor ({error.strerror})") from error
+
+
+async def _connected(path: Path) -> socket.socket:
+    made = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        made.setblocking(False)
+        await asyncio.get_running_loop().sock_connect(made, os.fspath(path))
+    except BaseException:
+        made.close()
+        raise
+    return made
 
 
 def deaf_holder(store: Path) -> StoreDeaf | None:

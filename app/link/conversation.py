@@ -16,12 +16,11 @@ from app.domain.feed import Ended, FeedItem
 from app.link.backlog import Backlog
 from app.link.client import Client
 from app.link.failures import describe
+from app.link.limits import REPLY_LIMIT, REQUEST_LIMIT
 from app.link.wire import (
     CALLS,
     FEED,
     PROTOCOL,
-    REPLY_LIMIT,
-    REQUEST_LIMIT,
     Call,
     FeedLine,
     Hello,

@@ -7,26 +7,26 @@ from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from app.domain.approval import Actor, Approval, Scope, StoredRule
-from app.domain.base import ApprovalId, RolloutId, RunId, SessionId
-from app.domain.commands import Command, Done
-from app.domain.covered import Covered
-from app.domain.events import Event
-from app.domain.feed import FeedItem, Status, VerifyReport
-from app.domain.metrics import Metrics
-from app.domain.past import PastCursor, PastFound, PastId, PastList, PastPage
-from app.domain.rollout import DrillReport, Rollout, ShadowResult
-from app.domain.run import Question, Review, Run, RunState
-from app.domain.seen import Sighting, Waiting
-from app.domain.session import Chunk
-from app.domain.usage import UsageOfDay
-from app.domain.workflow import Recipe
-from app.domain.worktree_report import CleanReport, WorktreeReport
 from app.link.client import Client
 from app.link.server import Server
 
-if TYPE_CHECKING:
+if TYPE_CHECKING:  # a host needs none of it by itself
+    from app.domain.approval import Actor, Approval, Scope, StoredRule
+    from app.domain.base import ApprovalId, RolloutId, RunId, SessionId
+    from app.domain.commands import Command, Done
+    from app.domain.covered import Covered
+    from app.domain.events import Event
+    from app.domain.feed import FeedItem, Status, VerifyReport
+    from app.domain.metrics import Metrics
+    from app.domain.past import PastCursor, PastFound, PastId, PastList, PastPage
     from app.domain.project_report import ProjectReport
+    from app.domain.rollout import DrillReport, Rollout, ShadowResult
+    from app.domain.run import Question, Review, Run, RunState
+    from app.domain.seen import Sighting, Waiting
+    from app.domain.session import Chunk
+    from app.domain.usage import UsageOfDay
+    from app.domain.workflow import Recipe
+    from app.domain.worktree_report import CleanReport, WorktreeReport
 
 
 class Hosted(Client, Protocol):

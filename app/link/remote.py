@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import socket
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
@@ -30,6 +31,7 @@ from app.domain.worktree_report import CleanReport, WorktreeReport
 from app.link import wire
 from app.link.errors import LinkLost
 from app.link.failures import revive
+from app.link.limits import REPLY_LIMIT
 from app.link.peer import peer_uid
 from app.version import VERSION
 
@@ -62,10 +64,10 @@ class SocketClient:
         self._listener = asyncio.create_task(self._listen(), name="link replies")
 
     @classmethod
-    async def dial(cls, path: Path) -> SocketClient:
-        """Connect. Raises ConnectionRefusedError or FileNotFoundError when nobody listens,
-        StoreError when who listens is not a supervisor that we can talk to."""
-        streams, hello = await _dial(path)
+    async def dial(cls, path: Path, connected: socket.socket | None = None) -> SocketClient:
+        """Connect, unless that is done. Raises ConnectionRefusedError or FileNotFoundError when
+        nobody listens, StoreError when who listens is no supervisor that we can talk to."""
+        streams, hello = await _dial(path, connected)
         return cls(path, streams, hello)
 
     async def _listen(self) -> None:
@@ -246,8 +248,9 @@ class SocketClient:
         await _hang_up(self._writer)
 
 
-async def _dial(path: Path) -> tuple[Streams, wire.Hello]:
-    reader, writer = await asyncio.open_unix_connection(os.fspath(path), limit=wire.REPLY_LIMIT)
+async def _dial(path: Path, connected: socket.socket | None = None) -> tuple[Streams, wire.Hello]:
+    where = os.fspath(path) if connected is None else None
+    reader, writer = await asyncio.open_unix_connection(where, sock=connected, limit=REPLY_LIMIT)
     try:
         uid = peer_uid(writer.get_extra_info("socket"))
         if uid != os.getuid():

@@ -7,12 +7,15 @@ import contextlib
 import os
 import socket
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from app.domain.errors import StoreError
-from app.link.client import Client
-from app.link.conversation import Conversation
+from app.link.limits import REQUEST_LIMIT
 from app.link.peer import check_folder, peer_uid
-from app.link.wire import REQUEST_LIMIT, ReplyLine, WireError
+
+if TYPE_CHECKING:
+    from app.link.client import Client
+    from app.link.conversation import Conversation
 
 GRACE = 2.0  # seconds that open calls and feeds get to finish when the server stops
 
@@ -59,6 +62,10 @@ class Server:
         return sock
 
     def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        # What can be said over a socket is loaded once somebody comes.
+        from app.link.conversation import Conversation
+        from app.link.wire import ReplyLine, WireError
+
         try:
             uid = peer_uid(writer.get_extra_info("socket"))
         except OSError:

@@ -36,8 +36,6 @@ if TYPE_CHECKING:
     from app.domain.project_report import ProjectReport
 
 PROTOCOL = 1
-REQUEST_LIMIT = 4 * 1024 * 1024  # bytes of one line from a client
-REPLY_LIMIT = 64 * 1024 * 1024  # bytes of one line from the supervisor
 FEED = "feed"
 
 P = TypeVar("P", bound=Model)

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 from app.domain.errors import Refused, StoreError
 from app.domain.feed import Committed, Ended
-from app.link import conversation, peer, remote, server, wire
+from app.link import conversation, limits, peer, remote, server, wire
 from app.link.backlog import Backlog
 from app.link.errors import LinkLost
 from app.link.local import LocalClient
@@ -41,7 +41,7 @@ async def hosted(folder: Path) -> AsyncIterator[tuple[FakeSupervisor, Path]]:
 
 async def _talk(path: Path, *lines: bytes) -> list[dict[str, Any]]:
     """Send raw lines, return every reply after the hello, until the server hangs up or is idle."""
-    reader, writer = await asyncio.open_unix_connection(str(path), limit=wire.REPLY_LIMIT)
+    reader, writer = await asyncio.open_unix_connection(str(path), limit=limits.REPLY_LIMIT)
     json.loads(await reader.readline())
     writer.writelines(lines)
     replies = list[dict[str, Any]]()
@@ -159,7 +159,7 @@ async def test_a_wrong_call_is_refused_and_the_next_answered(
 
 async def test_a_line_too_long_is_refused(tmp_path: Path) -> None:
     async with hosted(tmp_path) as (_, path):
-        replies = await _talk(path, b'{"id": 1, "call": "' + b"x" * wire.REQUEST_LIMIT + b'"}\n')
+        replies = await _talk(path, b'{"id": 1, "call": "' + b"x" * limits.REQUEST_LIMIT + b'"}\n')
         assert "may have" in replies[0]["error"]["message"]
 
 
