@@ -60,17 +60,19 @@ class Rule(Struct, frozen=True):
 
     def replaced(self, text: str, found: Sequence[tuple[str, int]]) -> str:
         """As `pattern.sub` would; `found` are the anchors in the text."""
-        starts = {at - back for anchor, at in found for back in self._backs(text, anchor, at)}
+        starts = [
+            at - back
+            for anchor, at in found
+            if (backs := self.anchors.get(anchor))
+            and (not self.there or self.there.match(text, at))
+            for back in backs
+        ]
         parts, done = list[str](), 0
         for start in sorted(starts):
             if start >= done and (match := self.pattern.match(text, start)):
                 parts += (text[done:start], self.kept(match), REDACTED)
                 done = match.end()
         return "".join((*parts, text[done:])) if parts else text
-
-    def _backs(self, text: str, anchor: str, at: int) -> Sequence[int]:
-        backs = self.anchors.get(anchor, ())
-        return backs if backs and (not self.there or self.there.match(text, at)) else ()
 
 
 _STARTS_OF_SHAPES = """
@@ -88,6 +90,7 @@ RULES = (
             **dict.fromkeys(("api-", "ap\u0131-", "ap\u0130-"), (0, len("x-"))),
         },
         lambda match: match[1] or match[2] or match[3],
+        re.compile("auth(?:orization|-token)|bearer|api-key", re.IGNORECASE),
     ),
     Rule(_URL, {"://": range(2, 22)}, lambda match: match[1], _AFTER_SCHEME),
     Rule(_SHAPES, dict.fromkeys(_STARTS_OF_SHAPES.split(), (0,))),
