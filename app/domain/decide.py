@@ -100,10 +100,10 @@ def _unfinished(workflow: Workflow, state: RunState) -> bool:
 
 
 def _steps(workflow: Workflow, state: RunState) -> tuple[do.Directive, ...]:
-    needs = workflow.needs()
+    needs, finished = workflow.needs(), state.steps.finished
     found: list[do.Directive] = []
     for step in workflow.steps:
-        if not state.finished(step.name) and _ready(step, needs[step.name], state):
+        if step.name not in finished and _ready(step, needs[step.name], state):
             found += _step(step, state)
     if not found and not _unfinished(workflow, state):
         return (do.Complete(),)
@@ -116,8 +116,8 @@ def _steps(workflow: Workflow, state: RunState) -> tuple[do.Directive, ...]:
 def _ready(step: AnyStep, needs: tuple[str, ...], state: RunState) -> bool:
     if isinstance(step, CollectStep):
         others = [name for name in needs if name not in step.of]
-        return all(state.finished(name) for name in others) and enough(step, state)
-    return all(state.finished(name) for name in needs)
+        return state.steps.finished.issuperset(others) and enough(step, state)
+    return state.steps.finished.issuperset(needs)
 
 
 def _step(step: AnyStep, state: RunState) -> list[do.Directive]:

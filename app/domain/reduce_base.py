@@ -7,11 +7,9 @@ from typing import Any
 from app.domain.attempts import Attempts
 from app.domain.base import ApprovalId, QuestionId, ReviewId, SessionId
 from app.domain.events import Event
-from app.domain.persistent import PersistentMap
 from app.domain.run import RunState, StepProgress
-from app.domain.session import Session, SessionState
-
-Sessions = PersistentMap[SessionId, Session]
+from app.domain.session import SessionState
+from app.domain.sessions import Sessions
 
 
 def stamped(before: RunState, after: RunState, event: Event) -> RunState:

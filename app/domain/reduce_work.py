@@ -10,7 +10,6 @@ from app.domain.attempts import Attempts
 from app.domain.base import trusted
 from app.domain.events import Event
 from app.domain.flow import dependents, owner
-from app.domain.persistent import PersistentMap
 from app.domain.reduce_base import (
     changed_attempt,
     changed_session,
@@ -29,6 +28,7 @@ from app.domain.run import (
     Run,
     RunState,
     StepProgress,
+    Steps,
     StepState,
     Unit,
     attempt_key,
@@ -168,13 +168,9 @@ def _step_finished(s: RunState, p: ev.StepFinished, e: Event) -> RunState:
     return s.model_copy(update={"run": run, "attempts": attempts, "steps": steps})
 
 
-def _first_open(run: Run, steps: PersistentMap[str, StepProgress]) -> str:
+def _first_open(run: Run, steps: Steps) -> str:
     """Where a run is; "" when all is done."""
-    for step in run.steps:
-        progress = steps.get(step.name)
-        if progress is None or not progress.finished:
-            return step.name
-    return ""
+    return next((step.name for step in run.steps if step.name not in steps.finished), "")
 
 
 def _branches_planned(s: RunState, p: ev.BranchesPlanned, e: Event) -> RunState:
@@ -198,7 +194,7 @@ def _head_moved(s: RunState, p: ev.HeadMoved, e: Event) -> RunState:
 
 def _prefix_taken(s: RunState, p: ev.PrefixTaken, e: Event) -> RunState:
     attempts = Attempts((attempt.key, attempt) for attempt in p.attempts)
-    steps = PersistentMap((progress.step, progress) for progress in p.steps)
+    steps = Steps((progress.step, progress) for progress in p.steps)
     s = s.model_copy(update={"attempts": attempts, "steps": steps})
     return with_run(s, current_step=_first_open(s.run, steps))
 
@@ -218,7 +214,7 @@ def _returned(s: RunState, p: ev.Returned, e: Event) -> RunState:
             changes = _superseded(attempt, p.to_step, kinds)
             attempts = attempts.set(key, attempt.model_copy(update=changes))
     again = {p.to_step, *after}
-    steps = PersistentMap((name, x) for name, x in s.steps.items() if name not in again)
+    steps = Steps((name, x) for name, x in s.steps.items() if name not in again)
     s = s.model_copy(update={"attempts": attempts, "steps": steps})
     s = _told(s, p)
     return with_run(_withdrawn(s, again, e), current_step=p.to_step)

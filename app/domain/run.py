@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from enum import StrEnum
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -29,7 +29,6 @@ from app.domain.base import (
     ReviewId,
     RolloutId,
     RunId,
-    SessionId,
 )
 from app.domain.path_name import PathName
 from app.domain.persistent import PersistentMap
@@ -37,6 +36,7 @@ from app.domain.remembered import remembered
 from app.domain.request import Request
 from app.domain.review import Question, QuestionState, Review, ReviewState, Verdict
 from app.domain.session import Session
+from app.domain.sessions import Sessions
 from app.domain.task_state import TaskState
 
 __all__ = [
@@ -58,6 +58,7 @@ __all__ = [
     "StepBrief",
     "StepProgress",
     "StepState",
+    "Steps",
     "Unit",
     "Verdict",
     "attempt_key",
@@ -93,6 +94,30 @@ class StepProgress(Model):
     @property
     def finished(self) -> bool:
         return self.state is not StepState.OPEN
+
+
+class Steps(PersistentMap[str, StepProgress]):
+    """By name, in the order in which they have come so far."""
+
+    __slots__ = ("finished",)
+
+    finished: frozenset[str]  # asked of every step at every decision
+
+    def __init__(
+        self, entries: Mapping[str, StepProgress] | Iterable[tuple[str, StepProgress]] = ()
+    ) -> None:
+        super().__init__(entries)
+        self.finished = frozenset(name for name, step in self._older.items() if step.finished)
+
+    def set(self, key: str, value: StepProgress) -> Self:
+        made = super().set(key, value)
+        moved = value.finished != (key in self.finished)
+        made.finished = self.finished ^ {key} if moved else self.finished
+        return made
+
+    @classmethod
+    def _entries(cls, source: Any) -> Any:
+        return dict[str, StepProgress]
 
 
 class StepBrief(Model):
@@ -175,10 +200,9 @@ class RunState(Model):
     """All that is known of a run; what `reduce` builds and every decision is made from."""
 
     run: Run
-    # Those that have come so far:
-    steps: PersistentMap[str, StepProgress] = Field(default_factory=PersistentMap)
+    steps: Steps = Field(default_factory=Steps)
     attempts: Attempts = Field(default_factory=Attempts)
-    sessions: PersistentMap[SessionId, Session] = Field(default_factory=PersistentMap)
+    sessions: Sessions = Field(default_factory=Sessions)
     approvals: PersistentMap[ApprovalId, Approval] = Field(default_factory=PersistentMap)
     reviews: PersistentMap[ReviewId, Review] = Field(default_factory=PersistentMap)
     questions: PersistentMap[QuestionId, Question] = Field(default_factory=PersistentMap)
@@ -203,8 +227,7 @@ class RunState(Model):
         return self.attempts.newest(unit)
 
     def finished(self, step: str) -> bool:
-        progress = self.steps.get(step)
-        return progress is not None and progress.finished
+        return step in self.steps.finished
 
     @property
     def worked_seconds(self) -> float:
@@ -248,11 +271,5 @@ class RunState(Model):
         self, step: str, agent: str | None = None, branch: str | None = None
     ) -> Session | None:
         """The session that a step or branch owns (a review step has one per reviewing agent)."""
-        for session in self.sessions.values():
-            if (
-                session.step == step
-                and agent in (None, session.agent)
-                and branch in (None, session.branch)
-            ):
-                return session
-        return None
+        of_place = self.sessions.of(step, branch)
+        return next((s for s in of_place if agent is None or s.agent == agent), None)

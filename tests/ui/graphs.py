@@ -8,7 +8,6 @@ from app.domain import events as ev
 from app.domain.approval import Actor, ActorKind
 from app.domain.attempts import Attempts
 from app.domain.base import QuestionId, RunId, SessionId
-from app.domain.persistent import PersistentMap
 from app.domain.run import (
     Attempt,
     AttemptState,
@@ -21,9 +20,11 @@ from app.domain.run import (
     RunState,
     StepBrief,
     StepProgress,
+    Steps,
     StepState,
 )
 from app.domain.session import SessionState
+from app.domain.sessions import Sessions
 from app.domain.task_state import TaskState
 from tests.ui.parts import ago, make_attempt, make_gate, make_run, make_session, make_state
 
@@ -57,7 +58,7 @@ def done_step(step: str, state: StepState = StepState.DONE, reason: str = "") ->
 
 
 def with_steps(state: RunState, *progress: StepProgress) -> RunState:
-    return state.model_copy(update={"steps": PersistentMap((p.step, p) for p in progress)})
+    return state.model_copy(update={"steps": Steps((p.step, p) for p in progress)})
 
 
 def listed() -> Attempt:
@@ -189,7 +190,7 @@ def paused_run(number: int = 26) -> RunState:
         for key, a in state.attempts.items()
     }
     run = state.run.model_copy(update=changes)
-    parts = {"sessions": PersistentMap(sessions), "attempts": Attempts(attempts)}
+    parts = {"sessions": Sessions(sessions), "attempts": Attempts(attempts)}
     return state.model_copy(update={"run": run, **parts})
 
 

@@ -10,8 +10,8 @@ from app.domain import events as ev
 from app.domain.attachment import Attachment
 from app.domain.day_budget import DayBudget
 from app.domain.past import PastId, PastRef
-from app.domain.persistent import PersistentMap
 from app.domain.run import RunState
+from app.domain.sessions import Sessions
 from app.domain.task_state import TaskState
 from tests.ui import canned
 from tests.ui.answering import Feed
@@ -37,7 +37,7 @@ def attached() -> RunState:
         for key, session in state.sessions.items()
     }
     run = state.run.model_copy(update={"request": request})
-    return state.model_copy(update={"run": run, "sessions": PersistentMap(sessions)})
+    return state.model_copy(update={"run": run, "sessions": Sessions(sessions)})
 
 
 STATES: dict[str, tuple[RunState, tuple[str, ...]]] = {
