@@ -10,6 +10,7 @@ from app.agents.protocol import AttachedFile
 from app.domain import directives as do
 from app.domain import events as ev
 from app.domain.approval import ApprovalState
+from app.domain.attachment import Attachment
 from app.domain.base import RunId, trusted
 from app.domain.errors import LongwatchError, StoreError
 from app.domain.overtaken import Overtaken
@@ -76,11 +77,13 @@ class AgentWork:
         """Carry it out; True when its agent was ended meanwhile, to be prompted anew at once."""
         unit = directive.unit
         try:
-            live = self._keeper.ready(self._state(), unit, work.agent)
+            state = self._state()
+            live = self._keeper.ready(state, unit, work.agent)
             if live is None:
                 base = await self._base(unit, work)
                 live = await self._keeper.ensure(self._run_id, unit, work.agent, base)
-            files = await self._files(unit, live)
+            wanted = state.run.request.attachments
+            files = await self._files(unit, live, wanted) if wanted else ()
         except StoreError:
             raise
         except LongwatchError as error:
@@ -109,12 +112,11 @@ class AgentWork:
                 return judged.commit
         return await self._merging.base_of(unit.step)
 
-    async def _files(self, unit: Unit, live: LiveSession) -> Sequence[AttachedFile]:
+    async def _files(
+        self, unit: Unit, live: LiveSession, wanted: Sequence[Attachment]
+    ) -> Sequence[AttachedFile]:
         """What came with the request: given to each session with its first turn."""
         state = self._state()
-        wanted = state.run.request.attachments
-        if not wanted:
-            return ()
         attempt = state.newest(unit)
         begun = attempt.turn if attempt is not None else None
         if (begun or state.sessions[live.session_id].turn + 1) != 1:
@@ -144,7 +146,7 @@ class AgentWork:
             unit=unit,
             attempt=directive.attempt,
             turn=turn,
-            text=with_files(text, files),
+            text=with_files(text, files) if files else text,
             files=tuple(files),
             again=again,
             settled=settled,

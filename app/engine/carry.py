@@ -203,7 +203,8 @@ class Carrier:
             else:
                 left = ev.StepFinished(step=unit.step, state=StepState.CANCELED, reason=why)
                 found.append(left)
-        finished = ev.StepFinished(
+        finished = trusted(
+            ev.StepFinished,
             step=directive.unit.step,
             attempt=directive.attempt,
             commit=commit,
@@ -224,7 +225,7 @@ class Carrier:
 
 
 def _moved(state: TaskState, reason: str) -> ev.RunStateChanged:
-    return ev.RunStateChanged(state=state, reason=reason, by=ENGINE)
+    return trusted(ev.RunStateChanged, state=state, reason=reason, by=ENGINE)
 
 
 def _of(kind: type[ev.OfAttempt], attempt: Attempt, **fields: object) -> ev.Payload:

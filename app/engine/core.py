@@ -92,7 +92,8 @@ class Core:
     def next_steps(self, run_id: RunId) -> Directives:
         """What the run does next, within the budgets of the day. Raises ConfigError."""
         state = self.state(run_id)
-        return self.limit(state, decide(self.recipe(run_id), state))
+        recipe = self.journal.projection.recipes[state.run.recipe]
+        return self.limit(state, decide(recipe, state))
 
     def note(self, run_id: RunId, *payloads: Payload) -> None:
         """Apply facts to a run at once. No effect may follow from them but by a `commit`, with

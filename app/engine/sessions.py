@@ -10,7 +10,7 @@ from pathlib import Path
 
 from app.agents.protocol import AgentSession, Driver, SessionSpec
 from app.domain import events as ev
-from app.domain.base import ApprovalId, RunId, SessionId
+from app.domain.base import ApprovalId, RunId, SessionId, trusted
 from app.domain.errors import (
     ConfigError,
     DriverError,
@@ -135,7 +135,8 @@ class SessionKeeper:
         workspace = await self._core.workspaces.create(
             Path(run.project), run.run_id, unit.step, base, name
         )
-        session = Session(
+        session = trusted(
+            Session,
             session_id=SessionId(self._core.ids.new("s")),
             run_id=run.run_id,
             step=unit.step,
@@ -148,7 +149,7 @@ class SessionKeeper:
             opened_at=self._core.clock.now(),
         )
         # On disk before its agent is: with the process that it starts, else with its first prompt.
-        self._core.note(run.run_id, ev.SessionOpened(session=session))
+        self._core.note(run.run_id, trusted(ev.SessionOpened, session=session))
         return session
 
     async def _workspace(self, run: Run, session: Session) -> None:
@@ -187,7 +188,8 @@ class SessionKeeper:
             opened = await driver.open(spec)
         else:
             opened = await driver.resume(spec, session.native_id)
-        bound = ev.SessionBound(
+        bound = trusted(
+            ev.SessionBound,
             session_id=session.session_id,
             native_id=opened.native_id,
             continuity=opened.continuity,
@@ -258,7 +260,7 @@ class SessionKeeper:
             await self._end(live.agent)
         finally:
             lost = lost_calls(self._core.state(live.run_id), _NO_OUTCOME, live.session_id)
-            gone_event = ev.SessionLost(session_id=live.session_id, why=why)
+            gone_event = trusted(ev.SessionLost, session_id=live.session_id, why=why)
             self._core.note(live.run_id, *lost, gone_event)
             self._let_go(live.run_id)
             self._leaving.pop(live.session_id, None)
@@ -301,7 +303,7 @@ class SessionKeeper:
             await self.lose(live, why)
         if final:
             payloads = [
-                ev.SessionClosed(session_id=session.session_id, why=why)
+                trusted(ev.SessionClosed, session_id=session.session_id, why=why)
                 for session in self._core.state(run_id).sessions.values()
                 if session.state is not SessionState.CLOSED
             ]

@@ -24,8 +24,8 @@ class SystemClock:
 class RandomIds:
     """Short random ids: ten base-32 characters, 50 bits, easy to read out and to type."""
 
-    _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
+    _LETTERS = b"0123456789abcdefghjkmnpqrstvwxyz" * 8  # of each byte that there is
 
     def new(self, prefix: str) -> str:
-        tail = "".join(self._ALPHABET[byte & 31] for byte in secrets.token_bytes(10))
+        tail = secrets.token_bytes(10).translate(self._LETTERS).decode()
         return f"{prefix}-{tail}"
