@@ -72,7 +72,7 @@ def standing(state: RunState, step: str, branch: str | None = None) -> Attempt |
     newest = state.latest(step, branch)
     if newest is None or _worth_reading(newest):
         return newest
-    for attempt in reversed(state.attempts.values()):
+    for attempt in state.attempts.newest_first():
         if attempt.step != step or branch not in (None, attempt.branch):
             continue
         if _worth_reading(attempt):

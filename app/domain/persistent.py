@@ -82,6 +82,15 @@ class PersistentMap(Mapping[_K, _V], Generic[_K, _V]):
     def __reversed__(self) -> Iterator[_K]:
         return reversed(self._whole())
 
+    def newest_first(self) -> Iterator[_V]:
+        """The values, the last one set first: who finds it among those looks at no other."""
+        older, newer = self._older, self._newer
+        for key in reversed(newer):
+            if key not in older:
+                yield newer[key]
+        for key in reversed(older):
+            yield newer[key] if key in newer else older[key]
+
     def keys(self) -> dict_keys[_K, _V]:
         return self._whole().keys()
 

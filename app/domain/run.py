@@ -251,7 +251,7 @@ class RunState(Model):
         """The branch that holds the run's accepted work; None while there is none."""
         if self.run.head_commit in (None, self.run.base_commit):
             return None
-        for attempt in reversed(self.attempts.values()):
+        for attempt in self.attempts.newest_first():
             session = self.sessions.get(attempt.session_id) if attempt.session_id else None
             if session is not None and attempt.commit == self.run.head_commit:
                 return session.git_branch

@@ -278,7 +278,7 @@ class AgentWork:
 
 def _left_at(state: RunState, session: Session) -> str | None:
     """The commit on which the session's workspace has stood since its latest result."""
-    for attempt in reversed(state.attempts.values()):
+    for attempt in state.attempts.newest_first():
         if attempt.session_id == session.session_id and attempt.turn is not None:
             return attempt.commit
     return None

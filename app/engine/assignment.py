@@ -36,7 +36,7 @@ class Assignment(Struct, frozen=True):
         """How long a turn may take, in seconds, and the key that says so."""
         seconds, key = self.timeout_seconds, "timeout_seconds"
         if self.step_timeout_seconds is not None:
-            spent = sum(a.worked_seconds for a in state.attempts.values() if a.unit == unit)
+            spent = sum(a.worked_seconds for a in state.attempts.of(unit))
             left = max(0.0, self.step_timeout_seconds - spent)
             if left < seconds:
                 seconds, key = left, "step_timeout_seconds"

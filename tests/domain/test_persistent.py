@@ -32,6 +32,7 @@ def test_every_version_stays_what_it_was(changes: list[tuple[int, int]]) -> None
         assert expected == made
         assert list(made) == list(expected)
         assert list(made.items()) == list(expected.items())
+        assert list(made.newest_first()) == list(reversed(expected.values()))
         assert list(reversed(made.values())) == list(reversed(expected.values()))
         assert len(made) == len(expected)
 
