@@ -14,7 +14,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
-from typing import NamedTuple
+
+from msgspec import Struct
 
 from app.domain.base import Clock, RunId, trusted
 from app.domain.errors import StoreDamaged, StoreError
@@ -33,7 +34,7 @@ _LOOK_SECONDS = 0.05  # how often a reader looks whether the store has become un
 _NOTE_SECONDS = 0.005  # how long what nobody waits for may wait for company
 
 
-class Draft(NamedTuple):
+class Draft(Struct, frozen=True):
     """An event before it has a number: what happened, to which run."""
 
     payload: Payload

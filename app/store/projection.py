@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from itertools import islice
 from operator import attrgetter
 
+from msgspec import Struct
 from pydantic import BaseModel
 
 from app.domain import events as ev
@@ -58,8 +59,7 @@ _OF_THE_STORE = {
 _LOOKED_AT_AGAIN = 16  # after so many more have ended
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
+class Row(Struct, frozen=True):
     """One row of a read model; `doc` None deletes it. The JSON is made by the writer thread."""
 
     table: str

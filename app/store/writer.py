@@ -12,8 +12,9 @@ import queue
 import sqlite3
 import threading
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from datetime import datetime
+
+from msgspec import Struct
 
 from app.domain.events import Event, chain_hash, to_fields, with_type
 from app.domain.session import Chunk
@@ -32,8 +33,7 @@ _UPSERT = (
 _MAX_BATCH = 2000  # appends in one transaction: bounds the time to the first acknowledgement
 
 
-@dataclass(frozen=True, slots=True)
-class Write:
+class Write(Struct, frozen=True):
     """One append: all of it is in one transaction. `token` names it to the caller."""
 
     events: Sequence[Event]
