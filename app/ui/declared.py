@@ -140,7 +140,8 @@ def parse_request(text: str) -> Request:
     risk = given.pop("risk", str(Risk.MEDIUM)).lower()
     if risk not in risks:
         raise Refused(not_among(f'there is no risk "{risk}"', risk, risks))
-    return Request(text="(any)", risk=Risk(risk), **{"user": "operator", **given})
+    fields = {"text": "(any)", "risk": risk, "user": "operator", **given}
+    return Request.model_validate(fields)
 
 
 def declared_rows(report: ProjectReport) -> list[Row]:

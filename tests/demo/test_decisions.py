@@ -11,6 +11,7 @@ from app.demo.decisions import Decisions, load_decisions
 from app.domain.approval import Action, Approval, ApprovalState, Scope, Settlement
 from app.domain.commands import CancelRun, DecideApproval, GiveVerdict, SettleApproval
 from app.domain.errors import ConfigError
+from app.domain.persistent import PersistentMap
 from app.domain.run import Review, RunState
 from app.domain.toolcall import ToolCall, ToolKind
 from tests.support.story import a_review, a_run, a_verdict, an_approval
@@ -57,7 +58,9 @@ def waiting(round_: int = 1, rejects: int = 0) -> tuple[Review, RunState]:
     """A plan that the agent has approved and the operator has not seen."""
     review = a_review(round_).model_copy(update={"verdicts": (a_verdict("approve"),)})
     state = RunState(
-        run=a_run(), reviews={review.review_id: review}, rejects={"plan-review": rejects}
+        run=a_run(),
+        reviews=PersistentMap({review.review_id: review}),
+        rejects={"plan-review": rejects},
     )
     return review, state
 
@@ -103,7 +106,7 @@ def test_what_does_not_wait_is_not_answered(state: ApprovalState) -> None:
 
 def test_a_review_that_waits_for_an_agent_is_not_answered() -> None:
     review = a_review()
-    state = RunState(run=a_run(), reviews={review.review_id: review})
+    state = RunState(run=a_run(), reviews=PersistentMap({review.review_id: review}))
     assert Decisions.blanket("approve").answer_review(review, state) is None
 
 

@@ -8,7 +8,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.domain import flow
-from app.domain.run import Attempt, AttemptState, RunState, StepBrief, StepProgress, StepState
+from app.domain.attempts import Attempts
+from app.domain.run import (
+    Attempt,
+    AttemptState,
+    RunState,
+    StepBrief,
+    StepProgress,
+    Steps,
+    StepState,
+)
 from tests.support.story import START, a_run
 
 _KINDS = st.sampled_from(["agent", "agent", "gate", "review"])
@@ -40,7 +49,7 @@ def _state(
     briefs: Sequence[StepBrief], attempts: Sequence[Attempt], steps: dict[str, StepProgress]
 ) -> RunState:
     run = a_run().model_copy(update={"steps": tuple(briefs)})
-    return RunState(run=run, attempts={made.key: made for made in attempts}, steps=steps)
+    return RunState(run=run, attempts=Attempts((a.key, a) for a in attempts), steps=Steps(steps))
 
 
 def sources(state: RunState, step: str) -> Iterator[str]:

@@ -2,25 +2,29 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from app.domain import events as ev
+from app.domain.attempts import Attempts
+from app.domain.base import SessionId
 from app.domain.overtaken import Overtaken, check_current
-from app.domain.run import Attempt, AttemptState, Failure, FailureKind, RunState, StepState
+from app.domain.run import Attempt, AttemptState, Failure, FailureKind, RunState, Steps, StepState
 from app.domain.run import StepProgress as Progress
 from app.domain.task_state import TaskState
 from tests.support.story import ADA, ENGINE, START, a_run
 
-KEY = {"step": "plan", "attempt": 1}
+KEY: dict[str, Any] = {"step": "plan", "attempt": 1}
 OUTPUT = ev.OutputProduced(**KEY, output="done")
 FAILED = ev.AttemptFailed(**KEY, failure=Failure(kind=FailureKind.OTHER, message="no"))
 ATTEMPT = Attempt(step="plan", attempt=1, started_at=START)
 STARTED = ev.AttemptStarted(attempt=ATTEMPT)
-TURN = ev.TurnStarted(**KEY, session_id="s-1", turn=1, prompt="go")
+TURN = ev.TurnStarted(**KEY, session_id=SessionId("s-1"), turn=1, prompt="go")
 DONE = ev.RunStateChanged(state=TaskState.DONE, by=ENGINE)
 RETRIED = ev.RunStateChanged(state=TaskState.IN_PROGRESS, by=ADA)
 FINISHED = ev.StepFinished(step="plan", attempt=1)
-ENDED = ev.TurnEnded(session_id="s-1", turn=1, status="completed")
+ENDED = ev.TurnEnded(session_id=SessionId("s-1"), turn=1, status="completed")
 
 
 def _state(
@@ -32,8 +36,8 @@ def _state(
     progress = Progress(step="plan", state=StepState.DONE)
     return RunState(
         run=a_run().model_copy(update={"state": run}),
-        attempts={made.key: made} if attempt is not None else {},
-        steps={"plan": progress} if finished else {},
+        attempts=Attempts({made.key: made} if attempt is not None else {}),
+        steps=Steps({"plan": progress} if finished else {}),
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
@@ -122,7 +123,11 @@ class House:
 
     async def _forge(self, run: int, session: str) -> None:
         before = (await self.supervisor.status()).seq
-        forged = {"run_id": self.runs[run], "session_id": SessionId(session), "by": ADA}
+        forged: dict[str, Any] = {
+            "run_id": self.runs[run],
+            "session_id": SessionId(session),
+            "by": ADA,
+        }
         for command in (cmd.SteerSession(**forged, text="x"), cmd.RestartSession(**forged)):
             with pytest.raises((NotFound, OwnershipError)):
                 await self.supervisor.execute(command)

@@ -30,6 +30,7 @@ from app.domain.past import (
     PastPage,
     PastSession,
 )
+from app.domain.persistent import PersistentMap
 from app.domain.policy import rule_for
 from app.domain.project_report import ProjectReport
 from app.domain.request import Request, Risk
@@ -237,7 +238,9 @@ class FakeSupervisor:
         if not RUN.startswith(run_id):
             raise NotFound(f"there is no run {run_id}")
         approval = an_approval()
-        return RunState(run=a_run(), approvals={approval.approval_id: approval}, seq=7)
+        return RunState(
+            run=a_run(), approvals=PersistentMap({approval.approval_id: approval}), seq=7
+        )
 
     async def recipe(self, run_id: RunId) -> Recipe:
         return a_recipe()

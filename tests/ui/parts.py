@@ -11,9 +11,11 @@ from app.domain.approval import (
     Approval,
     ApprovalState,
 )
+from app.domain.attempts import Attempts
 from app.domain.base import ApprovalId, RunId, SessionId
 from app.domain.day_budget import DayBudget
 from app.domain.feed import Status
+from app.domain.persistent import PersistentMap
 from app.domain.request import Request, Risk
 from app.domain.run import (
     Attempt,
@@ -28,6 +30,7 @@ from app.domain.run import (
     StepBrief,
 )
 from app.domain.session import Chunk, ChunkKind, Session, SessionState, Usage
+from app.domain.sessions import Sessions
 from app.domain.step import AgentStep, ReviewStep
 from app.domain.task_state import TaskState
 from app.domain.toolcall import FileChange, ToolCall, ToolKind
@@ -169,10 +172,10 @@ def make_state(
 ) -> RunState:
     return RunState(
         run=run,
-        sessions={s.session_id: s for s in sessions},
-        attempts={a.key: a for a in attempts},
-        approvals={a.approval_id: a for a in approvals},
-        reviews={r.review_id: r for r in reviews},
+        sessions=Sessions((s.session_id, s) for s in sessions),
+        attempts=Attempts((a.key, a) for a in attempts),
+        approvals=PersistentMap((a.approval_id, a) for a in approvals),
+        reviews=PersistentMap((r.review_id, r) for r in reviews),
         seq=10,
     )
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 
 from app.domain.approval import Action, ApprovalState, Scope, Settlement
+from app.domain.base import ApprovalId
 from app.domain.commands import Command, DecideApproval, Done, SettleApproval, Snooze
 from app.domain.errors import Refused
 from app.domain.persistent import PersistentMap
@@ -35,7 +36,7 @@ def changed(state: RunState, /, **update: object) -> RunState:
 
 def allow(scope: Scope, number: str = "0003", revision: int = 1) -> DecideApproval:
     return DecideApproval(
-        approval_id=f"ap-{number}-1",
+        approval_id=ApprovalId(f"ap-{number}-1"),
         revision=revision,
         action=Action.ALLOW,
         scope=scope,
@@ -216,7 +217,7 @@ async def test_not_now_puts_off_and_brings_back() -> None:
         assert client.commands == [snooze(until), snooze(None)]
 
 
-def snooze(until: object) -> Snooze:
+def snooze(until: datetime | None) -> Snooze:
     return Snooze(item="approval", item_id="ap-0003-1", until=until, by=ME)
 
 

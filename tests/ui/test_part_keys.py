@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from app.domain.attention import AttentionKind
@@ -37,7 +39,7 @@ def test_every_state_has_a_mark() -> None:
 
 
 RUN = RunId("run-0020")
-PART = {"run_id": RUN, "step": "audit", "branch": "3", "by": ME}
+PART: dict[str, Any] = {"run_id": RUN, "step": "audit", "branch": "3", "by": ME}
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.domain import events as ev
-from app.domain.base import RunId
+from app.domain.base import RunId, SessionId
 from app.domain.events import Event
 from app.domain.reducer import reduce
 from app.domain.run import RunState
@@ -88,7 +88,7 @@ def test_turns_lead_from_one_change_of_course_to_the_next_and_stay_at_the_ends()
 
 
 def test_what_says_nothing_of_the_state_is_not_walked_through() -> None:
-    usage = ev.UsageUpdated(session_id=_session(), usage=Usage(input_tokens=1))
+    usage = ev.UsageUpdated(session_id=SessionId(_session()), usage=Usage(input_tokens=1))
     past = Past(RUN)
     past.take(numbered([*story()[:3], usage]))
     assert len(past) == 3

@@ -125,7 +125,7 @@ def test_every_event_has_words(payload: ev.Payload, words: str) -> None:
 
 def test_events_of_one_attempt() -> None:
     session = SessionId("s")
-    about = [
+    about: list[ev.Payload] = [
         ev.OutputProduced(step="plan", attempt=1, output="x"),
         ev.OutputProduced(step="plan", attempt=2, output="x"),
         ev.StepFinished(step="plan", attempt=0),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import date
+from typing import Any
 
 import pytest
 
@@ -61,7 +62,7 @@ STATES: dict[str, tuple[RunState, tuple[str, ...]]] = {
     "attached": (attached(), ("k", "k", "k", "k")),
     "cancel": (canned.running_run(), ("x", *"superseded")),
 }
-TODAY = {"day": date(2026, 3, 14), "project": canned.blocked_run().run.project}
+TODAY: dict[str, Any] = {"day": date(2026, 3, 14), "project": canned.blocked_run().run.project}
 BUDGETS = (
     DayBudget(**TODAY, unit="tokens", limit=2_000_000, total=4_000_000, used=2_400_000),
     DayBudget(**TODAY, agent="codex", unit="usd", limit=5, total=5, used=1.25),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from importlib.metadata import PackageNotFoundError, version
+from typing import Any
 
 from pydantic import ValidationError
 
@@ -84,7 +85,7 @@ class CodexDriver:
         session.attach(_thread_id("thread/start", result), continuity, note)
 
 
-def _thread_options(spec: SessionSpec) -> dict[str, str]:
+def _thread_options(spec: SessionSpec) -> dict[str, Any]:
     agent = spec.agent
     options = {
         "cwd": spec.workspace,

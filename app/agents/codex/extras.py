@@ -222,8 +222,8 @@ class Elicitation:
 
     def reply(self, answer: Answer) -> tuple[models.Wire, str]:
         if answer.action is Action.DENY:
-            action = "cancel" if answer.interrupt else "decline"
-            return models.ElicitationReply(action=action), "denied"
+            reply = models.ElicitationReply(action="cancel" if answer.interrupt else "decline")
+            return reply, "denied"
         content = _object(answer.edited.text) if answer.edited else self._start
         try:
             self._check(content)
