@@ -105,13 +105,14 @@ def entries_of(event: Event, before: RunState | None) -> list[TraceEntry]:
 
 
 def _facts(payload: Payload, before: RunState | None) -> list[Payload]:
-    """An output may tell the end of its turn and that it needs no gate: each is a fact."""
+    """An output may tell the end of its turn and, of a branch or a turn of a loop, that it needs
+    no gate: each is a fact. That a step's only unit has passed, the step's end says."""
     found = [payload]
     if isinstance(payload, ev.OutputProduced):
         if payload.session_id is not None and before is not None:
             key, turn = payload.session_id, before.sessions[payload.session_id].turn
             found.insert(0, ev.TurnEnded(session_id=key, turn=turn, status="completed"))
-        if payload.passed:
+        if payload.passed and (payload.branch or payload.iteration):
             found.append(ev.AttemptPassed(**payload.unit._asdict(), attempt=payload.attempt))
     return found
 
@@ -269,8 +270,14 @@ def _step_finished(payload: ev.StepFinished, before: RunState) -> _Said:
     if payload.reason in ("until_met", "max_iterations_reached"):
         return _DECISION, payload.reason, payload.step, ""
     outcome = "aggregated" if kind == "collect" else "ok"
-    number = f"attempt {payload.attempt}" if payload.attempt else ""
-    return _work(payload.step, before), outcome, payload.step, number
+    newest = before.latest(payload.step) if kind == "agent" else None
+    attempt = payload.attempt or (newest.attempt if newest is not None else 0)
+    return (
+        _work(payload.step, before),
+        outcome,
+        payload.step,
+        f"attempt {attempt}" if attempt else "",
+    )
 
 
 def _started(attempt: Attempt) -> str:

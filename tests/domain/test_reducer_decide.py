@@ -220,3 +220,27 @@ def test_the_end_of_the_steps_completes_the_run() -> None:
     state = play(gate(True), state=implementing())
     state = play(ev.StepFinished(step="implement", attempt=1), state=state)
     assert following(state) == do.Complete()
+
+
+def test_an_output_can_end_its_turn_and_pass_by_itself() -> None:
+    session = a_session()
+    turn = ev.TurnStarted(
+        session_id=session.session_id, turn=1, step="plan", attempt=1, prompt="plan it"
+    )
+    apart = play(
+        ev.SessionOpened(session=session),
+        turn,
+        ev.TurnEnded(session_id=session.session_id, turn=1, status="completed"),
+        ev.OutputProduced(step="plan", attempt=1, output="text"),
+        ev.AttemptPassed(step="plan", attempt=1),
+        state=begun(),
+    )
+    output = ev.OutputProduced(
+        step="plan", attempt=1, output="text", session_id=session.session_id, passed=True
+    )
+    at_once = play(ev.SessionOpened(session=session), turn, output, state=begun())
+    assert at_once.sessions == apart.sessions
+    assert [a.state for a in at_once.attempts.values()] == [
+        a.state for a in apart.attempts.values()
+    ]
+    assert following(at_once) == following(apart) == do.FinishStep(Unit("plan"))

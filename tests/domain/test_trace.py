@@ -347,3 +347,28 @@ def test_an_event_before_the_run_is_a_broken_journal() -> None:
     event = Event(seq=1, at=START, run_id=RunId("r-1"), payload=moved(TaskState.DONE))
     with pytest.raises(KeyError, match="before the run was created"):
         entries_of(event, None)
+
+
+def test_an_output_that_ends_its_turn_is_told_as_both() -> None:
+    turn = ev.TurnStarted(session_id=SESSION, turn=1, step="plan", attempt=1, prompt="plan it")
+    output = ev.OutputProduced(
+        step="plan", attempt=1, output="text", session_id=SESSION, passed=True
+    )
+    finished = ev.StepFinished(step="plan")
+    entries = after(turn, output, finished)[1:]
+    assert [(e.outcome, e.detail) for e in entries] == [
+        ("turn_completed", "planner, turn 1"),
+        ("output", "attempt 1, 4 characters"),
+        ("ok", "attempt 1"),
+    ]
+    assert [e.seq - entries[0].seq for e in entries] == [0, 0, 1]
+
+
+def test_a_turn_of_a_loop_passes_with_its_output() -> None:
+    attempt = Attempt(step="plan", iteration=2, attempt=1, started_at=START)
+    output = ev.OutputProduced(step="plan", iteration=2, attempt=1, output="text", passed=True)
+    told = after(ev.AttemptStarted(attempt=attempt), output)[1:]
+    assert [(e.outcome, e.detail) for e in told] == [
+        ("output", "attempt 1, 4 characters"),
+        ("ok", "plan (iter 2), attempt 1"),
+    ]
