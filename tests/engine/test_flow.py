@@ -467,14 +467,16 @@ async def test_a_fork_takes_over_what_came_before(world: Making) -> None:
 
 
 async def test_no_more_agents_at_once_than_there_are_slots(world: Making) -> None:
-    w = world(echo)
-    w.stage.pause = 0.05
+    w, go_on = world(echo), asyncio.Event()
+    w.stage.gates = dict.fromkeys("abcdef", go_on)
     w.workflow(
         '[[step]]\nname = "all"\nkind = "fan_out"\nagent = "coder"\nprompt = "{{ branch }}"\n'
         + "".join(f'[[step.branch]]\nname = "{name}"\n' for name in "abcdef")
     )
     await w.open(max_parallel=2)
     first, second = await w.start(), await w.start()
+    await w.until(first, lambda _: w.stage.at_work == 2)
+    go_on.set()
     for run_id in (first, second):
         state = await w.until(run_id, over)
         assert state.run.state is TaskState.DONE
