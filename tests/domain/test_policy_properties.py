@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from app.domain.approval import Action, ApprovalRule, RuleMatch
@@ -72,6 +72,7 @@ def test_a_deny_rule_in_front_denies_whatever_follows(
 
 @settings(max_examples=200, deadline=None)
 @given(st.sampled_from(HARMFUL), st.sampled_from(["; ", " && ", " || ", " | ", " & ", "\n"]))
+@example("((x='a[$(touch x)]'))", "; ")  # no command at all, and yet it runs one
 def test_an_allowed_command_takes_no_other_along(command: str, between: str) -> None:
     for text in (f"git status{between}( {command} )", f"( {command} ){between}git status"):
         answer = ask(text, [allow("git status"), allow("git status -s")])

@@ -54,6 +54,9 @@ WRAPPERS: dict[str, Callable[[str], str]] = {
     "a here-string": lambda c: f"bash <<< {shlex.quote(c)}",
     "what echo says": lambda c: f'bash -c "$(echo {shlex.quote(c)})"',
     "a variable": lambda c: f'x={shlex.quote(c)}; bash -c "$x"',
+    "another variable": lambda c: f'y={shlex.quote(c)}; bash -c "$y"',
+    "a variable that is evaluated": lambda c: f'x={shlex.quote(c)}; eval "$x"',
+    "a variable given before": lambda c: f'x=a; x=b; x=c; x=d; x={shlex.quote(c)}; sh -c "$x"',
     "a function's argument": lambda c: f'f() {{ eval "$1"; }}; f {shlex.quote(c)}',
     "in an assignment": lambda c: f"x=$({c} )",
 }
@@ -66,6 +69,17 @@ def risk(command: str) -> Risk:
 @settings(max_examples=400, deadline=None)
 @given(st.sampled_from(COMMANDS), st.lists(st.sampled_from(sorted(WRAPPERS)), max_size=3))
 @example("'rm' -rf /", ["sh -c, twice"] * 3)  # more signs than are read
+@example("rm -rf ~/", ["a variable", "a variable", "nice"])  # too deep, and in doubt before that
+@example("rm -rf ~/", ["sh -c, twice"] * 5)  # longer than what is read
+@example("rm -rf ~/", ["a variable"] * 3)
+@example("rm -rf ~/", ["another variable", "a variable", "another variable"])
+@example("rm -rf ~/", ["a variable"] * 5)
+@example("rm -rf ~/", ["a variable that is evaluated"] * 2)
+@example("rm -rf ~/", ["a variable that is evaluated"] * 3)
+@example("rm -rf ~/", ["a variable that is evaluated"] * 5)
+@example("rm -rf ~/", ["a variable that is evaluated", "a variable", "another variable"])
+@example("rm -rf ~/", ["a function's argument"] * 4)
+@example("rm -rf ~/", ["a variable given before", "a variable given before"])
 def test_wrapping_never_lowers_the_risk(command: str, names: list[str]) -> None:
     wrapped = command
     for name in names:

@@ -13,6 +13,7 @@ from app.domain.policy.match import (
     is_shell,
     matches_call,
     matches_command,
+    matches_computed,
     matches_text,
     names_inner,
 )
@@ -90,6 +91,8 @@ def _shell(rules: Sequence[ApprovalRule], asking: Asking) -> list[ApprovalRule |
             found.append(rule)
     if not found or asking.parsed is None or asking.parsed.unparsable:
         found.append(next((rule for rule in rules if matches_text(rule, asking)), None))
+    if asking.parsed is not None and asking.parsed.computes:
+        found.append(next((rule for rule in rules if matches_computed(rule, asking)), None))
     return found
 
 

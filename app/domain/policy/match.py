@@ -135,6 +135,15 @@ def matches_text(rule: ApprovalRule, asking: Asking) -> bool:
     return match.path is None and (match.command is None or fnmatchcase(text, match.command))
 
 
+def matches_computed(rule: ApprovalRule, asking: Asking) -> bool:
+    """For what a shell text evaluates as arithmetic, which can run anything and is part of no
+    command: a rule that allows certain commands does not allow it."""
+    match = rule.match
+    if rule.action is Action.ALLOW and match.command is None and match.path is None:
+        return asking.applies(rule) and _may_allow(rule, asking)
+    return matches_text(rule, asking)
+
+
 def names_inner(rule: ApprovalRule, outer: SimpleCommand, inner: SimpleCommand) -> bool:
     """Whether a rule that matches a wrapper names the program inside before any wildcard:
     `timeout 60 pytest*` speaks of pytest, `timeout *` of whatever comes."""

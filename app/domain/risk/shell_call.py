@@ -48,7 +48,7 @@ def judge_parsed(
         findings.append(_computes(parsed))
     if parsed.unparsable:
         # Whoever wraps a thing until it cannot be read must not lower its risk by that.
-        bound = any(word in parsed.why for word in ("deep", "more than", "over"))
+        bound = any(word in parsed.why for word in ("deep", "more than", "over", "longer"))
         risk = critical if bound else high
         findings.append(risk(f"cannot be judged: {parsed.why}"))
     return findings

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 
 from app.domain.shell.context import (
@@ -35,6 +36,7 @@ class Collector(ABC):
         self.commands = list[SimpleCommand]()
         self.functions = list[str]()
         self.why = ""
+        self.cut = ""  # the bound that was reached
         self.cwds: Folders = ((),)
         self.values = dict[str, list[Word]]()  # what the text itself gives to variables
         self.arrived: Folders = ((),)  # where the latest `cd` leads if it succeeds
@@ -46,6 +48,10 @@ class Collector(ABC):
     def doubt(self, why: str) -> None:
         """Mark the text as one whose parts are not all known; the first reason is kept."""
         self.why = self.why or why
+
+    def cut_off(self, why: str) -> None:
+        """A bound was reached: there can be anything in what was not looked at."""
+        self.cut = self.cut or why
 
     def emit(
         self,
@@ -86,32 +92,77 @@ class Collector(ABC):
         for inner in inners + self._said_in(command):
             self._inner(inner, command.name, index, replace(here, stdin=here.stdin + feeds))
         self._move(command)
-        again = here.via.count(FILLED) >= MAX_FILLED or len(self.commands) > MAX_COMMANDS // 2
-        if again:
-            return
-        if command.dynamic:
-            for other in filled(words, self.values):
-                self.emit(other, assignments, redirects, here.into(FILLED), more=more)
+        self._fill(command, here)
         if command.name in self.functions:
-            self._called(command)
+            self._called(command, here)
 
-    def _called(self, call: SimpleCommand) -> None:
+    def _full(self, here: Context) -> bool:
+        return len(here.filled) >= MAX_FILLED or len(self.commands) > MAX_COMMANDS // 2
+
+    def _fill(self, command: SimpleCommand, here: Context) -> None:
+        """The command with its variables replaced by what the text has given to them.
+
+        One that comes about within itself (`x='eval "$x"'`) adds nothing. Where a bound is reached
+        and a variable is what runs, that could be the worst of all; `rm $x` is judged as it is.
+        """
+        others = filled(command.words, self.values) if command.dynamic else []
+        others = [words for words in others if words not in here.filled]
+        if self._full(here):
+            if others and command.words and command.words[0].dynamic:
+                self.cut_off("variables that are run are replaced too deep")
+            return
+        for words in others:
+            inside = replace(here.into(FILLED), filled=(*here.filled, words))
+            more = command.dynamic_arguments
+            self.emit(words, command.assignments, command.redirects, inside, more=more)
+
+    def _called(self, call: SimpleCommand, here: Context) -> None:
         """A function that the text defines, with the arguments that it is called with here."""
         values = positional(call.words[1:])
         body = [
             c for c in self.commands if c.function == call.name and c.via.count(FILLED) < MAX_FILLED
         ]
         for command in body if values["@"] else ():
-            here = Context(via=(*command.via, FILLED), stdin=command.stdin_from, depth=1)
-            for other in filled(command.words, values) if command.dynamic else ():
-                self.emit(other, command.assignments, command.redirects, here)
+            for words in filled(command.words, values) if command.dynamic else ():
+                if words in here.filled:
+                    continue
+                if self._full(here):
+                    if command.words[0].dynamic:
+                        self.cut_off("functions call each other too deep")
+                        return
+                    break
+                inside = Context(
+                    via=(*command.via, FILLED),
+                    stdin=command.stdin_from,
+                    depth=1,
+                    filled=(*here.filled, words),
+                )
+                self.emit(words, command.assignments, command.redirects, inside)
 
     def remember(self, assignments: Iterable[tuple[str, Word]]) -> None:
-        """Keep the known values of variables, to judge `$X` by what it may stand for."""
+        """Keep the known values of variables, to judge `$X` by what it may stand for.
+
+        The latest comes first: where there are too many, the ones that it replaced give way.
+        """
         for name, value in assignments:
-            told = not value.dynamic or value.commands
-            if told and len(self.values.setdefault(name, [])) < MAX_VALUES:
-                self.values[name].append(value)
+            if not value.dynamic or value.commands:
+                older = [other for other in self.values.get(name, []) if other != value]
+                self.values[name] = [value, *older][:MAX_VALUES]
+
+    @contextmanager
+    def apart(self) -> Iterator[None]:
+        """A shell of its own: its folder and the values of its variables end with it.
+
+        Its values are kept behind the others as far as there is room, since some shells run
+        the last part of a pipe themselves.
+        """
+        cwds, values = self.cwds, dict(self.values)
+        yield
+        self.cwds = cwds
+        for name, later in self.values.items():
+            own = values.get(name, [])
+            values[name] = [*own, *(v for v in later if v not in own)][:MAX_VALUES]
+        self.values = values
 
     def add(self, command: SimpleCommand) -> int:
         if len(self.commands) >= MAX_COMMANDS:
@@ -120,7 +171,10 @@ class Collector(ABC):
         return len(self.commands) - 1
 
     def _inner(self, inner: Inner, name: str, index: int, here: Context) -> None:
-        kept = self.cwds
+        with nullcontext() if inner.same_shell else self.apart():
+            self._opened(inner, name, index, here)
+
+    def _opened(self, inner: Inner, name: str, index: int, here: Context) -> None:
         if inner.cwd is not None:
             self.cwds = tuple((*chain, inner.cwd) for chain in self.cwds)
         label = f"{name} -c" if name in SHELLS else name
@@ -132,8 +186,6 @@ class Collector(ABC):
         else:
             inside = replace(here, inside=index)
             self.emit(inner.words, inner.assignments, (), inside, more=inner.more)
-        if not inner.same_shell:
-            self.cwds = kept
 
     def _fed(self, command: SimpleCommand) -> list[Inner]:
         """Scripts that a shell reads from its input: here-documents, and what `echo` says."""

@@ -32,6 +32,7 @@ class Context:
     depth: int = 0  # of syntax nodes
     scripts: int = 0  # of scripts and wrappers within each other
     inside: int | None = None
+    filled: tuple[Chain, ...] = ()  # commands with their variables replaced that it stands in
 
     def into(self, label: str) -> Context:
         return replace(self, via=(*self.via, label))

@@ -12,6 +12,7 @@ from app.domain.shell.arithmetic import Sums
 from app.domain.shell.commands import STATEMENTS, CommandReader
 from app.domain.shell.context import (
     MAX_SCRIPT_DEPTH,
+    MAX_VALUES,
     UNKNOWN_FOLDER,
     Context,
     TooMuch,
@@ -38,13 +39,13 @@ def parse(text: str) -> Parsed:
     try:
         walker.script(text, Context())
     except TooMuch as error:
-        walker.doubt(str(error))
+        walker.cut_off(str(error))
     return Parsed(
         commands=tuple(walker.commands),
         functions=tuple(dict.fromkeys(walker.functions)),
         computes=walker.sums.unsure(),
-        unparsable=bool(walker.why),
-        why=walker.why,
+        unparsable=bool(walker.cut or walker.why),
+        why=walker.cut or walker.why,
     )
 
 
@@ -112,11 +113,12 @@ class _Walker(CommandReader):
             self._children(node, here)
 
     def substitution(self, node: Node) -> tuple[int, ...]:
-        kept, first, here = self.cwds, len(self.commands), self.here
+        first, here = len(self.commands), self.here
         label = "$(…)" if node.type == "command_substitution" else "<(…)"
-        self._children(node, replace(here.into(label).deeper(), stdin=()))
-        self.from_file(node, here)
-        self.cwds, self.here = kept, here
+        with self.apart():
+            self._children(node, replace(here.into(label).deeper(), stdin=()))
+            self.from_file(node, here)
+        self.here = here
         return tuple(range(first, len(self.commands)))
 
     def _children(self, node: Node, here: Context) -> None:
@@ -140,15 +142,14 @@ class _Walker(CommandReader):
     def _pipeline(self, node: Node, here: Context) -> None:
         upstream = here.stdin
         for child in node.named_children:
-            kept, first = self.cwds, len(self.commands)
-            self.visit(child, replace(here.into("|"), stdin=upstream))
+            first = len(self.commands)
+            with self.apart():
+                self.visit(child, replace(here.into("|"), stdin=upstream))
             upstream += tuple(range(first, len(self.commands)))
-            self.cwds = kept
 
     def _subshell(self, node: Node, here: Context) -> None:
-        kept = self.cwds
-        self._children(node, here.into("(…)"))
-        self.cwds = kept
+        with self.apart():
+            self._children(node, here.into("(…)"))
 
     def _loop(self, node: Node, here: Context) -> None:
         """A loop that changes folders is somewhere else each time round."""
@@ -158,7 +159,8 @@ class _Walker(CommandReader):
         if name is not None:
             self.here = here
             words = [w for n in node.children_by_field_name("value") for w in self.reader.words(n)]
-            self.remember((self.reader.text(name), word) for word in words)
+            first = reversed(words[:MAX_VALUES])  # the latest that is remembered comes first
+            self.remember((self.reader.text(name), word) for word in first)
         self._parts(node, here)
 
     def _parts(self, node: Node, here: Context) -> None:
