@@ -10,13 +10,16 @@ import sys
 from collections.abc import Sequence
 from typing import NoReturn
 
-INTERRUPTED = 130
+INTERRUPTED = 130  # 128 + the signal's number, as shells have it
 
 
 def main(args: Sequence[str] | None = None) -> NoReturn:
     """Run `longwatch`. Exits 0, 1 (one sentence on stderr), 2 (usage) or 130 (Ctrl-C)."""
     try:
-        from app.cli.entry import run
+        from app.cli.loading import loading
+
+        with loading():
+            from app.cli.entry import run
 
         code = run(args)
     except KeyboardInterrupt:

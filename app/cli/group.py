@@ -6,6 +6,7 @@ from importlib import import_module
 
 import click
 
+from app.cli.loading import loading
 from app.cli.options import store_option
 from app.version import VERSION
 
@@ -70,7 +71,9 @@ class Commands(click.Group):
         module = _COMMANDS.get(cmd_name)
         if module is None:
             return None
-        found: click.Command = getattr(import_module(f"app.cli.{module}"), f"{cmd_name}_command")
+        with loading():
+            loaded = import_module(f"app.cli.{module}")
+        found: click.Command = getattr(loaded, f"{cmd_name}_command")
         return found
 
 
