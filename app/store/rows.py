@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
+from itertools import chain
 
 from app.domain.base import RunId, SessionId, trusted
 from app.domain.events import Event, from_json, with_type
@@ -20,6 +21,8 @@ CHUNK = (
     f"SELECT {NAME.format('session')}, ordinal, {NAME.format('kind')}, "
     'item_id, text, "end", at FROM chunks'
 )
+_SEVEN = "(?,?,?,?,?,?,?)"
+_AT_ONCE = 64  # rows
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 # A row of the journal, its names not yet replaced by numbers: seq, at, run id, trace id, kind, hash
@@ -30,8 +33,9 @@ Entry = tuple[int, int, str, str, str, bytes, str | bytes]
 def insert_entries(connection: sqlite3.Connection, names: Names, entries: Sequence[Entry]) -> None:
     """Write rows of the journal, in the caller's transaction."""
     number = names.numbers({name for entry in entries for name in entry[2:5]})
-    connection.executemany(
-        "INSERT INTO journal VALUES (?,?,?,?,?,?,?)",
+    _insert(
+        connection,
+        "INSERT INTO journal VALUES",
         [
             (seq, at, number[run_id], number[trace_id], number[kind], digest, body)
             for seq, at, run_id, trace_id, kind, digest, body in entries
@@ -44,8 +48,9 @@ def insert_chunks(
 ) -> None:
     """Write pieces of transcripts, in the caller's transaction."""
     number = names.numbers({name for chunk in chunks for name in (chunk.session_id, chunk.kind)})
-    connection.executemany(
-        "INSERT OR REPLACE INTO chunks VALUES (?,?,?,?,?,?,?)",
+    _insert(
+        connection,
+        "INSERT OR REPLACE INTO chunks VALUES",
         [
             (
                 number[chunk.session_id],
@@ -59,6 +64,15 @@ def insert_chunks(
             for chunk in chunks
         ],
     )
+
+
+def _insert(connection: sqlite3.Connection, into: str, rows: Sequence[tuple[object, ...]]) -> None:
+    """Rows of seven columns, many by one statement: at each, the thread lets go of the
+    interpreter, and has to wait for it as long as the loop is at work."""
+    for start in range(0, len(rows), _AT_ONCE):
+        part = rows[start : start + _AT_ONCE]
+        values = ",".join([_SEVEN] * len(part))
+        connection.execute(f"{into} {values}", list(chain.from_iterable(part)))
 
 
 def microseconds(at: datetime) -> int:
