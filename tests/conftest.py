@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -32,6 +34,13 @@ def repository() -> Path:
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
     """One worker more than cores: many tests wait for programs, and a core is idle meanwhile."""
     return (os.cpu_count() or 1) + 1
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Children of a shell's background job ignore Ctrl-C, and theirs do: the tests press it."""
+    ignored = signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+    if ignored and threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
