@@ -9,12 +9,13 @@ from collections.abc import Sequence
 
 import click
 
+from app.cli import INTERRUPTED
 from app.cli.group import root
 from app.cli.output import OutputError, complain, flush
 from app.garbage import collect_seldom
 from app.plugins import no_plugins
 
-FAILED, USAGE, INTERRUPTED = 1, 2, 130
+FAILED, USAGE = 1, 2
 
 
 def run(args: Sequence[str] | None) -> int:

@@ -60,6 +60,7 @@ class Runner:
         """Start what can be started now; whether the state is to be looked at again at once."""
         directives = self._decide(state)
         await self._drop_obsolete(state, directives)
+        alone = len(directives) == 1 and self._core.state(self._run_id) is state
         again = False
         for directive in directives:
             if isinstance(directive, do.OfRun):
@@ -74,8 +75,8 @@ class Runner:
                 self._start(directive)
             elif (turn := self._then(directive)) is not None:
                 self._start(turn)
-                if len(directives) == 1:
-                    self._changed.clear()  # that has been seen here
+                if alone:
+                    self._changed.clear()  # nothing else has moved the run meanwhile
             else:
                 again = True
         if again:
