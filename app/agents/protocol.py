@@ -9,13 +9,13 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any, Literal, Protocol, runtime_checkable
+from typing import Any, ClassVar, Literal, Protocol, runtime_checkable
 
-from msgspec import Struct
+from msgspec import Struct, field
 
 from app.domain.approval import Action, Scope
 from app.domain.attachment import Attachment
+from app.domain.base import Discreet
 from app.domain.mcp import McpServer
 from app.domain.past import PastHistory
 from app.domain.run import Failure
@@ -109,15 +109,15 @@ class SettledCall(Struct, frozen=True):
     summary: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class AttachedFile:
+class AttachedFile(Discreet, frozen=True):
     """An attachment that lies in the session's workspace. The prompt's text names it there; a
     driver shows `data` to the agent besides, where the agent can look at such content."""
 
+    unshown: ClassVar = ("data",)
     attachment: Attachment
     path: str  # in the workspace, relative
     workspace: str  # absolute
-    data: bytes = field(default=b"", repr=False)  # its content, if that may be shown as it is
+    data: bytes = b""  # its content, if that may be shown as it is
 
     @property
     def place(self) -> str:
@@ -185,20 +185,20 @@ class ProcessHost(Protocol):
         """
 
 
-@dataclass(frozen=True, slots=True)
-class McpLaunch:
+class McpLaunch(Discreet, frozen=True):
     """An MCP server that an agent has, with what is needed to reach it."""
 
+    unshown: ClassVar = ("env", "headers", "given")
     server: McpServer
-    env: Mapping[str, str] = field(default_factory=dict, repr=False)  # its program's, the whole
-    headers: Mapping[str, str] = field(default_factory=dict, repr=False)  # of its address
-    given: Mapping[str, str] = field(default_factory=dict, repr=False)  # what `env` names of it
+    env: Mapping[str, str] = {}  # its program's, the whole
+    headers: Mapping[str, str] = {}  # of its address
+    given: Mapping[str, str] = {}  # what `env` names of it
 
 
-@dataclass(frozen=True, slots=True)
-class SessionSpec:
+class SessionSpec(Discreet, frozen=True):
     """What a driver needs to open a session."""
 
+    unshown: ClassVar = ("variables",)
     session_id: str
     agent: AgentConfig
     workspace: str  # absolute; the session's own
@@ -213,7 +213,7 @@ class SessionSpec:
     # any. Reading it raises LongwatchError.
     history: Callable[[], Awaitable[PastHistory]] | None = None
     # Where names of variables (`api_key_env`) are looked up; for the driver, not for its child.
-    variables: Mapping[str, str] = field(default_factory=lambda: os.environ, repr=False)
+    variables: Mapping[str, str] = field(default_factory=lambda: os.environ)
     mcp: tuple[McpLaunch, ...] = ()
 
 

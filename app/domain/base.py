@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from datetime import datetime
-from typing import Any, NewType, ParamSpec, Protocol, Self, TypeVar, cast
+from typing import Any, ClassVar, NewType, ParamSpec, Protocol, Self, TypeVar, cast
 
+from msgspec import Struct
 from pydantic import BaseModel, ConfigDict
 
 RunId = NewType("RunId", str)
@@ -71,6 +72,21 @@ def _blank(kind: type[Model]) -> dict[str, Any]:
     fields = kind.model_fields.items()
     blank = {name: field.get_default(call_default_factory=True) for name, field in fields}
     return _BLANK.setdefault(kind, blank)
+
+
+class Discreet(Struct, frozen=True):
+    """A value of which `repr`, and with it a log or a traceback, leaves fields out: they may be
+    long, or secret."""
+
+    unshown: ClassVar[tuple[str, ...]] = ()
+
+    def __rich_repr__(self) -> list[tuple[str, Any]]:
+        names = (name for name in self.__struct_fields__ if name not in self.unshown)
+        return [(name, getattr(self, name)) for name in names]
+
+    def __repr__(self) -> str:
+        shown = ", ".join(f"{name}={value!r}" for name, value in self.__rich_repr__())
+        return f"{type(self).__name__}({shown})"
 
 
 class Clock(Protocol):

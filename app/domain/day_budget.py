@@ -9,10 +9,10 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
 from datetime import date, datetime, time, timedelta
 from typing import Literal, NamedTuple
 
+from msgspec import Struct, field
 from pydantic import Field
 
 from app.domain.base import Model
@@ -102,14 +102,13 @@ class DayBudget(Model):
         )
 
 
-@dataclass(slots=True)
-class DayLedger:
+class DayLedger(Struct):
     """What was used and granted in one day, by project and agent."""
 
     day: date
     tokens: Counter[Account] = field(default_factory=Counter)
-    usd: dict[Account, float] = field(default_factory=dict)
-    granted: dict[tuple[Account, str], float] = field(default_factory=dict)  # what it comes to
+    usd: dict[Account, float] = {}
+    granted: dict[tuple[Account, str], float] = {}  # what it comes to
 
     def spend(self, project: str, agent: str, used: Usage) -> None:
         """Enter what a session's use has grown by."""

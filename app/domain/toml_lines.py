@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+
+from msgspec import Struct
 
 KeyPath = tuple[str | int, ...]
 
@@ -23,12 +24,11 @@ _TOKEN = re.compile(
 _KEY = re.compile(r"""\s*(?:"((?:\\.|[^"\\])*)"|'([^']*)'|([A-Za-z0-9_-]+))\s*(\.)?""")
 
 
-@dataclass(slots=True)
-class _Lines:
-    lines: dict[KeyPath, int] = field(default_factory=dict)
-    counts: dict[KeyPath, int] = field(default_factory=dict)  # tables in each array of tables
+class _Lines(Struct):
+    lines: dict[KeyPath, int] = {}
+    counts: dict[KeyPath, int] = {}  # tables in each array of tables
     table: KeyPath = ()
-    headers: list[tuple[KeyPath, int]] = field(default_factory=list)
+    headers: list[tuple[KeyPath, int]] = []
 
     def header(self, keys: list[str], line: int, *, array: bool) -> None:
         if not keys:

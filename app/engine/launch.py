@@ -7,24 +7,23 @@ import errno
 import os
 from asyncio.subprocess import DEVNULL, PIPE, SubprocessStreamProtocol
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO
+from typing import IO, ClassVar
 
-from app.domain.base import RunId, SessionId
+from app.domain.base import Discreet, RunId, SessionId
 from app.domain.errors import DriverError, MissingProgram
 from app.domain.text import one_line
 
 LINE_LIMIT = 16 * 1024 * 1024
 
 
-@dataclass(frozen=True, slots=True)
-class Launch:
+class Launch(Discreet, frozen=True):
     """What to start. `env` is the whole environment, without the registry's marks."""
 
+    unshown: ClassVar = ("env",)
     argv: Sequence[str]
     cwd: str
-    env: Mapping[str, str] = field(repr=False)
+    env: Mapping[str, str]
     purpose: str
     run_id: RunId | None = None
     piped: bool = True  # stdin is a pipe; else `stdin`, or nothing

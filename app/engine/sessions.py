@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
+
+from msgspec import Struct
 
 from app.agents.protocol import AgentSession, Driver, SessionSpec
 from app.domain import events as ev
@@ -46,8 +47,7 @@ _NO_OUTCOME = "its agent was ended before it reported an outcome"
 _RESTART_GRACE = 0.2  # seconds between SIGTERM and SIGKILL when a person wants it anew
 
 
-@dataclass(slots=True)
-class LiveSession:
+class LiveSession(Struct):
     """A session whose agent runs in this supervisor."""
 
     session_id: SessionId
@@ -55,7 +55,7 @@ class LiveSession:
     agent: AgentSession
     workspace: Path
     transcript: Transcript
-    waiting: set[ApprovalId] = field(default_factory=set)  # approvals its agent waits for
+    waiting: set[ApprovalId] = set()  # approvals its agent waits for
     slot: Slot | None = None  # while a turn is under way
     turn: asyncio.Timeout | None = None  # around that turn: how it is cut off
     restarting: bool = False  # its agent is to start anew

@@ -11,7 +11,8 @@ import asyncio
 import os
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from app.domain.base import RunId
 from app.domain.errors import ConfigError
@@ -37,8 +38,7 @@ def limit_of_the_store() -> int:
     return int(named)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class _Waiting:
+class _Waiting(Struct, frozen=True, eq=False):
     run_id: RunId
     limits: Mapping[str, int]
     turn: asyncio.Future[None]

@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import hashlib
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 from app.domain.base import Clock, SessionId, trusted
 from app.domain.redact_stream import StreamCleaner
@@ -20,8 +21,7 @@ _TOO_MUCH = f"more than {_MOST // (1024 * 1024)} MB in one turn: what follows is
 _MAX_CHUNK = 64 * 1024  # characters: a flood becomes several chunks, not one huge row
 
 
-@dataclass(slots=True)
-class _Item:
+class _Item(Struct):
     """One item: what of it is not in a chunk yet, and the hash of all that is."""
 
     kind: ChunkKind

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from app.domain.attention import AttentionItem
 from app.domain.seen import Sighting, Waiting, sighting
@@ -11,8 +12,7 @@ from app.domain.seen import Sighting, Waiting, sighting
 Found = tuple[str, AttentionItem]  # a project, and what waits there
 
 
-@dataclass(slots=True)
-class Watched:
+class Watched(Struct):
     """One thing that waits. Times are monotonic seconds."""
 
     project: str

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
@@ -46,14 +45,13 @@ class Draft(Struct, frozen=True):
 Listener = Callable[[Sequence[Event], Sequence[Chunk]], None]
 
 
-@dataclass(slots=True)
-class _Batch:
+class _Batch(Struct):
     """What is written in one transaction, and who waits for it."""
 
-    events: list[Event] = field(default_factory=list)
-    rows: list[Row] = field(default_factory=list)
-    chunks: list[Chunk] = field(default_factory=list)
-    waiting: list[asyncio.Future[None]] = field(default_factory=list)
+    events: list[Event] = []
+    rows: list[Row] = []
+    chunks: list[Chunk] = []
+    waiting: list[asyncio.Future[None]] = []
 
 
 class Journal:

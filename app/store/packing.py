@@ -9,13 +9,13 @@ it cannot be read; better ones are a further file with the next number.
 from __future__ import annotations
 
 import threading
-from importlib import resources
+from pathlib import Path
 
 import zstandard
 
 _NUMBER = b"\x01"
 _SAMPLES = zstandard.ZstdCompressionDict(
-    (resources.files("app.store") / "samples-1.jsonl").read_bytes(),
+    Path(__file__).with_name("samples-1.jsonl").read_bytes(),
     dict_type=zstandard.DICT_TYPE_RAWCONTENT,
 )
 _FORMAT = zstandard.FORMAT_ZSTD1_MAGICLESS  # without the four bytes that files begin with

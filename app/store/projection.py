@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections import ChainMap
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
 from itertools import islice
 from operator import attrgetter
 
@@ -69,22 +68,21 @@ class Row(Struct, frozen=True):
     doc: BaseModel | None
 
 
-@dataclass(slots=True)
-class Projection:
+class Projection(Struct):
     """States of runs and of the store as a whole, moved on by events."""
 
-    states: dict[RunId, RunState] = field(default_factory=dict)
-    recipes: dict[str, Recipe] = field(default_factory=dict)
-    rules: dict[RuleId, StoredRule] = field(default_factory=dict)
-    processes: dict[ProcessId, Process] = field(default_factory=dict)
-    rollouts: dict[RolloutId, Rollout] = field(default_factory=dict)
+    states: dict[RunId, RunState] = {}
+    recipes: dict[str, Recipe] = {}
+    rules: dict[RuleId, StoredRule] = {}
+    processes: dict[ProcessId, Process] = {}
+    rollouts: dict[RolloutId, Rollout] = {}
     epoch: int = 0
     # How many finished runs stay in memory; the others are read from the store when asked for.
     # None keeps all: a replay needs every state until its last event.
     keep_finished: int | None = None
     # Whether somebody still works on a run that is over: it stays until nobody does.
     in_use: Callable[[RunId], bool] = lambda run_id: False
-    _finished: dict[RunId, None] = field(default_factory=dict)  # in the order of their ends
+    _finished: dict[RunId, None] = {}  # in the order of their ends
     _enough: int = 0  # as many of them are not looked through
 
     def apply(self, events: Sequence[Event]) -> list[Row]:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import sqlite3
 from contextlib import closing
-from importlib import resources
-from importlib.resources.abc import Traversable
 from pathlib import Path
 
 from app.domain.errors import Refused, StoreDamaged, StoreError
@@ -22,10 +20,8 @@ def migrations() -> list[str]:
     return [script.read_text(encoding="utf-8") for script in _scripts()]
 
 
-def _scripts() -> list[Traversable]:
-    folder = resources.files("app.store") / "migrations"
-    found = (item for item in folder.iterdir() if item.name.endswith(".sql"))
-    return sorted(found, key=lambda item: item.name)
+def _scripts() -> list[Path]:
+    return sorted(Path(__file__).with_name("migrations").glob("*.sql"))
 
 
 def open_for_writing(path: Path) -> sqlite3.Connection:

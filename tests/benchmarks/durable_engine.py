@@ -28,13 +28,15 @@ from app.engine.workspaces import Released, Workspace, Workspaces
 from app.store.journal import Journal
 from app.store.paths import StorePaths
 
-_LETTERS = "eeeeeeeeeettttttttaaaaaaooooooiiiiiinnnnnssssshhhhhrrrrrddddlllcccuuummwwffggyyppbbvk"
-_SPACES = 18 * " "
+_LETTERS = b"eeeeeeeeeettttttttaaaaaaooooooiiiiiinnnnnssssshhhhhrrrrrddddlllcccuuummwwffggyyppbbvk"
+_SPACES = 18 * b" "
+# A character for each byte that there is.
+_OF_BYTES = bytes((_LETTERS + _SPACES)[n * len(_LETTERS + _SPACES) // 256] for n in range(256))
 
 
 def _prose(seed: int) -> str:
     """1,000 characters, as frequent as in prose and without its repetitions; no two texts alike."""
-    return "".join(random.Random(seed).choices(_LETTERS + _SPACES, k=1000))
+    return random.Random(seed).randbytes(1000).translate(_OF_BYTES).decode()
 
 
 RESULTS = tuple(map(_prose, range(64)))

@@ -1,13 +1,14 @@
 """What all models share: made, copied and kept as pydantic would, but faster."""
 
 from datetime import UTC, datetime
+from typing import ClassVar
 
 import pytest
 from pydantic import ValidationError
 
 from app.domain import events as ev
 from app.domain.attempt import Attempt, AttemptState
-from app.domain.base import RunId, SessionId, trusted
+from app.domain.base import Discreet, RunId, SessionId, trusted
 from app.domain.session import Session
 
 NOW = datetime(2026, 1, 2, tzinfo=UTC)
@@ -53,3 +54,16 @@ def test_what_is_made_without_checks_is_frozen_all_the_same() -> None:
     copied = made.model_copy(update={"output": "another"})
     assert (made.output, copied.output) == ("a plan", "another")
     assert copied.model_fields_set == {"step", "attempt", "output"}
+
+
+class _Opened(Discreet, frozen=True):
+    unshown: ClassVar = ("key",)
+    address: str
+    key: str
+
+
+def test_what_a_discreet_value_does_not_show_is_not_in_its_repr() -> None:
+    opened = _Opened("https://a", "planted")
+    assert repr(opened) == "_Opened(address='https://a')"
+    assert opened.__rich_repr__() == [("address", "https://a")]
+    assert opened == _Opened("https://a", "planted") != _Opened("https://a", "other")

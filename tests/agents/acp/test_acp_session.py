@@ -6,11 +6,11 @@ import asyncio
 import json
 import time
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 
 import psutil
 import pytest
+from msgspec.structs import replace
 
 from app.agents.acp import AcpDriver
 from app.agents.acp import session as acp_session

@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable
-from dataclasses import replace
 
 import psutil
 import pytest
+from msgspec.structs import replace
 
 from app.agents.codex import CodexDriver
 from app.agents.codex.session import CodexSession

@@ -7,10 +7,10 @@ import os
 import subprocess
 import sys
 import urllib.request
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from app.agents.codex import CodexDriver
 from app.agents.protocol import Answer, SessionSpec
