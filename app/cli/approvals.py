@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from app.cli.given import file_text
 from app.cli.looking import looked_at, marked, unseen_ids
 from app.cli.options import chosen_store, json_option, store_option
 from app.cli.output import ago, emit, note, say, table
@@ -98,8 +99,7 @@ def approve_command(
     if dry_run and not scope:
         raise click.UsageError("--dry-run shows the rule of --session or --always")
     if edit_file is not None:
-        with click.open_file(str(edit_file), encoding="utf-8") as file:
-            text = file.read()
+        text = file_text(edit_file)
     reach = Scope(scope or "once")
     if dry_run:
         return _show_rule(approval_id, reach, as_json)

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import sys
-
 import click
 
+from app.cli.given import stdin_text
 from app.cli.options import chosen_store, json_option, store_option
 from app.cli.output import ago, emit, say, table
 from app.cli.prefix import find_run, pick
@@ -39,7 +38,7 @@ def cancel_command(run_id: str, reason: str, as_json: bool) -> None:
 @store_option
 def retry_command(run_id: str, step: str, branch: str, prompt: str, as_json: bool) -> None:
     """Take the blocked or failed RUN up again where it stopped."""
-    text = sys.stdin.read() if prompt == "-" else prompt
+    text = stdin_text() if prompt == "-" else prompt
 
     async def work(client: AnyClient) -> Done:
         run = (await find_run(client, run_id)).run

@@ -6,6 +6,7 @@ from importlib import import_module
 
 import click
 
+from app.cli.given import only_text
 from app.cli.loading import loading
 from app.cli.options import store_option
 from app.version import VERSION
@@ -74,6 +75,7 @@ class Commands(click.Group):
         with loading():
             loaded = import_module(f"app.cli.{module}")
         found: click.Command = getattr(loaded, f"{cmd_name}_command")
+        only_text(found)
         return found
 
 

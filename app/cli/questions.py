@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 
 import click
 
 from app.cli.control import report
+from app.cli.given import stdin_text
 from app.cli.looking import looked_at, marked, unseen_ids
 from app.cli.options import chosen_store, json_option, store_option
 from app.cli.output import ago, emit, say, table
@@ -58,7 +58,7 @@ def questions_command(everything: bool, as_json: bool) -> None:
 @store_option
 def answer_command(question_id: str, text: str, as_json: bool) -> None:
     """Answer question ID with TEXT ('-': read stdin); the run goes on."""
-    given = sys.stdin.read() if text == "-" else text
+    given = stdin_text() if text == "-" else text
 
     async def work(client: AnyClient) -> Done:
         question = pick(

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
 
 import click
 
 from app.cli.control import report
+from app.cli.given import stdin_text
 from app.cli.options import attach_option, chosen_store, json_option, store_option
 from app.cli.prefix import find_run, find_session
 from app.cli.reach import AnyClient, ask
@@ -101,7 +101,7 @@ def skip_command(
     run_id: str, step: str, branch: str, value: str | None, reason: str, as_json: bool
 ) -> None:
     """Go on without the result of STEP, or with a value in its place."""
-    given = sys.stdin.read() if value == "-" else value
+    given = stdin_text() if value == "-" else value
     _tell(
         run_id,
         lambda run: SkipStep(

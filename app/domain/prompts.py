@@ -17,6 +17,7 @@ from app.domain.gate import Gate
 from app.domain.prompt_context import Context, FailedGate, PromptContext
 from app.domain.request import Request
 from app.domain.step import ReviewStep, WorkingStep
+from app.domain.text import writable
 
 Use = Literal[
     "agent",
@@ -200,7 +201,7 @@ def continue_prompt(original: str, settled: Sequence[tuple[str, str]]) -> str:
 def _render(step: str, template: str, use: Use, context: Context) -> str:
     try:
         values = _values(context, use, templates.variables(template))
-        return templates.render(template, values).strip()
+        return writable(templates.render(template, values).strip())
     # Loading has tried it out; data that nobody foresaw can still break an expression.
     except Exception as error:
         raise ConfigError(f"the prompt does not render: {error}", key=f"step {step}") from error

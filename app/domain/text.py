@@ -58,6 +58,8 @@ _UNSAFE = re.compile(
     + "]"
 )
 
+_HALVES = re.compile("[\ud800-\udfff]")
+
 
 def printable(text: str) -> str:
     """Text that can be sent to a terminal: of controls only newline and tab are left.
@@ -71,6 +73,18 @@ def printable(text: str) -> str:
     if "\x1b" in text:
         text = _COLOUR.sub("", text)
     return text.replace("\r\n", "\n").translate(_TABLE)
+
+
+def writable(text: str) -> str:
+    """Text that can be written as UTF-8: half of a surrogate pair that stands alone (JSON can spell
+    one) becomes U+FFFD."""
+    if text.isascii():
+        return text
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return _HALVES.sub(_REPLACEMENT, text)
+    return text
 
 
 def _is_printable(text: str) -> bool:

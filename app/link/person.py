@@ -6,13 +6,17 @@ import getpass
 import os
 from typing import TYPE_CHECKING
 
+from app.domain.text import one_line
+
 if TYPE_CHECKING:
     from app.domain.approval import Actor
+
+_LONGEST = 200  # characters of a name
 
 
 def user_name() -> str:
     """LONGWATCH_USER, or the login name."""
-    named = os.environ.get("LONGWATCH_USER")
+    named = one_line(os.environ.get("LONGWATCH_USER", ""), _LONGEST)
     if named:
         return named
     try:

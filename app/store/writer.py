@@ -8,6 +8,7 @@ effect follows, and everything goes on by itself once the disk is well.
 
 from __future__ import annotations
 
+import logging
 import queue
 import sqlite3
 import threading
@@ -24,6 +25,7 @@ from app.store.packing import Packer
 from app.store.projection import TABLES, Row
 from app.store.rows import Entry, insert_chunks, insert_entries, microseconds
 
+_log = logging.getLogger(__name__)
 RETRY_SECONDS = 1.0
 # Not INSERT OR REPLACE: that would give the row a new rowid, which is the order of creation.
 _UPSERT = (
@@ -116,7 +118,10 @@ class Writer:
             entries, head = self._chain(batch)
             if not (again and entries and self._is_there(head)):
                 self._commit(batch, entries)
-        except sqlite3.Error as error:
+        # Whatever it is: were the thread to end by it, all who wait would wait for ever.
+        except Exception as error:
+            if not isinstance(error, sqlite3.Error) and not again:
+                _log.exception("a defect of Longwatch: events cannot be written")
             self._problem(f"the store cannot be written: {error}; runs are paused")
             self._rollback()
             self._names.forget()

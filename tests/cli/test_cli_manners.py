@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import subprocess
 import sys
@@ -38,6 +39,45 @@ def test_wrong_usage_is_two(longwatch: CommandLine, arguments: list[str]) -> Non
     ran = longwatch(*arguments)
     assert ran.code == 2
     assert "Error:" in ran.err
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["run", "\udcff", "--headless"],
+        ["run", "x", "--user", "\udcff", "--headless"],
+        ["run", "x", "--channel", "a\ud800", "--headless"],
+        ["route", "explain", "--task-type", "\udcff"],
+        ["deny", "ap-1", "--reason", "\udcff"],
+        ["cancel", "\udcff"],
+        ["rollout", "promote", "x", "--override", "\udcff"],
+    ],
+)
+def test_bytes_that_are_no_text_are_wrong_usage(
+    longwatch: CommandLine, arguments: list[str]
+) -> None:
+    ran = longwatch(*arguments)
+    assert ran.code == 2
+    assert "is not UTF-8 text" in ran.err
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["answer", "q-1", "-"],
+        ["retry", "r-1", "--prompt", "-"],
+        ["skip", "r-1", "s", "--value", "-"],
+    ],
+)
+def test_stdin_that_is_no_text_is_wrong_usage(
+    longwatch: CommandLine, arguments: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(b"one\ntw\xff")))
+    ran = longwatch(*arguments)
+    assert ran.code == 2
+    assert "standard input is not UTF-8 text (line 2)" in ran.err
+    monkeypatch.setattr("sys.stdin", None)
+    assert "there is no standard input" in longwatch(*arguments).err
 
 
 @pytest.mark.parametrize("command", [["runs"], ["approvals"], ["verify"], ["approve", "x"]])
@@ -103,6 +143,8 @@ def test_hostile_text_reaches_no_terminal(longwatch: CommandLine, tmp_path: Path
 def test_who_decides(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LONGWATCH_USER", "grace")
     assert user_name() == "grace"
+    monkeypatch.setenv("LONGWATCH_USER", "gr\udcff\x1b[2Jce\n")
+    assert user_name() == "gr\ufffd␛[2Jce"
 
 
 def test_a_prefix_must_fit_one(longwatch: CommandLine) -> None:

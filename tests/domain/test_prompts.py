@@ -187,6 +187,13 @@ def test_the_form_that_is_asked_for_can_be_read() -> None:
     assert parse_verdict(render_review_prompt(review(), context)).decision == "approve"
 
 
+def test_a_prompt_is_made_of_whole_characters() -> None:
+    context = PromptContext(request=REQUEST, input="ü\ud800\U0001f600")
+    assert render_agent_prompt(step("{{ input }} \U0001f600"), context).startswith(
+        "ü\ufffd\U0001f600 "
+    )
+
+
 def test_an_error_in_the_middle_of_a_run_names_the_step() -> None:
     context = PromptContext(request=REQUEST, outputs={})
     with pytest.raises(ConfigError, match=r"^step plan: the prompt does not render: .*plan"):

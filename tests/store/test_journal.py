@@ -157,6 +157,22 @@ async def test_a_locked_database_delays_and_loses_nothing(tmp_path: Path) -> Non
     assert (await verify(StorePaths(tmp_path))).ok
 
 
+async def test_what_cannot_be_written_is_told_and_keeps_nobody_waiting(tmp_path: Path) -> None:
+    journal = await opened(tmp_path)
+    problems: list[str] = []
+    journal.on_problem(problems.append)
+    chunk = Chunk(
+        session_id=SessionId("s"), ordinal=1, kind=ChunkKind.MESSAGE, text="\ud800", at=START
+    )
+    future = journal.append(drafts("r-1")[:1], [chunk])
+    assert not await asyncio.wait_for(journal.on_disk(), 10)
+    assert "cannot be written" in problems[0] and "runs are paused" in problems[0]
+    await asyncio.wait_for(journal.close(), 10)
+    with pytest.raises(StoreError, match="cannot be written"):
+        await future
+    assert (await verify(StorePaths(tmp_path))).ok
+
+
 async def test_who_reads_sees_what_is_on_disk(tmp_path: Path) -> None:
     journal = await opened(tmp_path)
     journal.note(drafts("r-1")[:1])
