@@ -1,7 +1,5 @@
 """Approvals: the pending question about a tool call, and the decision that answers it."""
 
-from __future__ import annotations
-
 from datetime import datetime
 from enum import StrEnum
 

@@ -1,7 +1,5 @@
 """Attachments: files that come with a request, or with something that is said to an agent."""
 
-from __future__ import annotations
-
 from fnmatch import fnmatchcase
 
 from pydantic import Field

@@ -1,11 +1,9 @@
 """Attempts: each try of a unit of a run, and what came of it."""
 
-from __future__ import annotations
-
 import hashlib
 from datetime import datetime
 from enum import StrEnum
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, Self
 
 from app.domain.base import Model, RunId, SessionId
 
@@ -51,7 +49,7 @@ class GateResult(Model):
     @classmethod
     def of_text(
         cls, gate: str, *, passed: bool, log: str, started_at: datetime, ended_at: datetime
-    ) -> GateResult:
+    ) -> Self:
         """The result of a gate that is no program: somebody's verdict."""
         data = log.encode()
         return cls(

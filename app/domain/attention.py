@@ -1,7 +1,5 @@
 """Attention: everything that waits for a person, derived from the runs' states."""
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime

@@ -1,7 +1,5 @@
 """What every domain model shares: the frozen base, ids, and the injected clock."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any, ClassVar, NewType, ParamSpec, Protocol, Self, TypeVar, cast
@@ -27,7 +25,11 @@ _set_private = vars(BaseModel)["__pydantic_private__"].__set__
 
 
 class Model(BaseModel):
-    """A frozen value; changing one means `model_copy(update=...)`. Unknown keys are refused."""
+    """A frozen value; changing one means `model_copy(update=...)`. Unknown keys are refused.
+
+    Modules of models do without `from __future__ import annotations`: with it the types are texts,
+    which pydantic would have compiled again at each start.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 

@@ -1,7 +1,5 @@
 """Calls: asking something that is no agent for a result: an HTTP endpoint, a command, a record."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from typing import Literal
 

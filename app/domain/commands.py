@@ -1,7 +1,5 @@
 """What an operator can tell the supervisor to do, from a screen or a script."""
 
-from __future__ import annotations
-
 from datetime import datetime
 from typing import Annotated, Literal
 

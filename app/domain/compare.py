@@ -5,8 +5,6 @@ but for whitespace, and the first character that differs. Whether it *agrees* is
 that the rollout names.
 """
 
-from __future__ import annotations
-
 import functools
 import re
 from collections.abc import Mapping
@@ -131,7 +129,7 @@ def masked(text: str, masks: tuple[str, ...]) -> str:
 
 
 @functools.lru_cache(maxsize=64)
-def _pattern(mask: str) -> regex.Pattern[str]:
+def _pattern(mask: str) -> "regex.Pattern[str]":
     import regex
 
     return regex.compile(MASKS.get(mask, mask))

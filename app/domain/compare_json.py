@@ -1,7 +1,5 @@
 """Two JSON values beside each other: what differs, where, and what may differ."""
 
-from __future__ import annotations
-
 import functools
 import json
 import math

@@ -1,7 +1,5 @@
 """The project's configuration file, `longwatch.toml`: agents, routes, approval rules."""
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import Annotated
@@ -10,7 +8,7 @@ from pydantic import BeforeValidator, Field
 
 from app.domain.approval import Action, ApprovalRule, RuleMatch
 from app.domain.attachment import AttachmentLimits
-from app.domain.base import Model
+from app.domain.base import Model, trusted
 from app.domain.copying import CopyLimits
 from app.domain.day_budget import Budget
 from app.domain.gate import Name, Seconds, Text
@@ -120,10 +118,10 @@ class Config(Model):
     mcp: tuple[McpServer, ...] = ()
     route: tuple[RouteRule, ...] = ()
     rollout: tuple[RolloutEntry, ...] = ()
-    approval: ApprovalSection = ApprovalSection()
-    budget: Budget = Budget()
-    attachments: AttachmentLimits = AttachmentLimits()
-    copies: CopyLimits = CopyLimits()
+    approval: ApprovalSection = trusted(ApprovalSection)
+    budget: Budget = trusted(Budget)
+    attachments: AttachmentLimits = trusted(AttachmentLimits)
+    copies: CopyLimits = trusted(CopyLimits)
     notify: NotifySection | None = None
 
     @property

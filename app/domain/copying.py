@@ -1,7 +1,5 @@
 """What of a project that is no git repository is copied for its sessions."""
 
-from __future__ import annotations
-
 from pydantic import Field
 
 from app.domain.base import Model

@@ -1,7 +1,5 @@
 """What a rule would have covered: past calls of a project, and how each was decided."""
 
-from __future__ import annotations
-
 import json
 from collections import Counter
 from collections.abc import Callable, Iterable

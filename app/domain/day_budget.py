@@ -5,8 +5,6 @@ and one for each agent of a project; who lifts a budget grants as much again for
 day.
 """
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from datetime import date, datetime, time, timedelta

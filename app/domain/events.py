@@ -4,8 +4,6 @@ They are declared by subject in `events_of_*.py` and `rollout_events.py`; those 
 store are imported from here.
 """
 
-from __future__ import annotations
-
 import hashlib
 from datetime import datetime
 from typing import Annotated, Literal, get_args

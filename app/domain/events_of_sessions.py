@@ -1,7 +1,5 @@
 """Events about sessions: their agents, what those said, what that used."""
 
-from __future__ import annotations
-
 from typing import Literal
 
 from app.domain.approval import Actor

@@ -1,7 +1,5 @@
 """Events about the store as a whole: who runs it, what is kept for all runs."""
 
-from __future__ import annotations
-
 from datetime import date
 from typing import Literal
 

@@ -1,7 +1,5 @@
 """Events about what somebody is asked: approvals, reviews, questions."""
 
-from __future__ import annotations
-
 from datetime import datetime
 from typing import Literal
 

@@ -1,7 +1,5 @@
 """Events about a run, its steps, branches and attempts."""
 
-from __future__ import annotations
-
 from typing import Literal
 
 from app.domain.approval import Actor

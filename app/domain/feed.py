@@ -1,7 +1,5 @@
 """What the supervisor shows: a snapshot at sequence N, then everything after it."""
 
-from __future__ import annotations
-
 from datetime import datetime
 from typing import Annotated, Literal
 

@@ -1,7 +1,5 @@
 """Gates: checks that a step's result must pass before the run goes on."""
 
-from __future__ import annotations
-
 from enum import StrEnum
 from typing import Annotated, Any, Literal
 

@@ -1,7 +1,5 @@
 """Servers of the Model Context Protocol: tools that agents are given besides their own."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterator
 

@@ -4,7 +4,7 @@ Names are those of behaviour.md 1.10. A run that is blocked is resumable: it is 
 nor a failure, and counts as either only once it is done, failed or canceled.
 """
 
-from __future__ import annotations
+from typing import Self
 
 from app.domain.base import Model
 
@@ -36,7 +36,7 @@ class Metrics(Model):
     resume_time_ms: float  # mean over all resumes, from the stop to the going on
 
     @classmethod
-    def of(cls, counts: Counts) -> Metrics:
+    def of(cls, counts: Counts) -> Self:
         terminal = counts.done + counts.failed + counts.canceled
         return cls(
             runs_total=counts.runs,

@@ -4,8 +4,6 @@ A reader turns a foreign home into a `MigrationPlan`; the plan is shown, compare
 applied and reported. Everything here is a value: nothing in a plan has happened yet.
 """
 
-from __future__ import annotations
-
 from enum import StrEnum
 
 from pydantic import Field

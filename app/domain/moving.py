@@ -1,7 +1,5 @@
 """What a migration would do to a folder, what it has done, and how far it is. Values only."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from enum import StrEnum
 from typing import NamedTuple

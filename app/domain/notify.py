@@ -1,7 +1,5 @@
 """`[notify]` of a project: who is called when something waits for a person and nobody looks."""
 
-from __future__ import annotations
-
 from pydantic import Field
 
 from app.domain.base import Model

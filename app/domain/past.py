@@ -1,7 +1,5 @@
 """Past sessions: conversations that another system's agents had, brought over as they were."""
 
-from __future__ import annotations
-
 from datetime import datetime
 from enum import StrEnum
 from typing import NewType

@@ -1,7 +1,5 @@
 """A project as a person looks at it: every workflow file, what is wrong with it, the routes."""
 
-from __future__ import annotations
-
 from app.domain.base import Model
 from app.domain.request import Request
 from app.domain.routing import RouteChoice, RouteRule, RuleReport, choose, explain

@@ -4,8 +4,6 @@ Pure functions of the committed state. What cannot be told is *inconclusive*: it
 person, and no path leads from it to a promotion but an override, which is loud.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta

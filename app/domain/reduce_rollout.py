@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from app.domain import rollout_events as ev
-from app.domain.base import RolloutId
+from app.domain.base import RolloutId, trusted
 from app.domain.errors import Refused
 from app.domain.events import Event, RunCreated, RunStateChanged
 from app.domain.path_name import PathName
@@ -208,7 +208,7 @@ _FROM_NOTHING: dict[str, Any] = {
     "held": "",
     "override": "",
     "ticks": (),
-    "evidence": Evidence(),
+    "evidence": trusted(Evidence),
     "shadows": (),
 }
 

@@ -1,7 +1,5 @@
 """What somebody wants done."""
 
-from __future__ import annotations
-
 from enum import StrEnum
 
 from pydantic import Field

@@ -1,7 +1,5 @@
 """Reviews and questions: what somebody has to say about a run."""
 
-from __future__ import annotations
-
 from datetime import datetime
 from enum import StrEnum
 from typing import Literal

@@ -1,13 +1,11 @@
 """Rollouts: which path answers a route's requests, the candidate beside it, and the evidence."""
 
-from __future__ import annotations
-
 from datetime import datetime
 from enum import StrEnum
 from typing import Literal
 
 from app.domain.approval import Actor
-from app.domain.base import Model, RolloutId, RunId
+from app.domain.base import Model, RolloutId, RunId, trusted
 from app.domain.compare import CompareRule, Comparison
 from app.domain.path_name import PathName
 from app.domain.rollout_policy import Policies
@@ -182,8 +180,8 @@ class Rollout(Model):
     version: int = 1
     stable: PinnedPath
     candidate: PinnedPath | None = None
-    policies: Policies = Policies()
-    compare: CompareRule = CompareRule()
+    policies: Policies = trusted(Policies)
+    compare: CompareRule = trusted(CompareRule)
     judge: str = ""  # hash of the recipe of a judge's runs, where one judges
     share: int = 0  # per cent of the requests that the candidate answers
     shadow: int = 0  # per cent of the others that it answers without effect
@@ -193,7 +191,7 @@ class Rollout(Model):
     held: str = ""  # why no step is taken until a person says so
     override: str = ""  # why it was promoted although something was missing
     ticks: tuple[Tick, ...] = ()  # of the promotion's checklist
-    evidence: Evidence = Evidence()
+    evidence: Evidence = trusted(Evidence)
     shadows: tuple[Shadowed, ...] = ()
     rollbacks: tuple[Rollback, ...] = ()  # oldest first
     requests: int = 0  # admitted since it was opened

@@ -1,12 +1,11 @@
 """`[[rollout]]` in `longwatch.toml`: the two paths of a route, and the rules between them."""
 
-from __future__ import annotations
-
 import itertools
 from collections.abc import Iterator, Sequence
 
 from pydantic import Field
 
+from app.domain.base import trusted
 from app.domain.call import Call, call_problems
 from app.domain.compare import CompareRule
 from app.domain.compare_check import rule_problems
@@ -61,7 +60,7 @@ class RolloutEntry(Policies):
     name: Name
     stable: PathEntry | None = None  # None: the workflow of the rollout's name
     candidate: PathEntry | None = None
-    compare: CompareRule = CompareRule()
+    compare: CompareRule = trusted(CompareRule)
 
     @property
     def policies(self) -> Policies:

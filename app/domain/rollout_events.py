@@ -1,7 +1,5 @@
 """Events about rollouts. Those with a `version` change what admission reads: it is the new one."""
 
-from __future__ import annotations
-
 from typing import Literal
 
 from app.domain.approval import Actor

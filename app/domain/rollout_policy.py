@@ -1,13 +1,11 @@
 """What a rollout asks for before a candidate may answer, while it does, and when it goes back."""
 
-from __future__ import annotations
-
 import re
 from datetime import datetime, timedelta
 
 from pydantic import Field
 
-from app.domain.base import Model
+from app.domain.base import Model, trusted
 from app.domain.gate import Text
 
 _DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
@@ -68,9 +66,9 @@ class RollbackPolicy(Model):
 class Policies(Model):
     """All of a rollout's rules, as they were when its candidate was put in place."""
 
-    promotion: PromotionPolicy = PromotionPolicy()
-    watch: WatchPolicy = WatchPolicy()
-    rollback: RollbackPolicy = RollbackPolicy()
+    promotion: PromotionPolicy = trusted(PromotionPolicy)
+    watch: WatchPolicy = trusted(WatchPolicy)
+    rollback: RollbackPolicy = trusted(RollbackPolicy)
 
 
 def frozen_until(policy: PromotionPolicy, now: datetime) -> datetime | None:

@@ -5,8 +5,6 @@ condition must hold. The highest score wins, the earliest rule on a tie:
 `priority*100 + 8 (user) + 4 (channel) + 2 (task type) + 1 (a risk condition)`.
 """
 
-from __future__ import annotations
-
 import string
 from collections.abc import Collection, Sequence
 

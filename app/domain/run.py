@@ -1,7 +1,5 @@
 """Runs: one execution of a workflow for a request, and everything it has produced so far."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 from enum import StrEnum

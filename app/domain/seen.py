@@ -4,8 +4,6 @@ A thing is unseen until a screen has painted it or a command has listed it. That
 supervisor's time, not of the journal: after a restart everything is unseen until it is painted.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 from app.domain.attention import AttentionItem, AttentionKind

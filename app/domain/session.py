@@ -1,12 +1,10 @@
 """Sessions: one conversation with one agent, owned by exactly one (run, step, branch)."""
 
-from __future__ import annotations
-
 from datetime import datetime
 from enum import StrEnum
 
 from app.domain.attachment import Attachment
-from app.domain.base import Model, ProcessId, RunId, SessionId
+from app.domain.base import Model, ProcessId, RunId, SessionId, trusted
 
 
 class SessionState(StrEnum):
@@ -73,7 +71,7 @@ class Session(Model):
     state: SessionState = SessionState.OPENING
     turn: int = 0  # number of the latest turn, from 1
     turn_open: bool = False
-    usage: Usage = Usage()
+    usage: Usage = trusted(Usage)
     opened_at: datetime
     closed_reason: str = ""
     stuck: Stuck | None = None

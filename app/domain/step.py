@@ -4,14 +4,12 @@ Every step may name the steps it `needs` (without it: the step before it in the 
 condition `when`, without which it is skipped.
 """
 
-from __future__ import annotations
-
 import hashlib
 from typing import Annotated, Any, Literal
 
 from pydantic import AliasChoices, Discriminator, Field, Tag
 
-from app.domain.base import Model
+from app.domain.base import Model, trusted
 from app.domain.call import Call
 from app.domain.gate import Gate, Name, Seconds, Text
 
@@ -65,7 +63,7 @@ class _Gated(StepBase):
 class _Working(_Gated):
     timeout_seconds: Seconds = 3600  # an attempt's; waiting for a person is free
     step_timeout_seconds: Seconds | None = None  # of all its attempts together
-    retry: Retry = Retry()
+    retry: Retry = trusted(Retry)
     on_error: OnError = "block"
 
 
@@ -130,7 +128,7 @@ class ReviewStep(StepBase):
     max_rejects: int = Field(default=3, ge=0, le=100)
     timeout_seconds: Seconds = 3600
     step_timeout_seconds: Seconds | None = None
-    retry: Retry = Retry()
+    retry: Retry = trusted(Retry)
 
 
 class GateStep(_Gated):
@@ -165,7 +163,7 @@ class CallStep(_Gated):
     call: Call
     input: Text = "{{ input }}"  # a template: what is asked
     timeout_seconds: Seconds = 60
-    retry: Retry = Retry()
+    retry: Retry = trusted(Retry)
     on_error: OnError = "block"
 
 

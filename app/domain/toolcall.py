@@ -1,7 +1,5 @@
 """What an agent wants to do, and how it ended."""
 
-from __future__ import annotations
-
 import hashlib
 from enum import StrEnum
 

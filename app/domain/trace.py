@@ -6,8 +6,6 @@ What it leaves out has tokens of its own: retries, time-outs, approvals, blocked
 sessions. Left out here is only what says nothing of the run's way: see `NOT_TRACED`.
 """
 
-from __future__ import annotations
-
 from datetime import datetime
 from enum import StrEnum
 

@@ -1,7 +1,5 @@
 """What sessions have used, added up and in words."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from datetime import date
 

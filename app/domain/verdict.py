@@ -1,7 +1,5 @@
 """Reading a reviewing agent's verdict. What cannot be read plainly never approves."""
 
-from __future__ import annotations
-
 import json
 import re
 from collections.abc import Iterator

@@ -1,15 +1,13 @@
 """Workflows: a declared program of steps, read from TOML, pinned by content hash."""
 
-from __future__ import annotations
-
 import hashlib
 from collections.abc import Mapping
-from typing import Literal
+from typing import Literal, Self
 
 from pydantic import AliasChoices, Field
 
 from app.domain.approval import ApprovalRule, RuleMatch
-from app.domain.base import Model
+from app.domain.base import Model, trusted
 from app.domain.day_budget import Budget
 from app.domain.gate import Name, Seconds, Text
 from app.domain.mcp import McpServer
@@ -59,7 +57,7 @@ def _needs(steps: tuple[Step, ...]) -> Mapping[str, tuple[str, ...]]:
 
 
 @remembered
-def _digest(recipe: Recipe) -> str:
+def _digest(recipe: "Recipe") -> str:
     return hashlib.sha256(recipe.model_dump_json().encode()).hexdigest()
 
 
@@ -113,7 +111,7 @@ class Recipe(Model):
     never: tuple[RuleMatch, ...] = ()  # calls that nobody can allow
     deadline_seconds: float | None = None  # after which an unanswered approval times out
     mcp: tuple[McpServer, ...] = ()  # those that its agents have
-    budget: Budget = Budget()  # per day, of all agents of the project together
+    budget: Budget = trusted(Budget)  # per day, of all agents of the project together
     parts: tuple[Workflow, ...] = ()  # the workflows that its steps start, and theirs
     env_file: str = ""  # absolute; the private file with variables that agents and calls name
 
@@ -128,7 +126,7 @@ class Recipe(Model):
                 return agent
         raise KeyError(name)
 
-    def part(self, name: str) -> Recipe:
+    def part(self, name: str) -> Self:
         """The recipe of a sub-workflow's run: the same agents and rules. Raises KeyError."""
         for workflow in self.parts:
             if workflow.name == name:

@@ -1,7 +1,5 @@
 """A workflow as a person reads it: its graph of steps, and what leads to it."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 
 from app.domain.base import Model

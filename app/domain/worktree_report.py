@@ -1,7 +1,5 @@
 """A session's worktree as an operator sees it: whose it is, and why it is still there."""
 
-from __future__ import annotations
-
 from app.domain.base import Model, RunId
 from app.domain.task_state import TaskState
 

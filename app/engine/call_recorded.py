@@ -1,7 +1,5 @@
 """Answers that were recorded beforehand: one JSON object on each line of a file."""
 
-from __future__ import annotations
-
 import asyncio
 import hashlib
 from collections.abc import Iterator

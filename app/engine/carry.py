@@ -25,7 +25,7 @@ from app.engine.review_work import ReviewWork
 from app.engine.sessions import SessionKeeper
 from app.engine.slots import Slots
 
-ENGINE = Actor(kind=ActorKind.SYSTEM, name="engine")
+ENGINE = trusted(Actor, kind=ActorKind.SYSTEM, name="engine")
 
 
 class Carrier:

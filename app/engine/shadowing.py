@@ -20,7 +20,7 @@ from app.domain import flow
 from app.domain import rollout_events as rev
 from app.domain.approval import Actor, ActorKind
 from app.domain.attention import waits_for_a_person
-from app.domain.base import RunId
+from app.domain.base import RunId, trusted
 from app.domain.compare import Comparison, compare
 from app.domain.errors import DriverError, LongwatchError, Refused, StoreError
 from app.domain.judging import to_judge
@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     from app.domain import commands as cmd
 
 _log = logging.getLogger(__name__)
-WATCH = Actor(kind=ActorKind.RULE, name="rollout watch")
+WATCH = trusted(Actor, kind=ActorKind.RULE, name="rollout watch")
 _TEXT_LIMIT = 16 * 1024  # bytes of each text that are kept
 _JUDGED_LIMIT = 64 * 1024  # bytes of each text that a judge reads
 _BATCH = 100  # replayed requests admitted in one commit

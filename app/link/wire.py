@@ -6,8 +6,6 @@ A connection that sends the call `feed` gets one `{"item"}` line after another u
 and answers nothing else: a slow reader then holds up no other call.
 """
 
-from __future__ import annotations
-
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -187,7 +185,7 @@ class Call(Generic[P, R]):
         return self.make_result()
 
 
-def _project_report() -> TypeAdapter[ProjectReport]:
+def _project_report() -> "TypeAdapter[ProjectReport]":
     from app.domain.project_report import ProjectReport  # all of a project's files: seldom asked
 
     return TypeAdapter(ProjectReport)

@@ -7,13 +7,12 @@ import os
 import socket
 from pathlib import Path
 
-from pydantic import ValidationError
+import msgspec
 
-from app.domain.base import Model
 from app.domain.errors import StoreError
 
 
-class Owner(Model):
+class Owner(msgspec.Struct, frozen=True):
     """Who holds a store."""
 
     pid: int
@@ -57,7 +56,7 @@ class StoreLock:
             raise StoreBusy(self._path, read_owner(self._path)) from error
         owner = Owner(pid=os.getpid(), host=socket.gethostname())
         os.ftruncate(fd, 0)
-        os.pwrite(fd, owner.model_dump_json().encode(), 0)
+        os.pwrite(fd, msgspec.json.encode(owner), 0)
         self._fd = fd
 
     def release(self) -> None:
@@ -84,6 +83,6 @@ def is_held(path: Path) -> bool:
 def read_owner(path: Path) -> Owner | None:
     """Who wrote the lock file last; None when that cannot be told."""
     try:
-        return Owner.model_validate_json(path.read_bytes())
-    except (OSError, ValidationError):
+        return msgspec.json.decode(path.read_bytes(), type=Owner)
+    except (OSError, msgspec.DecodeError):
         return None

@@ -130,7 +130,8 @@ def event_of(row: Sequence[object]) -> Event:
 def chunk_of(row: Sequence[object]) -> Chunk:
     """The piece of transcript of a row. Raises ValueError."""
     session_id, ordinal, kind, item_id, text, end, at = row
-    return Chunk(
+    return trusted(
+        Chunk,
         session_id=SessionId(str(session_id)),
         ordinal=int(str(ordinal)),
         kind=ChunkKind(str(kind)),

@@ -1,14 +1,20 @@
 """What all models share: made, copied and kept as pydantic would, but faster."""
 
+import pkgutil
+from collections.abc import Iterator
 from datetime import UTC, datetime
+from importlib import import_module
 from typing import ClassVar
 
 import pytest
 from pydantic import ValidationError
 
+import app.domain
+import app.engine.supervisor
+import app.link.wire
 from app.domain import events as ev
 from app.domain.attempt import Attempt, AttemptState
-from app.domain.base import Discreet, RunId, SessionId, trusted
+from app.domain.base import Discreet, Model, RunId, SessionId, trusted
 from app.domain.session import Session
 
 NOW = datetime(2026, 1, 2, tzinfo=UTC)
@@ -67,3 +73,24 @@ def test_what_a_discreet_value_does_not_show_is_not_in_its_repr() -> None:
     assert repr(opened) == "_Opened(address='https://a')"
     assert opened.__rich_repr__() == [("address", "https://a")]
     assert opened == _Opened("https://a", "planted") != _Opened("https://a", "other")
+
+
+def _models(kind: type[Model] = Model) -> Iterator[type[Model]]:
+    for below in kind.__subclasses__():
+        yield below
+        yield from _models(below)
+
+
+def test_models_have_types_that_need_not_be_compiled_at_each_start() -> None:
+    for module in pkgutil.walk_packages(app.domain.__path__, "app.domain."):
+        import_module(module.name)
+    early = ("app.domain.", "app.engine.", "app.link.")
+    ours = {kind for kind in _models() if kind.__module__.startswith(early)}
+    assert len(ours) > 200
+    texts = [
+        f"{kind.__qualname__}.{name}"
+        for kind in ours
+        for name, annotation in vars(kind).get("__annotations__", {}).items()
+        if isinstance(annotation, str)
+    ]
+    assert not texts

@@ -1,7 +1,5 @@
 """The decision: floor, rules in order, default."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -63,7 +61,7 @@ def decide(
 
 def deciding_rules(
     rules: Sequence[ApprovalRule], asking: Asking
-) -> list[tuple[SimpleCommand, ApprovalRule | None]]:
+) -> "list[tuple[SimpleCommand, ApprovalRule | None]]":
     """For each simple command of a shell text the rule that decides about it, if any."""
     if asking.parsed is None:
         return []

@@ -1,7 +1,5 @@
 """Explaining a decision: what a shell text consists of, what each part risks, which rule speaks."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 from app.domain.approval import ApprovalRule

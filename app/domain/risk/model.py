@@ -1,7 +1,5 @@
 """What judging a tool call gives: a level, and the reasons in words."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 
 from msgspec import Struct

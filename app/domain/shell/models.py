@@ -1,7 +1,5 @@
 """What a shell text consists of, as far as it can be known without running it."""
 
-from __future__ import annotations
-
 import re
 import shlex
 
