@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, TypeAlias, TypeVar
 
 from app.domain.errors import StoreError
 from app.link.connect import connect
+from app.link.errors import LinkLost
 from app.link.local import LocalClient
 from app.store.paths import StorePaths
 
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from app.link.remote import SocketClient
 
 T = TypeVar("T")
+_TIMES = 5  # that a supervisor may be on its way out just when it is asked
 AnyClient: TypeAlias = "LocalClient | SocketClient"
 
 
@@ -32,14 +34,25 @@ async def client_of(store: Path, *, host: bool, run: bool) -> AsyncIterator[AnyC
 
 def ask(store: Path, work: Callable[[AnyClient], Awaitable[T]]) -> T:
     """Do one script command's work on a store that exists: attached, or with the store taken
-    for that long and no agents started. Raises StoreError when there is no store."""
+    for that long and no agents started. Raises StoreError when there is no store.
+
+    A supervisor that stops meanwhile is no matter as long as nothing was changed: `work` is done
+    anew then, with the next one or none.
+    """
     if not StorePaths(store).database.exists():
         raise StoreError(
             f'{store}: there is no store here yet; `longwatch run "…"` or `longwatch up` makes one'
         )
 
     async def within() -> T:
-        async with client_of(store, host=False, run=False) as client:
-            return await work(client)
+        for _ in range(_TIMES):
+            async with client_of(store, host=False, run=False) as client:
+                try:
+                    return await work(client)
+                except LinkLost as lost:
+                    if getattr(client, "changed", True):
+                        raise LinkLost(f"{lost}, before it said what came of this") from lost
+                    gone = lost
+        raise gone
 
     return asyncio.run(within())

@@ -15,6 +15,7 @@ from app.domain.errors import Refused
 from app.domain.feed import Ended, FeedItem
 from app.link.backlog import Backlog
 from app.link.client import Client
+from app.link.errors import LinkLost
 from app.link.failures import describe
 from app.link.limits import REPLY_LIMIT, REQUEST_LIMIT
 from app.link.wire import (
@@ -45,7 +46,12 @@ class Conversation:
         self._client, self._reader, self._writer = client, reader, writer
         self._backlog = Backlog()
         self._feeding = False
+        self._stopping = False
         self.calls: set[asyncio.Task[None]] = set()
+
+    def stop(self) -> None:
+        """The supervisor is about to go: calls that come now are not begun any more."""
+        self._stopping = True
 
     def finish(self) -> None:
         """The supervisor is gone: no more calls; a feed ends by itself, as the source's does."""
@@ -122,6 +128,8 @@ class Conversation:
 
     async def _answer(self, request: RequestLine) -> None:
         try:
+            if self._stopping:
+                raise LinkLost("the supervisor is stopping")
             body = b'"result":' + await self._carry_out(request)
             if len(body) > REPLY_LIMIT - 1024:
                 raise Refused(f"the answer to {request.call!r} is too long: ask for less at a time")

@@ -6,4 +6,5 @@ from app.domain.errors import StoreError
 
 
 class LinkLost(StoreError):
-    """The connection to the supervisor is gone; connecting again may help."""
+    """The connection to the supervisor is gone, or it answers no more calls since it is stopping;
+    connecting again may help."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 
 from app.domain import errors
+from app.link.errors import LinkLost
 from app.link.wire import WireError
 
 _KNOWN: dict[str, type[errors.LongwatchError]] = {
@@ -13,6 +14,7 @@ _KNOWN: dict[str, type[errors.LongwatchError]] = {
         errors.NotFound,
         errors.OwnershipError,
         errors.Refused,
+        LinkLost,
         errors.StoreError,
         errors.ConfigError,
         errors.DriverError,

@@ -61,6 +61,7 @@ class SocketClient:
         self._next_id = 0
         self._waiting: dict[int, asyncio.Future[wire.ReplyLine]] = {}
         self._lost = ""
+        self.changed = False  # whether it may have changed anything
         self._listener = asyncio.create_task(self._listen(), name="link replies")
 
     @classmethod
@@ -101,6 +102,7 @@ class SocketClient:
         line = wire.RequestLine(id=number, call=call.name, params=params.model_dump(mode="json"))
         future = asyncio.get_running_loop().create_future()
         self._waiting[number] = future
+        before, self.changed = self.changed, self.changed or call.changes
         try:
             self._writer.write(line.model_dump_json().encode() + b"\n")
             await self._writer.drain()
@@ -110,7 +112,10 @@ class SocketClient:
         finally:
             self._waiting.pop(number, None)
         if reply.error is not None:
-            raise revive(reply.error)
+            told = revive(reply.error)
+            if isinstance(told, LinkLost):  # it has not even begun
+                self.changed = before
+            raise told
         return call.result.validate_python(reply.result)
 
     async def feed(self) -> AsyncIterator[FeedItem]:

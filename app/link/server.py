@@ -92,6 +92,8 @@ class Server:
             return
         self._server.close()
         self._path.unlink(missing_ok=True)
+        for talk in self._talks.values():
+            talk.stop()
         pending = [call for talk in self._talks.values() for call in talk.calls]
         if pending:
             await asyncio.wait(pending, timeout=GRACE)

@@ -178,6 +178,7 @@ class Call(Generic[P, R]):
     params: type[P]
     make_result: Callable[[], TypeAdapter[R]]
     serve: Callable[[Client, P], Awaitable[R]]
+    changes: bool = False  # whether to make it twice could be too often
 
     @cached_property
     def result(self) -> TypeAdapter[R]:
@@ -191,7 +192,9 @@ def _project_report() -> "TypeAdapter[ProjectReport]":
     return TypeAdapter(ProjectReport)
 
 
-EXECUTE = Call("execute", Execute, lambda: TypeAdapter(Done), lambda c, p: c.execute(p.command))
+EXECUTE = Call(
+    "execute", Execute, lambda: TypeAdapter(Done), lambda c, p: c.execute(p.command), changes=True
+)
 STATUS = Call("status", Nothing, lambda: TypeAdapter(Status), lambda c, _: c.status())
 RUNS = Call(
     "runs", ListRuns, lambda: TypeAdapter(Sequence[Run]), lambda c, p: c.runs(p.limit, p.trace)

@@ -16,6 +16,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from app.domain.base import RunId
+from app.domain.commands import CancelRun
 from app.domain.errors import Refused, StoreError
 from app.domain.feed import Committed, Ended
 from app.link import conversation, limits, peer, remote, server, wire
@@ -23,7 +25,7 @@ from app.link.backlog import Backlog
 from app.link.errors import LinkLost
 from app.link.local import LocalClient
 from app.link.remote import SocketClient
-from tests.support.supervisor import FakeSupervisor, an_event
+from tests.support.supervisor import PERSON, FakeSupervisor, an_event
 
 
 @asynccontextmanager
@@ -225,6 +227,24 @@ async def test_a_vanished_supervisor_fails_open_calls_and_ends_feeds(tmp_path: P
     assert isinstance(await anext(again), Ended)
     await again.aclose()
     await client.close()
+
+
+async def test_a_supervisor_that_is_stopping_begins_nothing_more(tmp_path: Path) -> None:
+    async with hosted(tmp_path) as (supervisor, path):
+        first, second = await SocketClient.dial(path), await SocketClient.dial(path)
+        supervisor.hold.clear()
+        call = asyncio.create_task(first.verify())
+        await first.status()
+        supervisor.stopped.set()
+        await asyncio.sleep(0.05)
+        with pytest.raises(LinkLost, match="is stopping"):
+            await second.execute(CancelRun(run_id=RunId("run-1"), by=PERSON))
+        assert not second.changed
+        assert supervisor.done == []
+        supervisor.hold.set()
+        assert (await call).ok  # what has begun is finished
+        await first.close()
+        await second.close()
 
 
 async def test_a_slow_reader_is_dropped_and_nobody_waits(
