@@ -11,14 +11,15 @@ from app.cli.output import emit, say, table
 from app.cli.project import project_root
 from app.domain.base import Model
 from app.domain.request import Request, Risk
-from app.domain.routing import RouteChoice, RuleReport
+from app.domain.routing import NOTHING, RouteChoice, RuleReport
 from app.link.person import user_name
 
 
 class RouteExplained(Model):
     """Which workflow a request would get, and how every route fares with it."""
 
-    choice: RouteChoice
+    choice: RouteChoice | None  # None: it would be refused
+    why: str
     rollout: str = ""  # which decides on the path, if one of that name is declared
     routes: tuple[RuleReport, ...]
 
@@ -39,8 +40,9 @@ def route_command() -> None:
 @json_option
 def route_explain_command(
     user: str | None, channel: str, task_type: str, risk: str, project: Path | None, as_json: bool
-) -> None:
-    """Say which workflow such a request gets, and how every route fares with it."""
+) -> int:
+    """Say which workflow such a request gets, and how every route fares with it; exit 1
+    when it would be refused."""
     from app.engine.project import load_project
 
     found = load_project(project_root(project))
@@ -51,13 +53,22 @@ def route_explain_command(
         task_type=task_type,
         risk=Risk(risk),
     )
-    choice = found.route(request)
-    entry = found.config.rollout_of(choice.workflow)
+    choice = found.choice(request)
+    entry = found.config.rollout_of(choice.workflow) if choice else None
     explained = RouteExplained(
-        choice=choice, rollout=entry.name if entry else "", routes=found.explain(request)
+        choice=choice,
+        why=choice.why if choice else NOTHING,
+        rollout=entry.name if entry else "",
+        routes=found.explain(request),
     )
     if as_json:
-        return emit(explained)
+        emit(explained)
+    else:
+        _say(explained)
+    return 0 if choice else 1
+
+
+def _say(explained: RouteExplained) -> None:
     rows = [
         (
             str(r.index + 1),
@@ -70,7 +81,7 @@ def route_explain_command(
     ]
     if rows:
         table(("route", "workflow", "matches", "score", "conditions"), rows)
-    say(f"{explained.choice.workflow}: {explained.choice.why}")
+    choice = explained.choice
+    say(f"{choice.workflow}: {choice.why}" if choice else explained.why)
     if explained.rollout:
         say(f"its path is chosen by a rollout: `longwatch rollout show {explained.rollout}`")
-    return None

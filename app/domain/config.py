@@ -132,6 +132,16 @@ class Config(Model):
         """The rollout that answers what routing sends to `name`."""
         return next((entry for entry in self.rollout if entry.name == name), None)
 
+    def routable(self, enabled: Sequence[str]) -> tuple[str, ...]:
+        """What a route can lead to: the workflows that are switched on, and the rollouts, but for
+        one whose stable path is a workflow that is not."""
+        rollouts = (
+            entry.name
+            for entry in self.rollout
+            if entry.stable_path.workflow is None or entry.stable_path.workflow in enabled
+        )
+        return tuple(dict.fromkeys([*enabled, *rollouts]))
+
     @property
     def rules(self) -> tuple[ApprovalRule, ...]:
         return tuple(entry.rule() for entry in self.approval.rule)

@@ -22,16 +22,12 @@ class ProjectReport(Model):
     routes: tuple[RouteRule, ...] = ()
     default_workflow: str = ""
     files: tuple[FileReport, ...] = ()
-
-    @property
-    def enabled(self) -> tuple[str, ...]:
-        """The workflows that a request can get."""
-        return tuple(f.workflow.name for f in self.files if f.workflow and f.workflow.enabled)
+    targets: tuple[str, ...] = ()  # what a request can get: workflows and rollouts
 
     def explain(self, request: Request) -> tuple[RuleReport, ...]:
         """How every route fares with a request, field by field."""
-        return explain(request, self.routes, self.enabled)
+        return explain(request, self.routes, self.targets)
 
     def choose(self, request: Request) -> RouteChoice | None:
         """The workflow that a request would get, and why; None: it would be refused."""
-        return choose(request, self.routes, self.enabled, self.default_workflow or None)
+        return choose(request, self.routes, self.targets, self.default_workflow or None)

@@ -48,14 +48,14 @@ class RuleReport(Model):
     """How a rule fares with a request. `index` is its place in the file, from 0."""
 
     index: int
-    workflow: str
-    registered: bool  # False: the workflow does not exist, the rule is ignored
+    workflow: str  # or a rollout
+    registered: bool  # False: there is none that is switched on, the rule is ignored
     fields: tuple[FieldReport, ...]
+    matches: bool  # registered, and every field does
     score: int
 
-    @property
-    def matches(self) -> bool:
-        return self.registered and all(field.matches for field in self.fields)
+
+NOTHING = "no route matches and there is no default workflow: it would be refused"
 
 
 class RouteChoice(Model):
@@ -104,11 +104,13 @@ def _report(
     index: int, rule: RouteRule, request: Request, workflows: Collection[str]
 ) -> RuleReport:
     texts = (_text_field(name, getattr(rule, name), getattr(request, name)) for name in _WEIGHTS)
+    fields, registered = (*texts, _risk_field(rule, request.risk)), rule.workflow in workflows
     return RuleReport(
         index=index,
         workflow=rule.workflow,
-        registered=rule.workflow in workflows,
-        fields=(*texts, _risk_field(rule, request.risk)),
+        registered=registered,
+        fields=fields,
+        matches=registered and all(field.matches for field in fields),
         score=score(rule),
     )
 

@@ -60,7 +60,7 @@ class Project:
 
     def route(self, request: Request) -> RouteChoice:
         """The workflow for a request, and why. Raises Refused when nothing matches."""
-        choice = choose(request, self.config.route, self.enabled, self.config.default_workflow)
+        choice = self.choice(request)
         if choice is None:
             raise Refused(
                 f"no route in {CONFIG_FILE} matches this request (user {request.user}, channel"
@@ -69,14 +69,19 @@ class Project:
             )
         return choice
 
+    def choice(self, request: Request) -> RouteChoice | None:
+        """As `route`; None when nothing matches."""
+        return choose(request, self.config.route, self.targets, self.config.default_workflow)
+
     def explain(self, request: Request) -> tuple[RuleReport, ...]:
         """How every route fares with a request, field by field."""
-        return explain(request, self.config.route, self.enabled)
+        return explain(request, self.config.route, self.targets)
 
     @property
-    def enabled(self) -> tuple[str, ...]:
-        """The workflows that are not switched off; a route to another one falls through."""
-        return tuple(name for name, workflow in self.workflows.items() if workflow.enabled)
+    def targets(self) -> tuple[str, ...]:
+        """What a request can get; a route to what is switched off falls through."""
+        enabled = [name for name, workflow in self.workflows.items() if workflow.enabled]
+        return self.config.routable(enabled)
 
 
 def load_project(root: Path) -> Project:

@@ -36,6 +36,9 @@ def project_report(root: Path) -> ProjectReport:
         routes=config.route,
         default_workflow=config.default_workflow or "",
         files=files,
+        targets=config.routable(
+            [file.workflow.name for file in files if file.workflow and file.workflow.enabled]
+        ),
     )
 
 

@@ -111,7 +111,21 @@ def test_route_explain_says_which_and_why(longwatch: CommandLine, project: Path)
         "why": "no route matches: the default workflow",
         "rule": None,
     }
-    assert other["routes"][0]["fields"]
+    assert other["routes"][0]["matches"] is False
+    assert [f["field"] for f in other["routes"][0]["fields"] if not f["matches"]] == ["task_type"]
+
+
+def test_route_explain_says_why_nothing_matches(longwatch: CommandLine, project: Path) -> None:
+    longwatch("init")
+    config = project / "longwatch.toml"
+    config.write_text(config.read_text().replace("default_workflow", "# default_workflow", 1))
+    refused = longwatch("route", "explain", "--task-type", "question")
+    assert refused.code == 1
+    assert "task_type change (question)" in refused.out
+    assert refused.out.endswith("there is no default workflow: it would be refused\n")
+    told = longwatch("route", "explain", "--task-type", "question", "--json")
+    assert (told.code, told.json()["choice"]) == (1, None)
+    assert [r["matches"] for r in told.json()["routes"]] == [False]
 
 
 def test_policy_explain_says_risk_rule_and_answer(longwatch: CommandLine, project: Path) -> None:

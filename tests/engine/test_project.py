@@ -9,6 +9,7 @@ import pytest
 from app.domain.errors import ConfigError, NotFound, Refused
 from app.domain.request import Request
 from app.engine.project import Project, load_project
+from app.engine.project_report import project_report
 
 CONFIG = """\
 [[agent]]
@@ -100,6 +101,37 @@ def test_without_a_match_the_default_workflow_answers_if_there_is_one(root: Path
         load_project(root).route(Request(text="t", user="bob"))
     write(root, "longwatch.toml", 'default_workflow = "quick"\n' + CONFIG)
     assert load_project(root).route(Request(text="t", user="bob")).workflow == "quick"
+
+
+ROLLOUT = """\
+[[route]]
+workflow = "answers"
+channel = "web"
+[[rollout]]
+name = "answers"
+[rollout.stable]
+"""
+
+
+@pytest.mark.parametrize(
+    ("stable", "off", "wins"),
+    [
+        ('command = ["cat"]', "", "answers"),
+        ('workflow = "quick"', "", "answers"),
+        ('workflow = "quick"', "quick", "careful"),
+    ],
+)
+def test_a_route_leads_to_a_rollout_whatever_its_stable_path_is(
+    root: Path, stable: str, off: str, wins: str
+) -> None:
+    everybody = '[[route]]\nworkflow = "careful"\n'
+    write(root, "longwatch.toml", CONFIG + everybody + ROLLOUT + stable)
+    if off:
+        write(root, f".longwatch/workflows/{off}.toml", f"enabled = false\n{QUICK}")
+    request = Request(text="t", user="bob", channel="web")
+    assert load_project(root).route(request).workflow == wins
+    choice = project_report(root).choose(request)
+    assert choice is not None and choice.workflow == wins
 
 
 def test_a_missing_configuration_says_how_to_make_one(tmp_path: Path) -> None:

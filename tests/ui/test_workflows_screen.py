@@ -112,6 +112,7 @@ def declared() -> ProjectReport:
         routes=config.route,
         default_workflow="change",
         files=tuple(files),
+        targets=("audit", "change"),
     )
 
 
