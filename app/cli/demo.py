@@ -115,7 +115,7 @@ def _show(place: _Place, demo: DemoProject) -> int:
             return await _run_of(client, demo)
 
     run_id = asyncio.run(start())
-    code = watch(store=place.store, notice=_NOTICE)
+    code = watch(store=place.store, notice=_NOTICE, project=demo.root)
 
     async def over() -> bool:
         async with client_of(place.store, host=False, run=False) as client:

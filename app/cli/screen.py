@@ -20,12 +20,16 @@ def watch(
     screen: str = "watch",
     run_id: str | None = None,
     notice: str = "",
+    project: Path | None = None,
 ) -> int:
-    """Open the control room on a store (default: the chosen one); returns the exit code."""
+    """Open the control room on a store (default: the chosen one); returns the exit code.
+
+    `project` is the one that new runs are for and whose workflows are shown (default: where it is
+    called)."""
     need_terminal()
     place = store or chosen_store()
     if store is None and not (place / "longwatch.db").exists():
-        place, notice = _or_demo(place, notice)
+        place, notice, project = _or_demo(place, notice, project)
 
     async def reach() -> Client:
         """Called once the first frame is on the terminal: the store's code loads behind it."""
@@ -39,26 +43,36 @@ def watch(
 
         client = await attach(place)
         if client is None:
-            raise StoreError("no supervisor runs; `longwatch up` or a new `longwatch` starts one")
+            raise StoreError(
+                "no supervisor runs: nothing goes on until `longwatch up --detach` or another "
+                "`longwatch` starts one, and this window follows it"
+            )
         return client
 
     from app.ui.launch import open_screen
 
-    return open_screen(reach, screen=screen, run_id=run_id, notice=notice, reconnect=reach_again)
+    return open_screen(
+        reach,
+        screen=screen,
+        run_id=run_id,
+        notice=notice,
+        reconnect=reach_again,
+        project=project,
+    )
 
 
-def _or_demo(place: Path, notice: str) -> tuple[Path, str]:
+def _or_demo(place: Path, notice: str, project: Path | None) -> tuple[Path, str, Path | None]:
     """Nothing has ever run here: a demonstration that was cut off is what can go on."""
     from app.cli.options import environment_store, named_store
 
     if named_store() is not None or environment_store() is not None:
-        return place, notice
-    from app.demo.place import interrupted_store
+        return place, notice, project
+    from app.demo.place import interrupted
 
-    found = interrupted_store()
+    found = interrupted()
     if found is None:
-        return place, notice
-    return found, "Going on with the demonstration that was interrupted."
+        return place, notice, project
+    return found[0], "Going on with the demonstration that was interrupted.", found[1]
 
 
 def need_terminal() -> None:

@@ -11,6 +11,8 @@ from pathlib import Path
 
 from app.demo.git import DemoError
 
+PROJECT = "uploader"  # the repository's folder, within a demonstration's
+
 
 @dataclass(frozen=True, slots=True)
 class DemoPlace:
@@ -49,14 +51,17 @@ def usual_folder() -> Path:
     return Path(tempfile.gettempdir()).resolve() / f"longwatch-demo-{os.getuid()}"
 
 
-def interrupted_store() -> Path | None:
-    """The store of a demonstration that was cut off, for `longwatch` to go on with (blocking)."""
-    store = usual_folder() / "demo" / "store"
+def interrupted() -> tuple[Path, Path] | None:
+    """The store of a demonstration that was cut off, and its project, for `longwatch` to go on
+    with (blocking)."""
+    folder = usual_folder() / "demo"
+    store = folder / "store"
     try:
         ours = usual_folder().lstat().st_uid == os.getuid()
     except OSError:
         return None
-    return store if ours and (store / "longwatch.db").is_file() else None
+    there = ours and (store / "longwatch.db").is_file()
+    return (store, folder / PROJECT) if there else None
 
 
 def _is_ours(folder: Path) -> bool:

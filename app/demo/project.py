@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from app.demo.git import DemoError, git, need
+from app.demo.place import PROJECT
 from app.demo.templates import copy_templates
 from app.domain.request import Request
 
@@ -60,7 +61,7 @@ def make_demo(folder: Path, *, speed: float = 1.0) -> DemoProject:
     need("python3", "for the tests that its agents run")
     folder = folder.resolve()
     demo = DemoProject(
-        root=folder / "uploader",
+        root=folder / PROJECT,
         origin=folder / "origin.git",
         pushes=folder / "pushes.log",
         request=Request(text=_REQUEST, user="demo"),

@@ -269,14 +269,19 @@ class ControlRoom(SafeApp):
 
     # -- screens
 
-    async def show(self, name: str) -> None:
-        """Bring a named screen to the top, by going back to it when it is already open."""
+    async def show(self, name: str, of: RunId | None = None) -> None:
+        """Bring a named screen to the top, by going back to it when it is already open; with what
+        waits of that run, if it is a screen to decide on and something does."""
         screen = self.get_screen(name)
         if screen not in self.screen_stack:
             await self.push_screen(screen)
-            return
         while self.screen is not screen:
             await self.pop_screen()
+        if of is not None:
+            from app.ui.screens.deciding import DecidingScreen
+
+            if isinstance(screen, DecidingScreen):
+                screen.look_at(of)
 
     async def open_run(self, run_id: RunId) -> None:
         """Show one run, also one so old or so new that the feed has not brought it."""

@@ -55,17 +55,19 @@ class Bridge:
         """
         try:
             self.client = await self._connect()
-            failures = 0
+            failures, no_other = 0, ""
             while True:
                 why, began = await self._follow(self.client)
                 failures = 0 if began else failures + 1
                 if not began and not self._may_come_back:
                     self._lose(STOPPED)
                     return
-                self._lose(f"connection lost ({why}), trying again")
+                # What is in the way of a new connection tells more than that the old one is gone.
+                lost = "" if began else no_other
+                self._lose(lost or f"connection lost ({why}), trying again")
                 await asyncio.sleep(PAUSES[min(failures, len(PAUSES) - 1)])
                 if not began:
-                    await self._again()
+                    no_other = await self._again()
         finally:
             if self._flush is not None:
                 self._flush.cancel()
@@ -122,16 +124,17 @@ class Bridge:
         self.lost = why
         self._changed(Changes(status=True))
 
-    async def _again(self) -> None:
-        """Try to reach a supervisor anew; the old client is let go of once that worked."""
+    async def _again(self) -> str:
+        """Try to reach a supervisor anew; why that did not work, for the banner. The old client is
+        let go of once it did."""
         before = self.client
         try:
             self.client = await (self._reconnect or self._connect)()
         except (LongwatchError, OSError) as error:
-            self._lose(f"{error}; trying again")
-            return
+            return f"{error}; trying again"
         if before is not None and before is not self.client:
             await before.close()
+        return ""
 
     async def close(self) -> None:
         """Let go of the supervisor; the host's own client stops it."""

@@ -120,7 +120,7 @@ def _where(state: RunState, approval: Approval) -> Iterator[Row]:
         same = " (and runs there)" if cwd == workspace else ""
         yield from fact("workspace", workspace + same)
     if session is not None and approval.editable is None and session.driver in _YES_OR_NO:
-        yield from fact("to change it", _YES_OR_NO[session.driver], tone="quiet")
+        yield from fact("to change", _YES_OR_NO[session.driver], tone="quiet")
     if session is not None and session.driver == "acp" and approval.offered:
         # In its own words: an agent's answers differ, and two can have one kind (Vibe's "always").
         yield from fact("it offers", " · ".join(approval.offered), tone="quiet")

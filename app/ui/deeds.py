@@ -80,6 +80,11 @@ class RunDeeds(_Base):
                 return state is not None and self.session_to_steer() is not None
         return True
 
+    async def action_go(self, name: str) -> None:
+        """To what waits: of the selected run if something does, else what is most urgent."""
+        state = self.selected
+        await self.room.show(name, state.run.run_id if state is not None else None)
+
     def action_new_run(self) -> None:
         from app.ui.screens.dialogs import AskText
 

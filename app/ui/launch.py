@@ -12,7 +12,10 @@ from typing import TYPE_CHECKING
 from app.domain.text import printable
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from app.link.client import Client
+    from app.ui.app import ControlRoom
 
 
 def open_screen(
@@ -22,6 +25,7 @@ def open_screen(
     run_id: str | None = None,
     notice: str = "",
     reconnect: Callable[[], Awaitable[Client]] | None = None,
+    project: Path | None = None,
 ) -> int:
     """Run the control room until it is left; the process's exit code.
 
@@ -30,19 +34,23 @@ def open_screen(
     after a loss (default: `connect`). The client is closed at the end: the host's own client
     stops its supervisor in order, one that is attached only hangs up.
     """
-    return asyncio.run(_open(connect, screen, run_id, notice, reconnect))
-
-
-async def _open(
-    connect: Callable[[], Awaitable[Client]],
-    screen: str,
-    run_id: str | None,
-    notice: str,
-    reconnect: Callable[[], Awaitable[Client]] | None,
-) -> int:
     from app.ui.app import ControlRoom
 
-    room = ControlRoom(connect, reconnect=reconnect, screen=screen, run_id=run_id, notice=notice)
+    def room() -> ControlRoom:
+        return ControlRoom(
+            connect,
+            reconnect=reconnect,
+            screen=screen,
+            run_id=run_id,
+            notice=notice,
+            project=project,
+        )
+
+    return asyncio.run(_open(room))
+
+
+async def _open(make: Callable[[], ControlRoom]) -> int:
+    room = make()
     loop = asyncio.get_running_loop()
     # A closed terminal or a kill leaves as `q` does, so that children are ended in order.
     for number in (signal.SIGTERM, signal.SIGHUP):

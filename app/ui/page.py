@@ -80,7 +80,7 @@ def fact(label: str, text: str, *, width: int = 12, tone: str = "") -> Iterator[
     found = clean(text).split("\n")
     for number, line in enumerate(found):
         head = label if number == 0 else ""
-        yield row((head.ljust(width), "label"), (line, tone), hang=" " * width)
+        yield row((f"{head:<{width - 1}} ", "label"), (line, tone), hang=" " * width)
 
 
 def heading(text: str, more: str = "") -> Row:

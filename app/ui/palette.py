@@ -39,7 +39,7 @@ class RoomCommands(Provider):
         for name, title, about in SCREENS:
             yield f"Go to {title}", about, partial(self.room.show, name)
         for entry in described(self.screen):
-            if entry.shown and not entry.action.startswith("app.show("):
+            if entry.shown and not entry.action.startswith(("app.show(", "go(")):
                 yield entry.label, f"key {entry.keys}", partial(self._act, entry.action)
         now = self.room.now()
         for state in self.room.view.ordered_runs(now):

@@ -1,8 +1,8 @@
-"""Fold a line to a width in terminal cells, at blanks where there are any."""
+"""Fold or cut a line to a width in terminal cells: a character may take two of them."""
 
 from __future__ import annotations
 
-from rich.cells import cell_len, get_character_cell_size
+from rich.cells import cell_len, get_character_cell_size, set_cell_size
 
 TAB = 4
 
@@ -26,6 +26,18 @@ def wrap(text: str, width: int) -> list[str]:
             text = text[cut:]
     rows.append(text)
     return rows
+
+
+def cut(text: str, width: int) -> str:
+    """At most `width` cells of a line; what does not fit ends in `…`."""
+    if _fits(text, width):
+        return text
+    return set_cell_size(text, width - 1).rstrip() + "…" if width > 0 else ""
+
+
+def fit(text: str, width: int) -> str:
+    """Exactly `width` cells, in one line."""
+    return set_cell_size(cut(text.replace("\n", " "), width), width)
 
 
 def _fits(text: str, width: int) -> bool:

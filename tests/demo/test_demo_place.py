@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from app.demo.place import interrupted_store, temporary_place, usual_folder
+from app.demo.place import interrupted, temporary_place, usual_folder
 
 
 @pytest.fixture(autouse=True)
@@ -26,14 +26,14 @@ def test_the_same_place_is_given_again_but_never_twice_at_once() -> None:
     os.close(third.lock)
 
 
-def test_an_interrupted_store_is_found_once_it_is_there() -> None:
-    assert interrupted_store() is None
+def test_an_interrupted_one_is_found_once_it_is_there() -> None:
+    assert interrupted() is None
     place = temporary_place()
     assert place.lock is not None
-    assert interrupted_store() is None
+    assert interrupted() is None
     (place.folder / "store").mkdir(parents=True)
     (place.folder / "store/longwatch.db").write_bytes(b"")
-    assert interrupted_store() == place.folder / "store"
+    assert interrupted() == (place.folder / "store", place.folder / "uploader")
     os.close(place.lock)
 
 

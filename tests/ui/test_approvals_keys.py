@@ -15,6 +15,7 @@ from app.domain.persistent import PersistentMap
 from app.domain.request import Risk
 from app.domain.run import RunState
 from app.domain.toolcall import FileChange
+from app.ui.screens.approvals import ApprovalsScreen
 from app.ui.screens.run import RunScreen
 from app.ui.widgets.confirm import AskSure
 from app.ui.widgets.page import Page
@@ -267,6 +268,37 @@ async def test_the_empty_queue_says_so() -> None:
         assert (client.commands, screen.on_top) == ([], True)
         await press(pilot, "escape")
         assert not screen.on_top
+
+
+async def test_keys_lead_from_a_run_to_what_it_asks() -> None:
+    """With many that ask, the card that comes up is of the run that the key was pressed on."""
+    first, second = canned.waiting_run(3), canned.waiting_edit_run(4)
+    room = room_over(FakeClient(first, second, canned.running_run(2)))
+    async with room.run_test() as pilot:
+        screen = await awake(pilot, "approvals", Ticker())
+
+        def asks() -> str:
+            assert screen.standing.shown is not None and room.screen is screen
+            assert isinstance(screen, ApprovalsScreen)
+            card = screen.answers.card
+            assert card is not None and card[1].approval_id == screen.standing.shown.item_id
+            return card[0].run.run_id
+
+        order = [asks()]
+        await press(pilot, "j")
+        order.append(asks())
+        assert set(order) == {first.run.run_id, second.run.run_id}
+        await press(pilot, "escape", "a")  # the first row of Watch, and what its bar names
+        assert asks() == order[0]
+        await press(pilot, "escape", "j", "a")
+        assert asks() == order[1]
+        await press(pilot, "escape", "k", "enter")
+        assert isinstance(room.screen, RunScreen)
+        await press(pilot, "a")
+        assert asks() == order[0]
+        assert not screen.standing.answerable, "what has come up is new to the eye"
+        await press(pilot, "escape", "escape", "end", "a")
+        assert asks() == order[0], "a run that asks nothing leads to what is shown already"
 
 
 async def test_enter_opens_the_run_of_the_card() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from app.domain import events as ev
 from app.domain.errors import StoreError
 from app.domain.run import RunState
 from app.ui.screens.run import RunScreen
@@ -48,6 +49,25 @@ async def test_each_event_back_shows_the_run_as_it_was_then() -> None:
         await press(pilot, "h")
         assert shows(screen) == NOW_STATE
         assert "as it was at" not in text_of(screen)
+
+
+async def test_a_wide_text_leaves_room_for_the_keys() -> None:
+    what = [e for e in EVENTS if e.payload.type == "approval_decided"][-1]
+    assert isinstance(what.payload, ev.ApprovalDecided)
+    reason = {"reason": "請確認部署流程與審批策略" * 20}
+    decision = what.payload.decision.model_copy(update=reason)
+    wide = what.payload.model_copy(update={"decision": decision})
+    journal = client()
+    journal.journal = [
+        e.model_copy(update={"payload": wide}) if e is what else e for e in journal.journal
+    ]
+    async with shown(NOW_STATE, journal, size=(120, 40)) as (pilot, screen):
+        await press(pilot, "h")
+        await rest(pilot)
+        for _ in range(len(EVENTS) - 1 - EVENTS.index(what)):
+            await press(pilot, "left")
+        [line] = [row for row in text_of(screen).split("\n") if "請" in row]
+        assert "… " in line and line.rstrip().endswith("h now")
 
 
 async def test_turns_lead_to_what_changed_the_course() -> None:

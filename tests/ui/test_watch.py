@@ -4,6 +4,7 @@ from datetime import timedelta
 from typing import cast
 
 import pytest
+from rich.cells import cell_len
 
 from app.domain import events as ev
 from app.domain.errors import Refused, StoreError
@@ -225,6 +226,25 @@ async def test_hostile_titles_and_reasons_are_only_text() -> None:
         await press(pilot, "escape", "ctrl+p", *"open")
         await pilot.pause(0.5)
         assert "\x1b" not in screen_text(room)
+
+
+async def test_wide_characters_push_nothing_off_the_screen() -> None:
+    wide = "請確認部署流程與審批策略" * 4
+    waiting = canned.waiting_run(3)
+    request = waiting.run.request.model_copy(update={"text": wide})
+    run = waiting.run.model_copy(update={"request": request})
+    [approval] = waiting.approvals.values()
+    call = approval.call.model_copy(update={"title": wide})
+    asks = {approval.approval_id: approval.model_copy(update={"call": call})}
+    state = waiting.model_copy(update={"run": run, "approvals": asks})
+    room = room_over(FakeClient(state))
+    async with room.run_test(size=(80, 24)) as pilot:
+        await settle(pilot)
+        rows = screen_text(room).split("\n")
+        assert rows[1].startswith(" ! approval") and rows[1].endswith("…  a approvals")
+        [pane] = [row for row in rows if row.startswith(" 1 ")]
+        assert wide[:10] in pane and "…  implement · codex · waiting" in pane
+        assert all(cell_len(row) <= 80 for row in rows)
 
 
 async def test_a_terminal_of_sixteen_colours_gets_plain_ones(

@@ -308,6 +308,17 @@ class DecidingScreen(RoomScreen):
         self.standing.select(message.item_id)
         self.draw()
 
+    def look_at(self, run_id: RunId) -> None:
+        """Show what waits of this run, if anything does and nothing of it is shown already."""
+        items = self.view.attention(self.now())
+        its = {item.item_id for item in items if item.run_id == run_id and not item.snoozed}
+        shown = self.standing.shown
+        found = [entry.item_id for entry in self.standing.queue if entry.item_id in its]
+        if found and (shown is None or shown.item_id not in its):
+            self.say("")
+            self.standing.select(found[0])
+            self.draw()
+
     async def action_open(self) -> None:
         shown = self.standing.shown
         run_id = self.run_of(shown) if shown else None

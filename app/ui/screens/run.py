@@ -379,9 +379,6 @@ class RunScreen(WalksHistory, PartDeeds, RoomScreen):
         else:
             await super().action_back()
 
-    async def action_go(self, name: str) -> None:
-        await self.room.show(name)
-
     def action_jump(self, direction: int) -> None:
         self.query_one("#text", Page).jump(direction)
 

@@ -41,9 +41,9 @@ class WatchScreen(RunDeeds, RoomScreen):
     CSS_PATH = style("watch")
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("enter", "open", "Open", id="watch.open"),
-        Binding("a", "app.show('approvals')", "Approvals", id="watch.approvals"),
-        Binding("r", "app.show('reviews')", "Reviews", id="watch.reviews"),
-        Binding("i", "app.show('questions')", "Questions", id="watch.questions", show=False),
+        Binding("a", "go('approvals')", "Approvals", id="watch.approvals"),
+        Binding("r", "go('reviews')", "Reviews", id="watch.reviews"),
+        Binding("i", "go('questions')", "Questions", id="watch.questions", show=False),
         Binding("w", "app.show('workflows')", "Workflows", id="watch.workflows", show=False),
         Binding("o", "app.show('rollouts')", "Rollouts", id="watch.rollouts", show=False),
         Binding("p", "app.show('past')", "Past sessions", id="watch.past", show=False),
@@ -221,11 +221,11 @@ class WatchScreen(RunDeeds, RoomScreen):
     async def _go(self, item: AttentionItem) -> None:
         match item.kind:
             case AttentionKind.APPROVAL | AttentionKind.UNCERTAIN:
-                await self.room.show("approvals")
+                await self.room.show("approvals", item.run_id)
             case AttentionKind.QUESTION:
-                await self.room.show("questions")
+                await self.room.show("questions", item.run_id)
             case AttentionKind.REVIEW:
-                await self.room.show("reviews")
+                await self.room.show("reviews", item.run_id)
             case AttentionKind.STUCK | AttentionKind.BLOCKED:
                 if item.run_id:
                     await self.room.open_run(item.run_id)

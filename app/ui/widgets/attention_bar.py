@@ -17,6 +17,7 @@ from app.domain.base import RunId
 from app.domain.text import one_line
 from app.ui.marks import NEEDS
 from app.ui.rows import duration
+from app.ui.wrap import cut
 
 LEADS = {
     AttentionKind.UNCERTAIN: ("a", "approvals"),
@@ -70,7 +71,7 @@ class AttentionBar(Widget):
     def render_line(self, y: int) -> Strip:
         width, style = self.size.width, self.rich_style
         right = f"{self._right} "
-        left = one_line(self._left, max(0, width - cell_len(right) - 2))
+        left = cut(one_line(self._left, width), max(0, width - cell_len(right) - 2))
         gap = " " * max(0, width - 1 - cell_len(left) - cell_len(right))
         return Strip([Segment(f" {left}{gap}{right}", style)]).adjust_cell_length(width, style)
 

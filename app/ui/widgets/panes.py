@@ -22,6 +22,7 @@ from app.domain.session import Continuity, Session
 from app.domain.text import one_line
 from app.ui.tail import Tail
 from app.ui.widgets.tail import Pager, TailView
+from app.ui.wrap import cut
 
 MOST = 4
 
@@ -77,8 +78,8 @@ class PaneTitle(Widget):
         about = f"{about} · pinned" if self._pinned else about
         number = f" {self._number} "
         room = width - len(number) - 1
-        about = one_line(about, max(0, min(room * 2 // 3, cell_len(about))))
-        title = one_line(title, max(0, room - cell_len(about) - 2))
+        about = cut(about, room * 2 // 3)
+        title = cut(title, max(0, room - cell_len(about) - 2))
         gap = " " * max(1, room - cell_len(title) - cell_len(about))
         parts = [
             Segment(number, self.get_component_rich_style("pane--number")),

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
-from rich.cells import cell_len, set_cell_size
+from rich.cells import cell_len
 from rich.segment import Segment
 from rich.style import Style
 from textual import events
@@ -17,6 +17,7 @@ from textual.widget import Widget
 
 from app.ui.marks import Mark
 from app.ui.page import clean
+from app.ui.wrap import fit
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,11 +155,3 @@ class PickList(Widget, can_focus=False):
         room = max(1, self.size.height // self._each)
         self._offset = min(max(0, self._offset + by), max(0, len(self._picks) - room))
         self.refresh()
-
-
-def fit(text: str, width: int) -> str:
-    """Exactly `width` cells; what does not fit ends in `…`."""
-    text = text.replace("\n", " ")
-    if cell_len(text) > width:
-        text = set_cell_size(text, width - 1).rstrip() + "…"
-    return set_cell_size(text, width)

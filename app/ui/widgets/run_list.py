@@ -18,6 +18,7 @@ from textual.widget import Widget
 from app.domain.base import RunId
 from app.ui.rows import RunRow
 from app.ui.theme import WIDE
+from app.ui.wrap import fit
 
 _HEAD = 1  # rows of column names
 _STATE, _STEP, _TRY, _TIME = 12, 12, 3, 5
@@ -191,14 +192,7 @@ def _title_width(width: int) -> int:
 
 def _columns(title: str, step: str, attempt: str, elapsed: str, width: int) -> str:
     """Title, step, attempt and time in cells, aligned for a list of this width."""
-    text = _fit(title, _title_width(width))
+    text = fit(title, _title_width(width))
     if width >= _WITH_STEP:
-        text += "  " + _fit(step, _STEP)
+        text += "  " + fit(step, _STEP)
     return f"{text}  {attempt:>{_TRY}} {elapsed:>{_TIME}} "
-
-
-def _fit(text: str, width: int) -> str:
-    fitted = set_cell_size(text, width)
-    if fitted.rstrip() != text and len(text) > 1 and set_cell_size(text, len(text) * 2) != fitted:
-        return set_cell_size(set_cell_size(text, width - 1).rstrip() + "…", width)
-    return fitted

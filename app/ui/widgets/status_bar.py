@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING
 
+from rich.cells import cell_len
 from rich.segment import Segment
 from rich.style import Style
 from textual.strip import Strip
@@ -43,8 +44,8 @@ class StatusBar(Widget):
         left = [Segment(" Longwatch  ", name), Segment(self._counts, base)]
         used = Segment.get_line_length(left)
         room = width - used - 3
-        place = self._place if len(self._place) <= room else ""
-        gap = " " * max(0, width - used - len(place) - 1)
+        place = self._place if cell_len(self._place) <= room else ""
+        gap = " " * max(0, width - used - cell_len(place) - 1)
         return Strip([*left, Segment(gap, base), Segment(place, quiet)]).adjust_cell_length(
             width, _plain(base)
         )

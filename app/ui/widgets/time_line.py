@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from rich.cells import cell_len
 from rich.segment import Segment
 from rich.style import Style
 from textual.strip import Strip
@@ -10,6 +11,7 @@ from textual.widget import Widget
 from app.domain.text import one_line
 from app.ui.chronicle import clock, describe
 from app.ui.past import Past
+from app.ui.wrap import cut
 
 _PAST, _TO_COME, _TURN, _STOP, _HERE = "━", "─", "┿", "╳", "●"
 _KEYS = "← → event   < > turn   h now"
@@ -55,10 +57,9 @@ class TimeLine(Widget):
         place = f"{past.at + 1:,} of {len(past):,}{'' if past.read_all else '+'}"
         head = f" {clock(past.event.at)}  {place}  "
         keys = f"  {_KEYS}" if width >= 110 else ""
-        room = max(0, width - len(head) - len(what) - len(keys) - 3)
-        said = one_line(more, 500)
-        said = said if len(said) <= room else said[: max(0, room - 1)] + "…"
-        gap = " " * max(0, room - len(said))
+        room = max(0, width - len(head) - cell_len(what) - len(keys) - 3)
+        said = cut(one_line(more, 500), room)
+        gap = " " * max(0, room - cell_len(said))
         return [
             Segment(head, quiet),
             Segment(what, here),
