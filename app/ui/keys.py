@@ -36,6 +36,14 @@ def reading_keys(screen: str) -> list[BindingType]:
     ]
 
 
+def file_keys(screen: str) -> list[BindingType]:
+    """The keys of a screen whose text may be a change of several files."""
+    return [
+        Binding("n", "jump(1)", "Next file", id=f"{screen}.next-file", show=False),
+        Binding("p", "jump(-1)", "Previous file", id=f"{screen}.previous-file", show=False),
+    ]
+
+
 def beside(ids: Sequence[str], chosen: str, by: int) -> str:
     """The row so many away from the chosen one, or from the first, without leaving the list.
     There must be one."""

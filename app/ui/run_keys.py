@@ -5,6 +5,7 @@ from __future__ import annotations
 from textual.binding import Binding, BindingType
 
 from app.domain.attention import AttentionKind
+from app.ui.keys import file_keys, reading_keys
 
 TABS = (
     ("output", "o", "Output"),
@@ -39,12 +40,6 @@ RUN_KEYS: list[BindingType] = [
     Binding("a", "go('approvals')", "Approvals", id="run.approvals"),
     Binding("r", "go('reviews')", "Reviews", id="run.reviews"),
     Binding("i", "go('questions')", "Questions", id="run.questions"),
-    Binding("j,down", "move(1)", "Row below", id="run.down", show=False),
-    Binding("k,up", "move(-1)", "Row above", id="run.up", show=False),
-    Binding("n", "jump(1)", "Next file", id="run.next-file", show=False),
-    Binding("p", "jump(-1)", "Previous file", id="run.previous-file", show=False),
-    Binding("pagedown,space", "pages(1)", "Page down", id="run.page-down", show=False),
-    Binding("pageup", "pages(-1)", "Page up", id="run.page-up", show=False),
-    Binding("home", "ends(-1)", "To the top", id="run.top", show=False),
-    Binding("end", "ends(1)", "To the end", id="run.end", show=False),
+    *reading_keys("run"),
+    *file_keys("run"),
 ]

@@ -31,6 +31,7 @@ from app.domain.rollout_policy import ROLLBACK_CHECKLIST, Policies, PromotionPol
 from app.ui.app import ControlRoom
 from app.ui.screens.rollouts import RolloutsScreen
 from app.ui.widgets.confirm import AskSure
+from app.ui.widgets.page import Page
 from tests.ui import canned
 from tests.ui.conftest import room_over
 from tests.ui.driving import press, rest, screen_text, settle
@@ -161,6 +162,18 @@ async def test_rolling_back_is_one_key_without_a_question() -> None:
         await press(pilot, "R")
         assert sent(room) == [cmd.RollBack(rollout_id=RolloutId("ro-change"), by=ME)]
         assert isinstance(room.screen, RolloutsScreen)
+
+
+async def test_the_text_is_read_to_its_end_and_back_with_one_key() -> None:
+    room = a_room(a_rollout())
+    async with room.run_test(size=(80, 16)) as pilot:
+        await settle(pilot)
+        page = room.screen.query_one("#text", Page)
+        assert not page.at_end
+        await press(pilot, "end")
+        assert page.at_end
+        await press(pilot, "home")
+        assert page.scroll_offset.y == 0 and not page.at_end
 
 
 async def test_promoting_with_something_missing_asks_for_a_reason() -> None:

@@ -1,13 +1,17 @@
 from __future__ import annotations
 
 import pytest
+from textual.binding import Binding, BindingType
+from textual.screen import Screen
 
 from app.domain.commands import CancelRun, RetryRun, StartRun, SteerSession
 from app.domain.errors import Refused
 from app.domain.request import Request
 from app.domain.run import RunState
+from app.ui.keys import reading_keys
 from app.ui.screens.dialogs import AskText, Confirm, PromptArea
 from app.ui.screens.help import HelpScreen
+from app.ui.screens.run import RunScreen
 from app.ui.screens.small import SmallScreen
 from app.ui.screens.watch import WatchScreen
 from tests.ui import canned
@@ -183,6 +187,29 @@ async def test_the_palette_runs_a_key_s_action() -> None:
         await press(pilot, "enter")
         await rest(pilot)
         assert [type(command) for command in client.commands] == [RetryRun]
+
+
+async def test_a_text_is_read_with_the_same_keys_on_every_screen() -> None:
+    words = {(b.key, b.action, b.description) for b in map(one_binding, reading_keys("any"))}
+    for name in ("approvals", "reviews", "questions", "workflows", "rollouts", "past", "moving"):
+        room = room_over(FakeClient(canned.waiting_run()))
+        async with room.run_test(size=(80, 24)) as pilot:
+            await settle(pilot)
+            await room.show(name)
+            found = {(b.key, b.action, b.description) for b in map(one_binding, of(room.screen))}
+            assert words <= found, name
+            assert all(hasattr(room.screen, f"action_{a.partition('(')[0]}") for _, a, _ in words)
+    found = {(b.key, b.action, b.description) for b in map(one_binding, RunScreen.BINDINGS)}
+    assert words <= found
+
+
+def of(screen: Screen[object]) -> list[BindingType]:
+    return list(type(screen).BINDINGS)
+
+
+def one_binding(binding: BindingType) -> Binding:
+    assert isinstance(binding, Binding)
+    return binding
 
 
 async def test_every_binding_has_an_id() -> None:

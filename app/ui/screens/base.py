@@ -7,8 +7,10 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import TYPE_CHECKING, ClassVar, cast
 
+from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.screen import Screen
+from textual.widgets import Footer
 
 from app.domain.approval import Actor
 from app.domain.attention import AttentionItem
@@ -17,6 +19,7 @@ from app.domain.errors import LongwatchError
 from app.link.client import Client
 from app.ui.keys import BACK_KEY
 from app.ui.view import Changes, View
+from app.ui.widgets.status_bar import Banner, StatusBar
 
 if TYPE_CHECKING:
     from app.ui.app import ControlRoom
@@ -47,6 +50,23 @@ class RoomScreen(Screen[None]):
 
     def now(self) -> datetime:
         return self.room.now()
+
+    def compose(self) -> ComposeResult:
+        yield StatusBar()
+        yield Banner()
+        yield from self.body()
+        yield Footer(show_command_palette=False, compact=True)
+
+    def body(self) -> ComposeResult:
+        """What stands between the top lines and the keys."""
+        raise NotImplementedError
+
+    def draw_status(self, items: Iterable[AttentionItem] | None = None) -> None:
+        """Draw the top lines: how things stand, and what is wrong with the whole room. `items` are
+        what waits now, where a screen has asked the view already."""
+        found = self.view.attention(self.room.now()) if items is None else items
+        self.query_one(Banner).show(self.room.problem)
+        self.query_one(StatusBar).show(self.view, sum(not item.snoozed for item in found))
 
     def view_changed(self, changes: Changes) -> None:
         """Draw what changed; called at most 15 times a second, and only on the top screen.

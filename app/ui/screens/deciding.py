@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
 from typing import ClassVar
 
@@ -14,19 +14,19 @@ from textual.containers import Container
 from textual.content import Content
 from textual.screen import ModalScreen
 from textual.timer import Timer
-from textual.widgets import Footer, Static
+from textual.widgets import Static
 
 from app.domain.attention import AttentionItem
 from app.domain.base import RunId
 from app.domain.commands import Command, Done
 from app.domain.errors import LongwatchError
+from app.ui.keys import file_keys, reading_keys
 from app.ui.page import clean
-from app.ui.screens.base import RoomScreen
+from app.ui.screens.listing import ReadingScreen
 from app.ui.standing import STAYS_SECONDS, Entry, Name, Standing
 from app.ui.view import Changes
 from app.ui.widgets.page import Page
 from app.ui.widgets.queue import Pick, PickList
-from app.ui.widgets.status_bar import Banner, StatusBar
 
 SNOOZE = timedelta(minutes=15)
 TICK_SECONDS = 20.0  # times are shown to the minute
@@ -37,19 +37,13 @@ OPEN_KEY = Binding("enter", "open", "Run", id="ask.open")
 # Last in every such screen's BINDINGS: the footer shows the answers first.
 DECIDING_KEYS: list[BindingType] = [
     Binding("z", "not_now", "Not now", id="ask.not-now"),
-    Binding("j,down", "move(1)", "Next", id="ask.next", show=False),
-    Binding("k,up", "move(-1)", "Previous", id="ask.previous", show=False),
     OPEN_KEY,
-    Binding("n", "jump(1)", "Next file", id="ask.next-file", show=False),
-    Binding("p", "jump(-1)", "Previous file", id="ask.previous-file", show=False),
-    Binding("pagedown,space", "pages(1)", "Page down", id="ask.page-down", show=False),
-    Binding("pageup", "pages(-1)", "Page up", id="ask.page-up", show=False),
-    Binding("home", "ends(-1)", "To the top", id="ask.top", show=False),
-    Binding("end", "ends(1)", "To the end", id="ask.end", show=False),
+    *reading_keys("ask"),
+    *file_keys("ask"),
 ]
 
 
-class DecidingScreen(RoomScreen):
+class DecidingScreen(ReadingScreen):
     """Shows one question of a queue and keeps it still. Subclasses say what is asked."""
 
     ANSWERS: ClassVar[frozenset[str]] = frozenset()  # actions that answer what is shown
@@ -64,20 +58,22 @@ class DecidingScreen(RoomScreen):
         self._keys: object = None  # what the footer was drawn for
         self._left: object = None  # what was in sight when a dialog was put over it
 
-    def compose(self) -> ComposeResult:
-        yield StatusBar()
-        yield Banner()
+    def body(self) -> ComposeResult:
         yield Static(self.EMPTY, markup=False, id="empty")
         with Container(id="work"):
             with Container(id="side"):
                 yield PickList(id="queue", mark_cells=11)
+                yield from self.beside()
             with Container(id="card"):
                 yield Static(markup=False, id="head")
                 yield Page(id="text")
                 yield Static(markup=False, id="note")
-        yield Footer(show_command_palette=False, compact=True)
 
     # -- what a subclass says
+
+    def beside(self) -> ComposeResult:
+        """What stands under the queue, where there is room for it."""
+        return iter(())
 
     def waiting(self, now: datetime) -> list[Entry]:
         """What waits for the operator, most urgent first."""
@@ -114,8 +110,6 @@ class DecidingScreen(RoomScreen):
     def view_changed(self, changes: Changes) -> None:
         if not self._ready:
             return
-        if changes.status:
-            self.query_one(Banner).show(self.room.problem)
         if changes.runs or changes.status:
             self.draw()
 
@@ -126,8 +120,9 @@ class DecidingScreen(RoomScreen):
         now, standing = self.now(), self.standing
         standing.tick()
         standing.update(self.waiting(now))
-        needs = [item.item_id for item in self.view.attention(now) if not item.snoozed]
-        self.query_one(StatusBar).show(self.view, len(needs))
+        items = self.view.attention(now)
+        needs = [item.item_id for item in items if not item.snoozed]
+        self.draw_status(items)
         shown = standing.shown
         here = {entry.item_id for entry in standing.queue}
         self._draw_empty(shown, sum(item_id not in here for item_id in needs))
@@ -324,15 +319,3 @@ class DecidingScreen(RoomScreen):
         run_id = self.run_of(shown) if shown else None
         if run_id is not None:
             await self.room.open_run(run_id)
-
-    def pages_shown(self) -> Sequence[Page]:
-        return [self.query_one("#text", Page)]
-
-    def action_jump(self, direction: int) -> None:
-        self.pages_shown()[0].jump(direction)
-
-    def action_pages(self, count: int) -> None:
-        self.pages_shown()[0].pages(count)
-
-    def action_ends(self, direction: int) -> None:
-        self.pages_shown()[0].ends(direction)

@@ -6,12 +6,10 @@ from enum import StrEnum
 from pathlib import Path
 from typing import ClassVar
 
-from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.containers import Container
 from textual.content import Content
 from textual.timer import Timer
-from textual.widgets import Footer, Static
+from textual.widgets import Static
 
 from app.domain.errors import LongwatchError, NotFound
 from app.domain.migration import Installation
@@ -21,14 +19,13 @@ from app.link.moving import Mover
 from app.ui import moving_rows as rows
 from app.ui.keys import beside, reading_keys
 from app.ui.page import Row, row
-from app.ui.screens.base import RoomScreen
 from app.ui.screens.dialogs import AskText
+from app.ui.screens.listing import ListScreen
 from app.ui.theme import style
 from app.ui.view import Changes
 from app.ui.widgets.confirm import AskSure
 from app.ui.widgets.page import Page
 from app.ui.widgets.queue import Pick, PickList
-from app.ui.widgets.status_bar import Banner, StatusBar
 
 _HINT = "Enter takes it · Esc back"
 _FRAMES = 1 / 10  # seconds between two looks at how far it is
@@ -46,7 +43,7 @@ class Stage(StrEnum):
     UNDONE = "undone"
 
 
-class MovingScreen(RoomScreen):
+class MovingScreen(ListScreen):
     """The list chooses what the text is about: a home, or a file of what would be made."""
 
     CSS_PATH = [style("dialogs"), style("approvals"), style("moving")]  # noqa: RUF012
@@ -60,7 +57,8 @@ class MovingScreen(RoomScreen):
         Binding("x", "stop", "Stop", id="move.stop"),
         *reading_keys("move"),
     ]
-    AUTO_FOCUS = ""
+    LIST = "files"
+    MARK_CELLS = 10
 
     def __init__(self) -> None:
         super().__init__()
@@ -81,16 +79,6 @@ class MovingScreen(RoomScreen):
     @property
     def mover(self) -> Mover:
         return self.room.mover
-
-    def compose(self) -> ComposeResult:
-        yield StatusBar()
-        yield Banner()
-        with Container(id="work"):
-            yield PickList(id="files", mark_cells=10)
-            with Container(id="detail"):
-                yield Static(markup=False, id="head")
-                yield Page(id="text")
-        yield Footer(show_command_palette=False, compact=True)
 
     def on_mount(self) -> None:
         self._target = self.mover.default_target
@@ -136,10 +124,7 @@ class MovingScreen(RoomScreen):
     def view_changed(self, changes: Changes) -> None:
         if not self.is_mounted:
             return
-        if changes.status:
-            self.query_one(Banner).show(self.room.problem)
-        needs = sum(not item.snoozed for item in self.view.attention(self.now()))
-        self.query_one(StatusBar).show(self.view, needs)
+        self.draw_status()
 
     def _draw(self) -> None:
         if not self.is_mounted:
@@ -342,12 +327,6 @@ class MovingScreen(RoomScreen):
             self.run_worker(self._find(), group="moving", exclusive=True)
         else:
             await super().action_back()
-
-    def action_pages(self, count: int) -> None:
-        self.query_one("#text", Page).pages(count)
-
-    def action_ends(self, direction: int) -> None:
-        self.query_one("#text", Page).ends(direction)
 
 
 def _place(text: str) -> Path:

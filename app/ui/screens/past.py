@@ -4,18 +4,16 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.containers import Container
 from textual.content import Content
-from textual.widgets import Footer, Static
+from textual.widgets import Static
 
 from app.domain.commands import StartRun
 from app.domain.errors import LongwatchError
 from app.domain.past import PastEntry, PastHit, PastId, PastList, PastRef
 from app.domain.request import Request
 from app.domain.text import one_line
-from app.ui.keys import beside
+from app.ui.keys import beside, reading_keys
 from app.ui.page import Row, row
 from app.ui.past_rows import (
     BEFORE,
@@ -28,21 +26,20 @@ from app.ui.past_rows import (
     reading_rows,
     session_picks,
 )
-from app.ui.screens.base import RoomScreen
 from app.ui.screens.dialogs import AskText
+from app.ui.screens.listing import ListScreen
 from app.ui.theme import style
 from app.ui.typed import split_options, whole_paths
 from app.ui.view import Changes
 from app.ui.widgets.page import Page
 from app.ui.widgets.queue import Pick, PickList
-from app.ui.widgets.status_bar import Banner, StatusBar
 
 Wanted = tuple[str, PastEntry | None]
 _LISTED = 1_000  # sessions at once; a search reaches all
 _TAKES_UP = "Enter starts it · last line `workflow: NAME` for another one · Esc back"
 
 
-class PastScreen(RoomScreen):
+class PastScreen(ListScreen):
     """The list on the left (or on top): sessions, or the places that a search has found."""
 
     CSS_PATH = [style("dialogs"), style("approvals"), style("past")]  # noqa: RUF012
@@ -52,14 +49,10 @@ class PastScreen(RoomScreen):
         Binding("m", "more", "Search on", id="past.more"),
         Binding("c", "take_up", "Take up", id="past.take-up"),
         Binding("r", "reload", "Look again", id="past.reload"),
-        Binding("j,down", "move(1)", "Row below", id="past.down", show=False),
-        Binding("k,up", "move(-1)", "Row above", id="past.up", show=False),
-        Binding("pagedown,space", "pages(1)", "Page down", id="past.page-down", show=False),
-        Binding("pageup", "pages(-1)", "Page up", id="past.page-up", show=False),
-        Binding("home", "top", "To the first line", id="past.top", show=False),
-        Binding("end", "end", "To the end of what is read", id="past.end", show=False),
+        *reading_keys("past"),
     ]
-    AUTO_FOCUS = ""
+    LIST = "past"
+    MARK_CELLS = 13
 
     def __init__(self) -> None:
         super().__init__()
@@ -70,16 +63,6 @@ class PastScreen(RoomScreen):
         self._wanted: Wanted | None = None  # what it stands for: a session, and a place in it
         self._reading: PastReading | None = None
 
-    def compose(self) -> ComposeResult:
-        yield StatusBar()
-        yield Banner()
-        with Container(id="work"):
-            yield PickList(id="past", mark_cells=13)
-            with Container(id="detail"):
-                yield Static(markup=False, id="head")
-                yield Page(id="text")
-        yield Footer(show_command_palette=False, compact=True)
-
     def on_mount(self) -> None:
         self.action_reload()
 
@@ -88,10 +71,7 @@ class PastScreen(RoomScreen):
     def view_changed(self, changes: Changes) -> None:
         if not self.is_mounted:
             return
-        if changes.status:
-            self.query_one(Banner).show(self.room.problem)
-        needs = sum(not item.snoozed for item in self.view.attention(self.now()))
-        self.query_one(StatusBar).show(self.view, needs)
+        self.draw_status()
         if self._list is None and not self._problem:
             self.action_reload()
 
@@ -284,31 +264,19 @@ class PastScreen(RoomScreen):
         draft = f"take-up-{reading.past_id}"
         self.app.push_screen(AskText(title, _TAKES_UP, start, draft=draft, may_be_empty=True))
 
-    def action_full(self) -> None:
-        """Give the whole screen to the text, or back."""
-        self.toggle_class("-full")
-
     async def action_back(self) -> None:
-        if self.has_class("-full"):
-            self.remove_class("-full")
-        elif self._searching is not None:
+        if not self.has_class("-full") and self._searching is not None:
             self._searching = None
             self.workers.cancel_group(self, "past-search")
             self._choose("")
         else:
             await super().action_back()
 
-    def action_pages(self, count: int) -> None:
-        self.query_one("#text", Page).pages(count)
-
-    def action_top(self) -> None:
-        """The first line of the session, also when it is not read any more."""
+    def action_ends(self, direction: int) -> None:
+        """To the end of what is read; or to the session's first line, also when it is not."""
         reading = self._reading
-        if reading is not None and reading.first > 1:
+        if direction < 0 and reading is not None and reading.first > 1:
             self._open(PastReading(reading.past_id, 1))
             self._draw()
         else:
-            self.query_one("#text", Page).ends(-1)
-
-    def action_end(self) -> None:
-        self.query_one("#text", Page).ends(1)
+            super().action_ends(direction)

@@ -9,10 +9,8 @@ from typing import ClassVar
 
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.containers import Container
 from textual.content import Content
 from textual.events import Resize
-from textual.widgets import Footer, Static
 
 from app.domain.attention import AttentionKind
 from app.domain.base import ReviewId, RunId
@@ -27,9 +25,8 @@ from app.ui.screens.deciding import DECIDING_KEYS, DecidingScreen
 from app.ui.standing import Entry
 from app.ui.theme import style
 from app.ui.widgets.page import Page
-from app.ui.widgets.queue import Pick, PickList
+from app.ui.widgets.queue import Pick
 from app.ui.widgets.reason import AskReason
-from app.ui.widgets.status_bar import Banner, StatusBar
 
 
 class ReviewsScreen(DecidingScreen):
@@ -51,19 +48,8 @@ class ReviewsScreen(DecidingScreen):
         self._difference = False
         self._texts, self._rounds = Memo(), Memo()
 
-    def compose(self) -> ComposeResult:
-        yield StatusBar()
-        yield Banner()
-        yield Static(self.EMPTY, markup=False, id="empty")
-        with Container(id="work"):
-            with Container(id="side"):
-                yield PickList(id="queue", mark_cells=11)
-                yield Page(id="rounds")
-            with Container(id="card"):
-                yield Static(markup=False, id="head")
-                yield Page(id="text")
-                yield Static(markup=False, id="note")
-        yield Footer(show_command_palette=False, compact=True)
+    def beside(self) -> ComposeResult:
+        yield Page(id="rounds")
 
     # -- drawing
 

@@ -9,13 +9,14 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Container
 from textual.content import Content
-from textual.widgets import Footer, Static
+from textual.widgets import Static
 
 from app.domain.attention import AttentionItem, rollout_attention
 from app.domain.base import RolloutId
 from app.domain.errors import LongwatchError
 from app.domain.rollout import Rollout, ShadowResult
 from app.domain.text import one_line
+from app.ui.keys import beside, reading_keys
 from app.ui.page import row
 from app.ui.rollout_deeds import RolloutDeeds
 from app.ui.rollout_rows import (
@@ -26,12 +27,11 @@ from app.ui.rollout_rows import (
     rollout_pick,
     side_by_side,
 )
-from app.ui.screens.base import RoomScreen
+from app.ui.screens.listing import ListScreen
 from app.ui.theme import style
 from app.ui.view import Changes
 from app.ui.widgets.page import Page
 from app.ui.widgets.queue import PickList
-from app.ui.widgets.status_bar import Banner, StatusBar
 
 _EMPTY = (
     "no rollouts yet\n\n"
@@ -41,7 +41,7 @@ _EMPTY = (
 _READ = 200  # comparisons of a rollout that can be gone through
 
 
-class RolloutsScreen(RolloutDeeds, RoomScreen):
+class RolloutsScreen(RolloutDeeds, ListScreen):
     """The list on the left (or on top) chooses the rollout; the text is about it, or compares."""
 
     CSS_PATH = [style("dialogs"), style("approvals"), style("rollouts")]  # noqa: RUF012
@@ -62,12 +62,10 @@ class RolloutsScreen(RolloutDeeds, RoomScreen):
         Binding("g", "go(True)", "Open the candidate's run", id="rollouts.go", show=False),
         Binding("G", "go(False)", "Open the stable run", id="rollouts.go-stable", show=False),
         Binding("enter", "full", "Full", id="rollouts.full", show=False),
-        Binding("j,down", "move(1)", "Rollout below", id="rollouts.down", show=False),
-        Binding("k,up", "move(-1)", "Rollout above", id="rollouts.up", show=False),
-        Binding("pagedown,space", "pages(1)", "Page down", id="rollouts.page-down", show=False),
-        Binding("pageup", "pages(-1)", "Page up", id="rollouts.page-up", show=False),
+        *reading_keys("rollouts"),
     ]
-    AUTO_FOCUS = ""
+    LIST = "rollouts"
+    MARK_CELLS = 15
 
     def __init__(self) -> None:
         super().__init__()
@@ -76,29 +74,22 @@ class RolloutsScreen(RolloutDeeds, RoomScreen):
         self._read_for: tuple[object, ...] = ()
         self._at = 0
 
-    def compose(self) -> ComposeResult:
-        yield StatusBar()
-        yield Banner()
+    def body(self) -> ComposeResult:
         yield Static(_EMPTY, markup=False, id="empty")
-        with Container(id="work"):
-            yield PickList(id="rollouts", mark_cells=15)
-            with Container(id="detail"):
-                yield Static(markup=False, id="head")
-                yield Page(id="text")
-                with Container(id="pair"):
-                    yield Page(id="stable")
-                    yield Page(id="candidate")
-        yield Footer(show_command_palette=False, compact=True)
+        yield from super().body()
+
+    def detail(self) -> ComposeResult:
+        yield from super().detail()
+        with Container(id="pair"):
+            yield Page(id="stable")
+            yield Page(id="candidate")
 
     # -- reading and drawing
 
     def view_changed(self, changes: Changes) -> None:
         if not self.is_mounted:
             return
-        if changes.status:
-            self.query_one(Banner).show(self.room.problem)
-        needs = sum(not item.snoozed for item in self.view.attention(self.now()))
-        self.query_one(StatusBar).show(self.view, needs)
+        self.draw_status()
         if changes.rollouts:
             self._draw()
 
@@ -194,10 +185,8 @@ class RolloutsScreen(RolloutDeeds, RoomScreen):
     # -- keys
 
     def action_move(self, by: int) -> None:
-        ids = [rollout.rollout_id for rollout in self._rollouts]
-        if self._chosen in ids:
-            at = ids.index(self._chosen)
-            self._choose(ids[min(max(at + by, 0), len(ids) - 1)])
+        if ids := [rollout.rollout_id for rollout in self._rollouts]:
+            self._choose(RolloutId(beside(ids, self._chosen or "", by)))
 
     def on_pick_list_picked(self, message: PickList.Picked) -> None:
         self._choose(RolloutId(message.item_id))
@@ -226,19 +215,12 @@ class RolloutsScreen(RolloutDeeds, RoomScreen):
             return
         await self.room.open_run(run_id)
 
-    def action_full(self) -> None:
-        self.toggle_class("-full")
-
     async def action_back(self) -> None:
-        for name in ("-full", "-compare"):
-            if self.has_class(name):
-                self.remove_class(name)
-                self._draw()
-                return
-        await super().action_back()
+        if not self.has_class("-full") and self.has_class("-compare"):
+            self.action_compare()
+        else:
+            await super().action_back()
 
-    def action_pages(self, count: int) -> None:
-        self.query_one("#text", Page).pages(count)
-        if self.has_class("-pair"):
-            self.query_one("#stable", Page).pages(count)
-            self.query_one("#candidate", Page).pages(count)
+    def pages_shown(self) -> Sequence[Page]:
+        names = ("#text", "#stable", "#candidate") if self.has_class("-pair") else ("#text",)
+        return [self.query_one(name, Page) for name in names]

@@ -10,7 +10,7 @@ from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.containers import Container
 from textual.content import Content
-from textual.widgets import Footer, Static
+from textual.widgets import Static
 
 from app.domain.attention import AttentionItem, attention
 from app.domain.base import RunId, SessionId
@@ -23,6 +23,7 @@ from app.domain.text import one_line
 from app.ui.chronicle import event_rows, history
 from app.ui.details import budget_rows, gate_rows, output_rows
 from app.ui.diffrows import diff_rows
+from app.ui.keys import beside
 from app.ui.page import Memo, Row, row
 from app.ui.part_deeds import PartDeeds
 from app.ui.reading import RunReading
@@ -36,7 +37,6 @@ from app.ui.view import Changes
 from app.ui.walking import WALKING_KEYS, WalksHistory
 from app.ui.widgets.page import Page
 from app.ui.widgets.queue import Pick, PickList
-from app.ui.widgets.status_bar import Banner, StatusBar
 from app.ui.widgets.tabs import TabRow
 from app.ui.widgets.tail import Pager, TailView
 from app.ui.widgets.time_line import TimeLine
@@ -72,9 +72,7 @@ class RunScreen(WalksHistory, PartDeeds, RoomScreen):
         self._memo = Memo()
         self._opened: set[str] = set()  # steps all of whose branches are listed
 
-    def compose(self) -> ComposeResult:
-        yield StatusBar()
-        yield Banner()
+    def body(self) -> ComposeResult:
         yield Static(markup=False, id="about")
         yield TimeLine(id="past")
         with Container(id="work"):
@@ -83,7 +81,6 @@ class RunScreen(WalksHistory, PartDeeds, RoomScreen):
                 yield TabRow(TABS)
                 yield Page(id="text")
                 yield TailView(id="log")
-        yield Footer(show_command_palette=False, compact=True)
 
     def on_mount(self) -> None:
         self._ready = True
@@ -97,14 +94,12 @@ class RunScreen(WalksHistory, PartDeeds, RoomScreen):
     def view_changed(self, changes: Changes) -> None:
         if not self._ready:
             return
-        if changes.status:
-            self.query_one(Banner).show(self.room.problem)
         if self.run_id in changes.runs:
             self._draw()
             if self._tab == "events" or self._reading.history_is_old(self._state):
                 self._read_events()
         if changes.runs or changes.status:
-            self._draw_status()
+            self.draw_status()
         if self._tab == "log" and changes.sessions:
             self._draw_log()
 
@@ -112,14 +107,10 @@ class RunScreen(WalksHistory, PartDeeds, RoomScreen):
         if self.is_current and self._state is not None and not self._state.run.state.terminal:
             self._draw()
 
-    def _draw_status(self) -> None:
-        needs = sum(not item.snoozed for item in self.view.attention(self.room.now()))
-        self.query_one(StatusBar).show(self.view, needs)
-
     def _draw(self) -> None:
         self._state = self.walked_to or self.view.runs.get(self.run_id, self._state)
         state = self._state
-        self._draw_status()
+        self.draw_status()
         if state is None:
             self.query_one("#about", Static).update(Content(f"run {self.run_id} is not known"))
             return
@@ -340,8 +331,7 @@ class RunScreen(WalksHistory, PartDeeds, RoomScreen):
         if self._state is None:
             return
         rows = [pick.item_id for pick in self._picks(self._state)]
-        at = rows.index(self.chosen) if self.chosen in rows else 0
-        self._choose(rows[min(max(at + by, 0), len(rows) - 1)])
+        self._choose(beside(rows, self.chosen, by))
 
     async def on_pick_list_picked(self, message: PickList.Picked) -> None:
         self._choose(message.item_id)

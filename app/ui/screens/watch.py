@@ -10,7 +10,7 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Container
 from textual.timer import Timer
-from textual.widgets import Footer, Static
+from textual.widgets import Static
 
 from app.domain.attention import AttentionItem, AttentionKind
 from app.domain.base import RunId, SessionId
@@ -27,7 +27,6 @@ from app.ui.watching import assign
 from app.ui.widgets.attention_bar import AttentionBar
 from app.ui.widgets.panes import Pane, PaneContent, PaneGrid, pane_content
 from app.ui.widgets.run_list import RunList
-from app.ui.widgets.status_bar import Banner, StatusBar
 from app.ui.widgets.tail import Pager
 
 EMPTY = 'No runs yet. Start one: n, or `longwatch run "…"`'
@@ -72,9 +71,7 @@ class WatchScreen(RunDeeds, RoomScreen):
         self._items: Sequence[AttentionItem] = ()
         self._tick: Timer | None = None
 
-    def compose(self) -> ComposeResult:
-        yield StatusBar()
-        yield Banner()
+    def body(self) -> ComposeResult:
         yield AttentionBar()
         yield Static(EMPTY, markup=False, id="empty")
         with Container(id="work"):
@@ -82,7 +79,6 @@ class WatchScreen(RunDeeds, RoomScreen):
                 yield RunList()
                 yield Static("", markup=False, id="explain")
             yield PaneGrid()
-        yield Footer(show_command_palette=False, compact=True)
 
     def on_mount(self) -> None:
         self._tick = self.set_interval(TICK.total_seconds(), self._ticked, pause=True)
@@ -90,8 +86,6 @@ class WatchScreen(RunDeeds, RoomScreen):
     # -- drawing
 
     def view_changed(self, changes: Changes) -> None:
-        if changes.status:
-            self.query_one(Banner).show(self.room.problem)
         if changes.runs or changes.status:
             self._draw_runs()
         elif changes.sessions:
@@ -105,8 +99,7 @@ class WatchScreen(RunDeeds, RoomScreen):
         self._items = self.view.attention(now)
         runs = self.view.ordered_runs(now)
         self.set_class(not runs and self.view.status is not None, "-empty")
-        needs = sum(not item.snoozed for item in self._items)
-        self.query_one(StatusBar).show(self.view, needs)
+        self.draw_status(self._items)
         titles = {run_id: state.run.request.title for run_id, state in self.view.runs.items()}
         self.query_one(AttentionBar).show(self._items, now, titles)
         self.query_one(RunList).show([run_row(s, self.view.needs(s, now), now) for s in runs])

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.containers import Container
 from textual.content import Content
-from textual.widgets import Footer, Static
+from textual.widgets import Static
 
 from app.domain.commands import StartRun
 from app.domain.errors import LongwatchError, Refused
@@ -27,19 +25,18 @@ from app.ui.declared import (
 from app.ui.deeds import ATTACHES
 from app.ui.keys import beside, reading_keys
 from app.ui.page import Row, row
-from app.ui.screens.base import RoomScreen
 from app.ui.screens.dialogs import AskText
+from app.ui.screens.listing import ListScreen
 from app.ui.theme import style
 from app.ui.typed import split_attached
 from app.ui.view import Changes
 from app.ui.widgets.page import Page
 from app.ui.widgets.queue import PickList
-from app.ui.widgets.status_bar import Banner, StatusBar
 
 _HINT = "Enter asks · Ctrl+J new line · Esc back"
 
 
-class WorkflowsScreen(RoomScreen):
+class WorkflowsScreen(ListScreen):
     """The list on the left (or on top) chooses what the text is about: the routes, a workflow."""
 
     CSS_PATH = [style("dialogs"), style("approvals"), style("workflows")]  # noqa: RUF012
@@ -50,7 +47,8 @@ class WorkflowsScreen(RoomScreen):
         Binding("r", "reload", "Read again", id="flows.reload"),
         *reading_keys("flows"),
     ]
-    AUTO_FOCUS = ""
+    LIST = "files"
+    MARK_CELLS = 9
 
     def __init__(self) -> None:
         super().__init__()
@@ -58,16 +56,6 @@ class WorkflowsScreen(RoomScreen):
         self._problem = ""
         self._chosen = ROUTES
         self._request: Request | None = None
-
-    def compose(self) -> ComposeResult:
-        yield StatusBar()
-        yield Banner()
-        with Container(id="work"):
-            yield PickList(id="files", mark_cells=9)
-            with Container(id="detail"):
-                yield Static(markup=False, id="head")
-                yield Page(id="text")
-        yield Footer(show_command_palette=False, compact=True)
 
     def on_mount(self) -> None:
         self.action_reload()
@@ -77,10 +65,7 @@ class WorkflowsScreen(RoomScreen):
     def view_changed(self, changes: Changes) -> None:
         if not self.is_mounted:
             return
-        if changes.status:
-            self.query_one(Banner).show(self.room.problem)
-        needs = sum(not item.snoozed for item in self.view.attention(self.now()))
-        self.query_one(StatusBar).show(self.view, needs)
+        self.draw_status()
         if self._report is None and not self._problem:
             self.action_reload()
 
@@ -189,19 +174,3 @@ class WorkflowsScreen(RoomScreen):
 
         title = f"New run of workflow {workflow}: what is to be done?"
         self.app.push_screen(AskText(title, ATTACHES, start, draft=f"new-run-{workflow}"))
-
-    def action_full(self) -> None:
-        """Give the whole screen to the text, or back."""
-        self.toggle_class("-full")
-
-    async def action_back(self) -> None:
-        if self.has_class("-full"):
-            self.remove_class("-full")
-        else:
-            await super().action_back()
-
-    def action_pages(self, count: int) -> None:
-        self.query_one("#text", Page).pages(count)
-
-    def action_ends(self, direction: int) -> None:
-        self.query_one("#text", Page).ends(direction)
