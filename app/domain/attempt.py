@@ -21,6 +21,7 @@ class FailureKind(StrEnum):
     INTERRUPTED = "interrupted"
     MISSING_BINARY = "missing_binary"
     WORKSPACE = "workspace"
+    CONDITION = "condition"  # its own or its step's: it cannot be evaluated
     RUN_TIMEOUT = "run_timeout"
     OTHER = "other"
 

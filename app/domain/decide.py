@@ -16,9 +16,12 @@ from app.domain.decide_unit import (
     call_step,
     child_step,
     fan_out_step,
+    finish,
     gate_step,
+    is_unable,
     question_step,
 )
+from app.domain.errors import ConfigError
 from app.domain.prompts import holds
 from app.domain.run import AttemptState, Blocked, ReviewState, RunState, StepState, Unit
 from app.domain.step import (
@@ -39,10 +42,7 @@ _WHOLE = Unit("")
 
 
 def decide(recipe: Recipe, state: RunState) -> tuple[do.Directive, ...]:
-    """The next things to do for a run. Only `Wait` and `Held` among them: nothing to do.
-
-    Raises ConfigError when a condition of the workflow cannot be evaluated.
-    """
+    """The next things to do for a run. Only `Wait` and `Held` among them: nothing to do."""
     run = state.run
     if run.state is TaskState.PENDING:
         return (do.Begin(),)
@@ -121,11 +121,8 @@ def _ready(step: AnyStep, needs: tuple[str, ...], state: RunState) -> bool:
 
 
 def _step(step: AnyStep, state: RunState) -> list[do.Directive]:
-    if step.when and not _begun(step, state):
-        context = StepContext(state, step.name)
-        if not holds(step.when, "when", context, step.name):
-            reason = f"its condition does not hold: {step.when}"
-            return [do.FinishStep(Unit(step.name), state=StepState.SKIPPED, reason=reason)]
+    if step.when and (unmet := _unmet(step, state)) is not None:
+        return [unmet]
     match step:
         case AgentStep():
             return agent_step(step, state)
@@ -143,6 +140,27 @@ def _step(step: AnyStep, state: RunState) -> list[do.Directive]:
             return call_step(step, state)
         case _:
             return child_step(step, state)
+
+
+def _unmet(step: AnyStep, state: RunState) -> do.Directive | None:
+    """What becomes of a step whose condition does not hold, or cannot be evaluated; None when it
+    is to be done."""
+    unit = Unit(step.name)
+    attempt = state.newest(unit)
+    unable = attempt is not None and is_unable(attempt)
+    if attempt is not None and unable and attempt.blocked is not None:
+        return do.Held(unit, attempt.blocked)
+    if attempt is not None and unable and attempt.state.over:
+        return finish(unit, attempt)  # a person has skipped it
+    if not unable and _begun(step, state):
+        return None
+    try:
+        if holds(step.when, "when", StepContext(state, step.name), step.name):
+            return None
+    except ConfigError as error:
+        return do.Unable(unit, str(error))
+    reason = f"its condition does not hold: {step.when}"
+    return do.FinishStep(unit, state=StepState.SKIPPED, reason=reason)
 
 
 def _begun(step: AnyStep, state: RunState) -> bool:

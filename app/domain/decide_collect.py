@@ -61,8 +61,11 @@ def _best(found: list[Result], gate: str) -> list[Result]:
     return [result for number, result in rated if number == highest][:1]
 
 
-def missing(step: CollectStep, found: list[Result]) -> str:
-    """Why what it takes is not enough; "" when it is."""
+def missing(step: CollectStep, state: RunState, found: list[Result]) -> str:
+    """Why what it takes is not enough; "" when it is. All of an empty list is nothing, and that
+    is enough."""
+    if step.take == "all" and not sources(step, state):
+        return ""
     count = wanted(step) or 1
     if len(found) >= count:
         return ""

@@ -8,6 +8,7 @@ from app.domain import directives as do
 from app.domain.contexts import UntilContext
 from app.domain.decide_review import judged_gate
 from app.domain.decide_turn import first_attempt, next_attempt, turn
+from app.domain.errors import ConfigError
 from app.domain.flow import commits, iteration_of
 from app.domain.gate import Gate
 from app.domain.prompts import holds
@@ -17,6 +18,7 @@ from app.domain.run import (
     Blocked,
     BranchPlan,
     Cause,
+    FailureKind,
     QuestionState,
     RunState,
     StepState,
@@ -46,7 +48,7 @@ def agent_step(step: AgentStep, state: RunState) -> list[do.Directive]:
     unit = Unit(step.name)
     attempt = state.newest(unit)
     if attempt is not None and attempt.state.over:
-        return [_finish(unit, attempt)]
+        return [finish(unit, attempt)]
     return [_working(step, unit, step.agent, state) or _passed(unit, attempt)]
 
 
@@ -56,7 +58,13 @@ def _passed(unit: Unit, attempt: Attempt | None) -> do.FinishStep:
     return do.FinishStep(unit, attempt.attempt, commits=found)
 
 
-def _finish(unit: Unit, attempt: Attempt) -> do.FinishStep:
+def is_unable(attempt: Attempt) -> bool:
+    """Whether it stands for a condition that could not be evaluated."""
+    failure = attempt.failure
+    return failure is not None and failure.kind is FailureKind.CONDITION
+
+
+def finish(unit: Unit, attempt: Attempt) -> do.FinishStep:
     """For a unit that is over: a value that was given instead counts as a result."""
     left = _LEFT.get(attempt.state)
     if left is None or (left is StepState.SKIPPED and attempt.given):
@@ -72,9 +80,13 @@ def _loop(step: AgentStep, state: RunState) -> list[do.Directive]:
     if attempt is None or not attempt.state.over:
         return [_working(step, unit, step.agent, state) or do.PassAttempt(unit, _number(attempt))]
     if attempt.state is not AttemptState.PASSED:
-        return [_finish(Unit(step.name), attempt)]
+        return [finish(Unit(step.name), attempt)]
     found = (attempt.commit,) if attempt.commit else ()
-    if holds(step.loop.until, "until", UntilContext(state, attempt), step.name):
+    try:
+        ended = holds(step.loop.until, "until", UntilContext(state, attempt), step.name)
+    except ConfigError as error:
+        return [do.Unable(unit, str(error))]
+    if ended:
         return [do.FinishStep(Unit(step.name), reason="until_met", commits=found)]
     if unit.iteration >= step.loop.max_iterations:
         return [do.FinishStep(Unit(step.name), reason="max_iterations_reached", commits=found)]
@@ -111,7 +123,7 @@ def _plan(step: FanOutStep, state: RunState) -> do.Directive:
     if attempt is not None and attempt.blocked is not None:
         return do.Held(unit, attempt.blocked)
     if attempt is not None and attempt.state is AttemptState.SKIPPED:
-        return _finish(unit, attempt)
+        return finish(unit, attempt)
     return do.PlanBranches(unit)
 
 
@@ -147,7 +159,7 @@ def gate_step(step: GateStep, state: RunState) -> list[do.Directive]:
     unit = Unit(step.name)
     attempt = state.newest(unit)
     if attempt is not None and attempt.state.over:
-        return [_finish(unit, attempt)]
+        return [finish(unit, attempt)]
     if attempt is None or attempt.state in (AttemptState.STALE, AttemptState.REJECTED):
         return [do.StartAttempt(unit, _number(attempt) + 1, Cause.FIRST)]
     if attempt.blocked is not None:
@@ -163,7 +175,9 @@ def question_step(step: QuestionStep, state: RunState) -> list[do.Directive]:
     unit = Unit(step.name)
     attempt = state.newest(unit)
     if attempt is not None and attempt.state.over:
-        return [_finish(unit, attempt)]
+        return [finish(unit, attempt)]
+    if attempt is not None and attempt.blocked is not None:
+        return [do.Held(unit, attempt.blocked)]
     if attempt is None or not attempt.state.live:
         return [do.StartAttempt(unit, _number(attempt) + 1, Cause.FIRST)]
     if attempt.state is AttemptState.PRODUCED:
@@ -183,7 +197,7 @@ def child_step(step: WorkflowStep, state: RunState) -> list[do.Directive]:
     unit = Unit(step.name)
     attempt = state.newest(unit)
     if attempt is not None and attempt.state.over:
-        return [_finish(unit, attempt)]
+        return [finish(unit, attempt)]
     if attempt is None or attempt.state in (AttemptState.STALE, AttemptState.REJECTED):
         return [do.StartAttempt(unit, _number(attempt) + 1, Cause.FIRST)]
     if attempt.blocked is not None:
@@ -203,7 +217,7 @@ def call_step(step: CallStep, state: RunState) -> list[do.Directive]:
     if attempt is None:
         return [do.StartAttempt(unit, 1, Cause.FIRST)]
     if attempt.state.over:
-        return [_finish(unit, attempt)]
+        return [finish(unit, attempt)]
     if attempt.blocked is not None:
         return [do.Held(unit, attempt.blocked)]
     if attempt.state is AttemptState.OPEN:

@@ -44,6 +44,13 @@ class Held(Struct, frozen=True):
     blocked: Blocked
 
 
+class Unable(Struct, frozen=True):
+    """A condition about the unit cannot be evaluated: a person is to say how it goes on."""
+
+    unit: Unit
+    why: str
+
+
 class PlanBranches(Struct, frozen=True):
     """Decide on the branches of a fan-out."""
 
@@ -202,7 +209,8 @@ def turn_of(directive: Directive) -> RunTurn | None:
 
 OfRun = Begin | PinBase | Stop | Complete
 OfUnit = (
-    PlanBranches
+    Unable
+    | PlanBranches
     | StartAttempt
     | RunTurn
     | Collect

@@ -27,7 +27,9 @@ def load_json(text: str, source: str) -> Any:
     except RecursionError:
         raise FileErrors(source, (Problem("objects or lists are nested too deep"),)) from None
     except ValueError as error:
-        raise FileErrors(source, (Problem(f"not valid JSON: {error}"),)) from None
+        digits = "integer string conversion" in str(error)  # Python's advice is for programmers
+        what = "a number has too many digits" if digits else f"not valid JSON: {error}"
+        raise FileErrors(source, (Problem(what),)) from None
     return data
 
 

@@ -121,7 +121,7 @@ def _step(at: KeyPath, data: Any, found: Findings) -> FangStep | None:
 
 def _mode(at: KeyPath, data: Mapping[str, Any], found: Findings) -> tuple[Mode, KeyPath, Any]:
     """The mode, and where its settings stand: in the mode's object or in the step."""
-    value = data.get("mode", "sequential")
+    value = "sequential" if data.get("mode") is None else data["mode"]
     place, settings, tagged = at, data, isinstance(value, dict) and len(value) == 1
     if isinstance(value, dict) and len(value) == 1:
         ((value, inner),) = value.items()
@@ -170,7 +170,9 @@ def _error_mode(at: KeyPath, data: Mapping[str, Any], found: Findings) -> tuple[
     if isinstance(value, dict) and len(value) == 1:
         ((value, inner),) = value.items()
         where = (*place, value)
-        settings = {"max_retries": inner} if isinstance(inner, int) else inner or {}
+        settings = {} if inner is None else inner
+        if isinstance(inner, int) and not isinstance(inner, bool):
+            settings = {"max_retries": inner}
     if value is None:
         value = "fail"
     if not isinstance(value, str) or value not in _ERROR_MODES:

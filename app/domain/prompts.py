@@ -46,6 +46,7 @@ VARIABLES: dict[Use, tuple[str, ...]] = {
     "when": _SHARED,
     "until": (*_SHARED, "output", "iteration"),
 }
+_CALLED = {"collect": "template", "question": "question", "workflow": "request", "call": "input"}
 _MEMBERS = {
     "request": (*Request.model_fields, "title"),
     "gate": ("name", "criteria", "exit_code", "log"),
@@ -204,7 +205,8 @@ def _render(step: str, template: str, use: Use, context: Context) -> str:
         return writable(templates.render(template, values).strip())
     # Loading has tried it out; data that nobody foresaw can still break an expression.
     except Exception as error:
-        raise ConfigError(f"the prompt does not render: {error}", key=f"step {step}") from error
+        what = f"the {_CALLED.get(use, 'prompt')} does not render: {error}"
+        raise ConfigError(what, key=f"step {step}") from error
 
 
 def _values(context: Context, use: Use, mentioned: Iterable[str]) -> dict[str, Any]:

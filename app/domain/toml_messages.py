@@ -52,6 +52,8 @@ def not_among(what: str, word: object, allowed: Iterable[str]) -> str:
 
 def shown(value: object) -> str:
     """A value as it looks in TOML, shortened."""
+    if value is None:
+        return "null"  # in JSON; TOML has none
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, str):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from app.domain.config import Found, repeated
-from app.domain.step import AgentStep, CollectStep, FanOutStep, WorkflowStep
+from app.domain.step import AgentStep, CallStep, CollectStep, FanOutStep, WorkflowStep
 from app.domain.step_check import Surroundings, step_problems
 from app.domain.toml_messages import not_among
 from app.domain.toml_source import load_toml, refuse
@@ -49,7 +49,7 @@ def _needs(workflow: Workflow) -> Found:
 
 def _unguarded(workflow: Workflow) -> Found:
     for i, step in enumerate(workflow.steps):
-        if isinstance(step, AgentStep | FanOutStep | CollectStep) and not step.gates:
+        if isinstance(step, AgentStep | FanOutStep | CollectStep | CallStep) and not step.gates:
             what = "enforce = true wants a gate on every step that produces something; "
             yield ("step", i), f"{what}add [[step.gate]] to {step.name}"
 
@@ -64,6 +64,9 @@ def sub_workflow_problems(workflow: Workflow, known: Mapping[str, Workflow]) -> 
             yield at, not_among(f'no workflow "{step.workflow}"', step.workflow, known)
         elif not known[step.workflow].enabled:
             yield at, f'workflow "{step.workflow}" is switched off (enabled = false in its file)'
+        elif workflow.enforce and not known[step.workflow].enforce:
+            what = "enforce = true wants a gate on every step that produces something; "
+            yield at, f'{what}set it in the file of workflow "{step.workflow}" too'
         elif workflow.name in _started(step.workflow, known):
             yield at, f'workflow "{step.workflow}" starts "{workflow.name}" again, without end'
 

@@ -79,7 +79,7 @@ class Branches:
         assert isinstance(step, CollectStep)
         state = self._core.state(self._run_id)
         found = taken(step, state)
-        lacking = missing(step, found)
+        lacking = missing(step, state, found)
         if lacking:
             await self._lacking(step, directive, lacking)
             return

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from contextlib import suppress
 from pathlib import Path
+from typing import Literal
 
 from app.domain import directives as do
 from app.domain import events as ev
 from app.domain.approval import Actor, ActorKind
 from app.domain.base import RunId, trusted
-from app.domain.errors import LongwatchError, StoreError
+from app.domain.errors import ConfigError, LongwatchError, StoreError
 from app.domain.overtaken import Overtaken
 from app.domain.run import Attempt, Blocked, Failure, FailureKind, StepState, Unit
 from app.domain.task_state import TaskState
@@ -102,13 +103,20 @@ class Carrier:
             except (StoreError, Overtaken):
                 raise
             except LongwatchError as error:
-                await self._hold(directive.unit, str(error))
+                wrong = isinstance(error, ConfigError)
+                await self._hold(directive.unit, str(error), "input" if wrong else "workspace")
         except Overtaken:
             return  # the run has moved on: what is to be done now is decided anew
 
-    async def _hold(self, unit: Unit, message: str) -> None:
+    async def _hold(
+        self,
+        unit: Unit,
+        message: str,
+        kind: Literal["input", "workspace"],
+        failure: FailureKind = FailureKind.WORKSPACE,
+    ) -> None:
         """The unit needs a person: something about it could not be done."""
-        blocked = Blocked(kind="workspace", message=message, step=unit.step, branch=unit.branch)
+        blocked = Blocked(kind=kind, message=message, step=unit.step, branch=unit.branch)
         newest = self.core.state(self._run_id).newest(unit)
         if newest is not None and newest.state.live:
             await self._commit(_of(ev.AttemptBlocked, newest, blocked=blocked))
@@ -125,13 +133,15 @@ class Carrier:
             branch=unit.branch,
             iteration=unit.iteration,
             attempt=attempt.attempt,
-            failure=Failure(kind=FailureKind.WORKSPACE, message=message),
+            failure=Failure(kind=failure, message=message),
             blocked=blocked,
         )
         await self._commit(ev.AttemptStarted(attempt=attempt), failed)
 
     async def _of_unit(self, directive: do.OfUnit) -> None:
         match directive:
+            case do.Unable(unit=unit, why=why):
+                await self._hold(unit, why, "input", FailureKind.CONDITION)
             case do.StartAttempt():
                 await self._start_attempt(directive)
             case do.RunTurn():

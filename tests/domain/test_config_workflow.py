@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from app.domain.errors import ConfigError
-from app.domain.workflow_check import parse_workflow
+from app.domain.workflow_check import parse_workflow, sub_workflow_problems
 
 HEAD = 'name = "w"\n'  # line 1
 PLAN = '[[step]]\nname = "plan"\nagent = "coder"\nprompt = "{{ request.text }}"\n'  # 2 to 5
@@ -159,6 +159,22 @@ def test_enforced_gates_are_asked_of_every_producing_step() -> None:
     with pytest.raises(ConfigError) as caught:
         parse_workflow(HEAD + "enforce = true\n" + guarded + CODE, "f.toml", AGENTS)
     assert "add [[step.gate]] to code" in str(caught.value)
+    call = '[[step]]\nkind = "call"\nname = "ask"\n[step.call]\ncommand = ["cat"]\n'
+    with pytest.raises(ConfigError, match=r"add \[\[step\.gate\]\] to ask"):
+        parse_workflow(HEAD + "enforce = true\n" + guarded + call, "f.toml", AGENTS)
+
+
+def test_enforced_gates_are_asked_of_what_is_started_too() -> None:
+    starting = PLAN + GATE + 'pattern = "x"\n' + '[[step]]\nkind = "workflow"\nname = "sub"\n'
+    outer = parse_workflow(
+        HEAD + "enforce = true\n" + starting + 'workflow = "inner"\n', "f.toml", AGENTS
+    )
+    inner = parse_workflow(HEAD.replace('"w"', '"inner"') + PLAN, "g.toml", AGENTS)
+    ((at, what),) = sub_workflow_problems(outer, {outer.name: outer, "inner": inner})
+    assert at == ("step", 1, "workflow")
+    assert what.endswith('set it in the file of workflow "inner" too')
+    strict = inner.model_copy(update={"enforce": True})
+    assert not list(sub_workflow_problems(outer, {outer.name: outer, "inner": strict}))
 
 
 @pytest.mark.parametrize(("text", "sentence"), BROKEN, ids=[s[:60] for _, s in BROKEN])

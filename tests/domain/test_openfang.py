@@ -390,6 +390,36 @@ def test_every_mistake_is_told_with_its_place() -> None:
 
 
 @pytest.mark.parametrize(
+    ("changed", "says"),
+    [
+        ({"error_mode": {"retry": []}}, "error_mode.retry: must be an object, not a list"),
+        ({"error_mode": {"retry": ""}}, 'error_mode.retry: must be an object, not ""'),
+        ({"error_mode": {"retry": False}}, "error_mode.retry: must be an object, not false"),
+        ({"error_mode": {"retry": {"max_retries": -1}}}, "must be at least 0, not -1"),
+        ({"mode": {"loop": []}}, "mode.loop: must be an object, not a list"),
+        ({"mode": [None]}, "mode: a list is no mode"),
+    ],
+)
+def test_a_setting_of_another_type_is_never_taken_for_a_default(
+    changed: dict[str, Any], says: str
+) -> None:
+    with pytest.raises(ConfigError) as caught:
+        load({**step("one"), **changed})
+    assert says in str(caught.value)
+
+
+def test_a_number_without_end_is_one_sentence() -> None:
+    text = '{"name": "x", "steps": ' + "9" * 5000 + "}"
+    with pytest.raises(ConfigError, match=r"^ship\.json: a number has too many digits$"):
+        import_openfang(text, SOURCE, AGENTS)
+
+
+def test_a_mode_of_null_is_none_at_all() -> None:
+    (made,) = load(step("one", mode=None)).workflow.steps
+    assert isinstance(made, AgentStep)
+
+
+@pytest.mark.parametrize(
     "text",
     ["", "{", "[" * 100_000, "9" * 5000, "NaN", '{"a":1,"a":2}', '"\\ud800"', "[]", "null", "{}"],
 )

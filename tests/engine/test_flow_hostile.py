@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+from pathlib import Path
 
+import pytest
+
+from app.agents.protocol import Prompt, SessionSpec
+from app.domain import commands as cmd
 from app.domain.flow import final_output
 from app.domain.task_state import TaskState
-from tests.engine.test_flow import Making, agent, world
+from tests.engine.test_flow import Making, agent, over, world
+from tests.support.story import ADA
 
 __all__ = ["world"]
 
@@ -25,3 +32,101 @@ async def test_half_a_surrogate_pair_in_a_list_is_shown_as_such(world: Making) -
     state = await w.to_the_end()
     assert state.run.state is TaskState.DONE, state.run.reason
     assert final_output(state).startswith("a\ufffdb\n\n---\n\n{")
+
+
+async def test_all_of_an_empty_list_is_nothing(world: Making) -> None:
+    w = world(lambda spec, prompt: "[]" if "list" in prompt.text else prompt.text.strip())
+    report = '[[step]]\nname = "sum"\nkind = "collect"\nof = ["each"]\n'
+    template = 'template = "{{ results | length }} found"\n'
+    w.workflow(agent("list", "list") + each("{{ item }}") + report + template)
+    state = await w.to_the_end()
+    assert (state.run.state, final_output(state)) == (TaskState.DONE, "0 found"), state.run.reason
+
+
+# Holds for no text of three characters: it cannot be divided by nothing.
+FAILS = "6 / ((outputs.first | length) - 3) > 0"
+FIRST = agent("first", "first")
+LATER = {
+    "agent": f'agent = "coder"\nprompt = "later"\nwhen = "{FAILS}"\n',
+    "fan_out": (
+        f'kind = "fan_out"\nagent = "coder"\nprompt = "later"\nwhen = "{FAILS}"\n'
+        '[[step.branch]]\nname = "a"\n'
+    ),
+    "review": (
+        f'kind = "review"\nof = "first"\nby = ["reviewer"]\nreturn_to = "first"\nwhen = "{FAILS}"\n'
+    ),
+    "question": f'kind = "question"\nquestion = "later?"\nwhen = "{FAILS}"\n',
+    "gate": f'kind = "gate"\nwhen = "{FAILS}"\n[[step.gate]]\nname = "g"\npattern = "."\n',
+    "collect": f'kind = "collect"\nof = ["first"]\nwhen = "{FAILS}"\n',
+    "call": f'kind = "call"\nwhen = "{FAILS}"\n[step.call]\ncommand = ["cat"]\n',
+    "call's input": 'kind = "call"\ninput = "{{ FAILS }}"\n[step.call]\ncommand = ["cat"]\n',
+    "collect's template": 'kind = "collect"\nof = ["first"]\ntemplate = "{{ FAILS }}"\n',
+    "question's text": 'kind = "question"\nquestion = "{{ FAILS }}"\n',
+    "prompt": 'agent = "coder"\nprompt = "{{ FAILS }}"\n',
+}
+
+
+@pytest.mark.parametrize("what", LATER)
+async def test_an_expression_that_fails_holds_its_step_until_it_is_skipped(
+    world: Making, what: str
+) -> None:
+    """Everything else goes on, and trying again evaluates it again."""
+    w = world(lambda spec, prompt: "abc")
+    later = LATER[what].replace("FAILS", FAILS)
+    beside = agent("beside", "beside", 'needs = ["first"]')
+    w.workflow(f'{FIRST}[[step]]\nname = "later"\n{later}{beside}')
+    state = await w.to_the_end()
+    run_id = state.run.run_id
+    assert state.run.state is TaskState.BLOCKED
+    assert state.run.blocked is not None and state.run.blocked.step == "later"
+    assert "division by zero" in state.run.reason
+    assert state.finished("beside")
+    for _ in range(2):
+        await w.tell(cmd.RetryRun(run_id=run_id, step="later", by=ADA))
+        state = await w.until(run_id, over)
+        assert "division by zero" in state.run.reason
+    assert state.seq < 60, "it is tried again and again"
+    await w.tell(cmd.SkipStep(run_id=run_id, step="later", value="given", by=ADA))
+    state = await w.until(run_id, over)
+    assert state.run.state is TaskState.DONE, state.run.reason
+
+
+async def test_a_condition_is_evaluated_anew_when_the_step_is_tried_again(world: Making) -> None:
+    said = ["abc", "abcd"]
+    w = world(lambda spec, prompt: said.pop(0) if "first" in prompt.text else "later")
+    loop = 'loop = { until = "6 / ((output | length) - 3) > 0", max_iterations = 2 }'
+    w.workflow(agent("first", "first", loop) + agent("later", "later {{ outputs.first }}"))
+    state = await w.to_the_end()
+    assert "division by zero" in state.run.reason
+    await w.tell(cmd.RetryRun(run_id=state.run.run_id, step="first", by=ADA))
+    state = await w.until(state.run.run_id, over)
+    assert (state.run.state, said) == (TaskState.DONE, []), state.run.reason
+
+
+async def test_a_question_over_works_that_cannot_be_merged_is_held(world: Making) -> None:
+    def play(spec: SessionSpec, prompt: Prompt) -> str:
+        (Path(spec.workspace) / "a.txt").write_text(prompt.text)
+        return "done"
+
+    w = world(play)
+    w.workflow(
+        agent("one", "1", "needs = []")
+        + agent("two", "2", "needs = []")
+        + '[[step]]\nname = "ask"\nkind = "question"\nneeds = ["one", "two"]\nquestion = "ok?"\n'
+    )
+    run_id = await w.start()
+    state = await w.until(run_id, lambda s: bool(s.questions) or over(s))
+    for question in state.questions.values():
+        answer = cmd.AnswerQuestion(
+            question_id=question.question_id, revision=question.revision, answer="y", by=ADA
+        )
+        await w.tell(answer)
+    state = await w.until(run_id, over)
+    assert state.run.state is TaskState.BLOCKED
+    assert "a.txt" in state.run.reason
+    await asyncio.sleep(0.2)
+    assert (await w.until(run_id, over)).seq < 40, "it is tried again and again"
+    await w.tell(cmd.SkipStep(run_id=run_id, step="ask", value="y", by=ADA))
+    state = await w.until(run_id, over)
+    assert (state.run.state, final_output(state)) == (TaskState.BLOCKED, "y"), "nor can the run's"
+    assert "a.txt" in state.run.reason
