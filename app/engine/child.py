@@ -54,6 +54,7 @@ class Child:
         self._marks = marks
         self._gone = asyncio.Event()
         self._killing: asyncio.Task[None] | None = None
+        self._patience = float("inf")  # until when it may end by itself once it is asked to
 
     @property
     def returncode(self) -> int | None:
@@ -92,7 +93,9 @@ class Child:
         self._transport.close()
 
     def begin_end(self, grace: float) -> None:
-        """See `kill`; returns at once."""
+        """See `kill`; returns at once. Of several graces the one that is over first counts."""
+        deadline = asyncio.get_running_loop().time() + grace
+        self._patience = min(self._patience, deadline)
         if self._killing is None and not self._exited.done():
             self._killing = self._own(self._end(grace))
 
@@ -117,7 +120,7 @@ class Child:
         self._signal_group(signal.SIGTERM)
         tree.send((one for one in known if self._left_group(one)), signal.SIGTERM)
         try:
-            await self._wait_gone(known, grace)
+            await self._wait_gone(known)
         finally:
             self._signal_group(signal.SIGKILL)
         await self._strike(known)
@@ -126,12 +129,12 @@ class Child:
             # Stuck in the kernel: nobody is served by waiting for it for ever.
             self._gone.set()
 
-    async def _wait_gone(self, known: list[psutil.Process], grace: float) -> None:
+    async def _wait_gone(self, known: list[psutil.Process]) -> None:
         loop = asyncio.get_running_loop()
-        deadline = loop.time() + grace
-        while loop.time() < deadline:
+        while (left := self._patience - loop.time()) > 0:
             if not self._exited.done():
-                await asyncio.wait([self._exited], timeout=deadline - loop.time())
+                # By looks, since somebody may come who has less patience.
+                await asyncio.wait([self._exited], timeout=min(left, _LOOK_SECONDS))
             elif tree.living(known):
                 await asyncio.sleep(_LOOK_SECONDS)
             else:

@@ -230,6 +230,13 @@ class ProcessRegistry:
         if children := [c for c in self._children.values() if c.launch.run_id == run_id]:
             await self._kill(children)
 
+    def hurry_run(self, run_id: RunId, grace: float) -> None:
+        """Let a run's children have `grace` seconds more, whoever ends them how patiently; not
+        those that are over in a moment anyway and would leave something half done (git)."""
+        for child in self._children.values():
+            if child.launch.run_id == run_id and child.launch.recorded:
+                child.begin_end(grace)
+
     async def kill_session(self, session_id: SessionId, grace: float) -> None:
         """End every child of one session, with `grace` seconds between asking and killing."""
         children = [c for c in self._children.values() if c.launch.session_id == session_id]

@@ -21,6 +21,7 @@ from app.engine.sessions import SessionKeeper
 from app.engine.slots import Slots
 
 _log = logging.getLogger(__name__)
+_MOMENT, _GRACE = 0.3, 0.2  # seconds: to end in order, and between SIGTERM and SIGKILL
 _AT_ONCE = 8  # runs that are taken up between two commits
 
 
@@ -133,12 +134,19 @@ class Runs:
         await self._keeper.close_run(run_id, message, final=False)
 
     async def halt(self, run_id: RunId) -> None:
-        """End the run's loop and its agents: it was canceled."""
-        task = self._tasks.pop(run_id, None)
-        if task is not None and not task.done():
-            task.cancel()
-            await asyncio.wait([task])
-        await self._leave(run_id)
+        """End the run's loop and its agents, who have a moment to end by themselves: it was
+        canceled or paused, and within a second nothing of it is to be at work."""
+        later = asyncio.get_running_loop().call_later(
+            _MOMENT, self._core.processes.hurry_run, run_id, _GRACE
+        )
+        try:
+            task = self._tasks.pop(run_id, None)
+            if task is not None and not task.done():
+                task.cancel()
+                await asyncio.wait([task])
+            await self._leave(run_id)
+        finally:
+            later.cancel()
 
     async def close(self) -> None:
         """End all loops; the runs stay as they are."""

@@ -299,8 +299,8 @@ class SessionKeeper:
 
     async def close_run(self, run_id: RunId, why: str, *, final: bool) -> None:
         """End all agents of a run; `final` closes the sessions for good."""
-        for live in [live for live in self._live.values() if live.run_id == run_id]:
-            await self.lose(live, why)
+        lives = [live for live in self._live.values() if live.run_id == run_id]
+        await asyncio.gather(*(self.lose(live, why) for live in lives))
         if final:
             payloads = [
                 trusted(ev.SessionClosed, session_id=session.session_id, why=why)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from app.domain import commands as cmd
 from app.domain.flow import final_output
 from app.domain.task_state import TaskState
 from tests.engine.test_flow import Making, agent, over, world
+from tests.support.children import alive
 from tests.support.story import ADA
 
 __all__ = ["world"]
@@ -130,3 +132,20 @@ async def test_a_question_over_works_that_cannot_be_merged_is_held(world: Making
     state = await w.until(run_id, over)
     assert (state.run.state, final_output(state)) == (TaskState.BLOCKED, "y"), "nor can the run's"
     assert "a.txt" in state.run.reason
+
+
+@pytest.mark.parametrize("command", [cmd.CancelRun, cmd.PauseRun])
+async def test_who_ignores_being_asked_to_end_holds_no_cancel_or_pause_up(
+    world: Making, tmp_path: Path, command: type[cmd.CancelRun | cmd.PauseRun]
+) -> None:
+    """Within a second; a child that is ended patiently would take two."""
+    pid = tmp_path / "pid"
+    gate = f"trap '' TERM; echo $$ > {pid}.new; mv {pid}.new {pid}; sleep 60"
+    w = world(lambda spec, prompt: "done")
+    w.workflow(agent("one", "one") + f'[[step.gate]]\nname = "g"\nshell = "{gate}"\n')
+    run_id = await w.start()
+    await w.until(run_id, lambda s: pid.exists())
+    begun = time.monotonic()
+    await w.tell(command(run_id=run_id, by=ADA))
+    assert time.monotonic() - begun < 1.9
+    assert not alive(int(pid.read_text()))

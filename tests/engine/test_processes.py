@@ -149,6 +149,22 @@ async def test_killing_a_run_spares_the_others(processes: ProcessRegistry) -> No
     assert alive(other.pid)
 
 
+async def test_of_two_who_end_a_child_the_less_patient_is_heeded(
+    processes: ProcessRegistry,
+) -> None:
+    child = await python(processes, STUBBORN, run_id="run-1")
+    await line(child)
+    begun = time.monotonic()
+    ending = asyncio.create_task(child.kill())
+    await asyncio.sleep(0.1)
+    processes.hurry_run(RunId("run-2"), 0)
+    assert alive(child.pid)
+    processes.hurry_run(RunId("run-1"), 0.1)
+    await ending
+    assert time.monotonic() - begun < 1.9
+    assert not alive(child.pid)
+
+
 async def test_close_ends_all_and_starts_nothing_more(journal: Journal, store_id: str) -> None:
     async with registry(journal, store_id) as processes:
         children = [await python(processes, DAEMON, "60") for _ in range(3)]
