@@ -22,6 +22,7 @@ class FailureKind(StrEnum):
     MISSING_BINARY = "missing_binary"
     WORKSPACE = "workspace"
     CONDITION = "condition"  # its own or its step's: it cannot be evaluated
+    STEP_TIMEOUT = "step_timeout"  # of all attempts together: another one has no time either
     RUN_TIMEOUT = "run_timeout"
     OTHER = "other"
 

@@ -21,7 +21,7 @@ from app.engine.approvals import ApprovalDesk
 from app.engine.assignment import Assignment, assignment
 from app.engine.attaching import with_files
 from app.engine.core import Core
-from app.engine.failing import attempt_failed, opening_failed
+from app.engine.failing import attempt_failed, opening_failed, out_of_time
 from app.engine.fates import lost_call, settled_calls
 from app.engine.merging import Merging
 from app.engine.prompting import write_prompt
@@ -141,6 +141,9 @@ class AgentWork:
         diff = await self._judged_diff(unit, work, state) if work.judges else ""
         text = write_prompt(self._recipe, state, unit, again=again, settled=settled, diff=diff)
         seconds, limit = work.allowance(state, unit)
+        if seconds <= 0:  # the agent is not asked for what it has no time for
+            await self._failed(directive, work, out_of_time(seconds, limit))
+            return
         spec = TurnSpec(
             live=live,
             unit=unit,

@@ -9,6 +9,7 @@ from app.domain.step import OnError, Retry
 
 _KINDS = {
     FailureKind.INTERRUPTED: "interrupted",
+    FailureKind.STEP_TIMEOUT: "timeout",
     FailureKind.RUN_TIMEOUT: "timeout",
     FailureKind.UNAUTHORIZED: "credentials",
     FailureKind.RATE_LIMIT: "model_unavailable",
@@ -17,6 +18,20 @@ _KINDS = {
     FailureKind.PROTOCOL: "dead_pipe",
     FailureKind.MISSING_BINARY: "no_program",
 }
+
+
+_TIMEOUTS = {
+    "timeout_seconds": FailureKind.TIMEOUT,
+    "step_timeout_seconds": FailureKind.STEP_TIMEOUT,
+}
+
+
+def out_of_time(seconds: float, limit: str) -> Failure:
+    """A turn had `seconds` and came to no result; `limit` is the key that says so."""
+    of_attempt = limit == "timeout_seconds"
+    had = f"{seconds:g} s of work" if of_attempt else f"the {seconds:.3g} s of work that were left"
+    kind = _TIMEOUTS.get(limit, FailureKind.RUN_TIMEOUT)
+    return Failure(kind=kind, message=f"no result within {had} ({limit})")
 
 
 def opening_failed(error: LongwatchError) -> Failure:

@@ -36,6 +36,7 @@ from app.domain.toolcall import ToolCall, ToolKind, ToolOutcome
 from app.engine.approvals import ApprovalDesk, Asker
 from app.engine.beside import Beside
 from app.engine.core import Core
+from app.engine.failing import out_of_time
 from app.engine.fates import fate
 from app.engine.progress import Progress
 from app.engine.sessions import LiveSession
@@ -154,11 +155,8 @@ class Turn:
             failure = Failure(kind=FailureKind.PROTOCOL, message="the turn ended without a word")
             return TurnDone("failed", failure=failure)
         if self._timed_out and done.status != "completed":
-            seconds, limit = self._spec.timeout_seconds, self._spec.limit
-            message = f"no result within {seconds:g} s of work ({limit})"
-            whole_run = limit not in ("timeout_seconds", "step_timeout_seconds")
-            kind = FailureKind.RUN_TIMEOUT if whole_run else FailureKind.TIMEOUT
-            return TurnDone("failed", failure=Failure(kind=kind, message=message))
+            failure = out_of_time(self._spec.timeout_seconds, self._spec.limit)
+            return TurnDone("failed", failure=failure)
         return done
 
     def _settle_slot(self) -> None:

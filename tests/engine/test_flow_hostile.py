@@ -12,6 +12,7 @@ import pytest
 from app.agents.protocol import Prompt, SessionSpec
 from app.domain import commands as cmd
 from app.domain.flow import final_output
+from app.domain.run import FailureKind
 from app.domain.task_state import TaskState
 from tests.engine.test_flow import Making, agent, over, world
 from tests.support.children import alive
@@ -149,3 +150,21 @@ async def test_who_ignores_being_asked_to_end_holds_no_cancel_or_pause_up(
     await w.tell(command(run_id=run_id, by=ADA))
     assert time.monotonic() - begun < 1.9
     assert not alive(int(pid.read_text()))
+
+
+async def test_no_attempt_is_begun_for_which_its_step_has_no_time(world: Making) -> None:
+    w = world(lambda spec, prompt: "done")
+    w.stage.pause = 0.6
+    times = "timeout_seconds = 0.2\nstep_timeout_seconds = 0.3\n"
+    retry = 'retry = { max_retries = 9, delay_seconds = 0.01, on = ["timeout"] }\n'
+    w.workflow(agent("one", "one", times + retry))
+    state = await w.to_the_end()
+    assert state.run.state is TaskState.BLOCKED
+    kinds = [a.failure.kind for a in state.attempts.values() if a.failure]
+    assert kinds == [FailureKind.TIMEOUT, FailureKind.STEP_TIMEOUT]
+    asked = len(w.stage.prompts)
+    assert "were left (step_timeout_seconds)" in state.run.reason
+    w.stage.pause = 0.0
+    await w.tell(cmd.RetryRun(run_id=state.run.run_id, by=ADA))
+    state = await w.until(state.run.run_id, lambda s: s.run.state is TaskState.DONE)
+    assert len(w.stage.prompts) == asked + 1
