@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from typing import Any, ClassVar, Literal, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, runtime_checkable
 
 from msgspec import Struct, field
 
@@ -17,11 +17,13 @@ from app.domain.approval import Action, Scope
 from app.domain.attachment import Attachment
 from app.domain.base import Discreet
 from app.domain.mcp import McpServer
-from app.domain.past import PastHistory
 from app.domain.run import Failure
 from app.domain.session import ChunkKind, Continuity, Usage
 from app.domain.toolcall import ToolCall, ToolOutcome
 from app.domain.workflow import AgentConfig
+
+if TYPE_CHECKING:
+    from app.domain.past import PastHistory
 
 
 class TextDelta(Struct, frozen=True):

@@ -24,7 +24,8 @@ from app.store.paths import StorePaths
 
 if TYPE_CHECKING:
     from app.domain.config import Config
-    from app.domain.policy import ExplainedCommand, Explanation, Floor
+    from app.domain.policy import Floor
+    from app.domain.policy.explain import ExplainedCommand, Explanation
 
 _WIDTH = 80
 
@@ -114,7 +115,8 @@ def _call(command: str | None, tool: str | None, arguments: str, root: Path) -> 
 
 def _explained(call: ToolCall, name: str, config: Config, root: Path) -> PolicyExplained:
     """By the agent's tool list first, where one is named, then by rules. Raises NotFound."""
-    from app.domain.policy import explain_call, in_order
+    from app.domain.policy import in_order
+    from app.domain.policy.explain import explain_call
 
     agent = next((agent for agent in config.agent if agent.name == name), None)
     if agent is None and name:

@@ -16,17 +16,8 @@ from app.cli.output import ago, emit, note, say, table
 from app.cli.project import project_root
 from app.cli.reach import AnyClient, client_of
 from app.domain.commands import StartRun
-from app.domain.past import (
-    PastEntry,
-    PastFound,
-    PastHit,
-    PastId,
-    PastKind,
-    PastList,
-    PastPage,
-    PastRef,
-    PastSession,
-)
+from app.domain.past import PastEntry, PastFound, PastHit, PastKind, PastList, PastPage, PastSession
+from app.domain.past_ref import PastId, PastRef
 from app.domain.request import Request
 from app.link.person import user_name
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 By = Literal["exact", "normalized", "json", "similarity", "command", "judge"]
 Outcome = Literal["shadow_match", "shadow_normalized_match", "shadow_mismatch"]
 # Unicode White_Space, which is less than what str.split() splits at.
-_BLANKS = re.compile(r"[\t-\r \x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]+")
+_BLANKS = r"[\t-\r \x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]+"
 _PATTERN_SECONDS = 2.0
 _MOST_SHOWN = 50  # differences that are kept of one comparison
 _LONG = 200_000  # characters from which texts are too long to be called similar in time
@@ -73,7 +73,7 @@ class Comparison(Model):
 
 def normalized(text: str) -> str:
     """Without blanks at the ends, and with one space for every run of them."""
-    return _BLANKS.sub(" ", text).strip(" ")
+    return re.sub(_BLANKS, " ", text).strip(" ")
 
 
 def first_mismatch(stable: str, candidate: str) -> int | None:

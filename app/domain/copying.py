@@ -4,7 +4,6 @@ from pydantic import Field
 
 from app.domain.base import Model
 from app.domain.gate import Text
-from app.domain.risk.names import is_secret
 
 SECRETS_FILE = ".longwatch/secrets.env"
 # What tools make again, and nobody means as work. In gitignore's form.
@@ -30,4 +29,6 @@ class CopyLimits(Model):
 
 def is_private(path: str, env_file: str) -> bool:
     """Whether a file, relative to the project, holds what sessions must not be handed a copy of."""
+    from app.domain.risk.names import is_secret  # many patterns: compiled with the first copy
+
     return path in (SECRETS_FILE, env_file.removeprefix("./")) or is_secret(path)

@@ -18,9 +18,7 @@ SHOWN = 20  # how many errors or lines a log names
 _WIDTH = 300
 
 # A sign only where no number or word ends: "10-20" is two numbers, "v2" is none.
-_NUMBER = re.compile(
-    r"(?<![\w.])[-+−]?(?<![0-9.])(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][-+]?[0-9]+)?"
-)
+_NUMBER = r"(?<![\w.])[-+−]?(?<![0-9.])(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][-+]?[0-9]+)?"
 
 
 class Finding(Struct, frozen=True):
@@ -41,7 +39,7 @@ def score(log: str) -> float | None:
     A decimal point, no thousands separators; what is not finite is no score.
     """
     lines = [line for line in log.splitlines() if line.strip()]
-    found = _NUMBER.findall(lines[-1]) if lines else []
+    found = re.findall(_NUMBER, lines[-1]) if lines else []
     value = float(found[-1].replace("−", "-")) if found else math.inf
     return value if math.isfinite(value) else None
 

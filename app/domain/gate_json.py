@@ -9,7 +9,7 @@ from typing import Any
 from app.domain.text import one_line
 
 _WIDTH = 300
-_FENCE = re.compile(r"^ {0,3}(?P<ticks>`{3,}|~{3,})[ \t]*(?P<language>[^\s`]*)[^`]*$")
+_FENCE = r"^ {0,3}(?P<ticks>`{3,}|~{3,})[ \t]*(?P<language>[^\s`]*)[^`]*$"
 
 
 def read_json(output: str) -> object:
@@ -58,7 +58,7 @@ def _last_block(text: str) -> str | None:
     inside: list[str] | None = None
     ticks = ""
     for line in text.replace("\r\n", "\n").split("\n"):
-        fence = _FENCE.match(line)
+        fence = re.match(_FENCE, line)
         if inside is None and fence:
             ticks, inside = fence["ticks"], []
             if fence["language"].lower() == "json":

@@ -2,14 +2,12 @@
 
 from datetime import datetime
 from enum import StrEnum
-from typing import NewType
 
 from pydantic import Field
 
 from app.domain.base import Model
+from app.domain.past_ref import PastId
 from app.domain.text import one_line
-
-PastId = NewType("PastId", str)  # "<agent>/<session>"; never a path
 
 
 class PastKind(StrEnum):
@@ -95,13 +93,6 @@ class PastFound(Model):
     next: PastCursor | None = None  # None: everything has been searched
     searched: int = 0  # sessions, up to here
     total: int = 0  # sessions there are
-
-
-class PastRef(Model):
-    """The past session that a run takes up. Its content is pinned when the run starts."""
-
-    past_id: PastId
-    sha256: str = ""  # of its file; empty only in a request that has not become a run yet
 
 
 class PastHistory(Model):

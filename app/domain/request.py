@@ -6,7 +6,7 @@ from pydantic import Field
 
 from app.domain.attachment import Attachment
 from app.domain.base import Model
-from app.domain.past import PastRef
+from app.domain.past_ref import PastRef
 
 _ORDER = ("low", "medium", "high", "critical")
 

@@ -9,7 +9,7 @@ from app.domain.base import Model, trusted
 from app.domain.gate import Text
 
 _DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
-_WINDOW = re.compile(
+_WINDOW = (
     r"^(?P<from_day>[A-Za-z]{3}) (?P<from>\d{1,2}:\d{2}) ?- ?"
     r"(?P<to_day>[A-Za-z]{3}) (?P<to>\d{1,2}:\d{2})$"
 )
@@ -92,7 +92,7 @@ def frozen_until(policy: PromotionPolicy, now: datetime) -> datetime | None:
 
 def parse_window(text: str) -> tuple[int, int]:
     """Start and end in minutes of the week, from Monday. Raises ValueError."""
-    match = _WINDOW.match(text.strip())
+    match = re.match(_WINDOW, text.strip())
     if match is None:
         raise ValueError(f'{text!r} is no window; write such as "Fri 16:00 - Mon 08:00"')
     return _minute(match["from_day"], match["from"]), _minute(match["to_day"], match["to"])

@@ -20,8 +20,8 @@ VERDICT_SCHEMA: dict[str, Any] = {
     "required": ["verdict", "reasons"],
     "additionalProperties": False,
 }
-_FENCE = re.compile(r"^ {0,3}(?P<ticks>`{3,})[ \t]*(?P<language>[^\s`]*)[^`]*$")
-_BARE = re.compile(r"^[ \t]*(?=\{\s*\"(?:verdict|reasons)\")", re.MULTILINE)
+_FENCE = r"^ {0,3}(?P<ticks>`{3,})[ \t]*(?P<language>[^\s`]*)[^`]*$"
+_BARE = r"(?m)^[ \t]*(?=\{\s*\"(?:verdict|reasons)\")"
 
 
 class _Answer(Model):
@@ -86,7 +86,7 @@ def _split(text: str) -> tuple[list[str], str]:
     blocks, outside = list[str](), list[str]()
     ticks, language, inside = "", "", list[str]()
     for line in text.replace("\r\n", "\n").split("\n"):
-        fence = _FENCE.match(line)
+        fence = re.match(_FENCE, line)
         if not ticks and fence:
             ticks, language, inside = fence["ticks"], fence["language"].lower(), []
         elif ticks and line.strip().startswith(ticks) and not line.strip().strip("`"):
@@ -102,7 +102,7 @@ def _split(text: str) -> tuple[list[str], str]:
 def _json_block(language: str, lines: list[str]) -> list[str]:
     text = "\n".join(lines)
     named = language == "json"
-    return [text] if named or (not language and _BARE.match(text.strip())) else []
+    return [text] if named or (not language and re.match(_BARE, text.strip())) else []
 
 
 def _claims(block: str) -> bool:
@@ -111,7 +111,7 @@ def _claims(block: str) -> bool:
 
 def _bare(text: str) -> Iterator[_Bare]:
     decoder = json.JSONDecoder()
-    for match in _BARE.finditer(text):
+    for match in re.finditer(_BARE, text):
         try:
             _, end = decoder.raw_decode(text, match.end())
         except (ValueError, RecursionError):

@@ -34,9 +34,9 @@ class Attaching:
         self.clean: Callable[[str], str] = str  # takes secrets out of names
         self._lock = asyncio.Lock()
 
-    async def sweep(self) -> None:
-        """At the start: remove copies that were cut off."""
-        await asyncio.to_thread(self._store.sweep)
+    def sweep(self) -> None:
+        """Blocking. At the start: remove copies that were cut off."""
+        self._store.sweep()
 
     # ---- in
 

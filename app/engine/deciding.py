@@ -20,7 +20,6 @@ from app.domain.approval import (
     StoredRule,
 )
 from app.domain.base import ApprovalId, RuleId, RunId
-from app.domain.covered import Covered
 from app.domain.errors import NotFound, Refused
 from app.domain.policy import decide, rule_for
 from app.domain.risk import Assessment
@@ -36,6 +35,7 @@ from app.store.journal import Draft
 
 if TYPE_CHECKING:
     from app.domain import commands as cmd
+    from app.domain.covered import Covered
 
 NAMED_LATER = "(named when it is written)"
 _TOO_MANY = "three denials in a row: the turn was stopped and waits for the operator"

@@ -11,7 +11,6 @@ from app.domain.errors import LongwatchError
 from app.domain.run import Attempt, RunState
 from app.engine.approvals import ApprovalDesk
 from app.engine.core import Core
-from app.engine.gates import run_gate
 from app.engine.merging import Merging
 
 
@@ -26,6 +25,8 @@ class GateWork:
 
     async def run(self, directive: do.RunGate) -> None:
         """Evaluate and record one gate. Raises LongwatchError when there is nothing to check in."""
+        from app.engine.gates import run_gate  # loaded with the first gate, not at the start
+
         state = self._core.state(self._run_id)
         attempt = state.newest(directive.unit)
         if attempt is None:

@@ -19,8 +19,8 @@ from app.engine.processes import ProcessRegistry
 _TIMEOUT_SECONDS = 600.0  # a checkout of a large repository takes minutes on a slow disk
 _KEEP = Keep(head=4 * 1024 * 1024, tail=64 * 1024)
 _LOCK_PATIENCE_SECONDS = 5.0
-_LOCKED = re.compile(r"Unable to create '(?P<file>[^'\n]+\.lock)': File exists")
-_BRANCH_LOCKED = re.compile(r"cannot lock ref '[^'\n]+': (?:Unable to create|is at )")
+_LOCKED = r"Unable to create '(?P<file>[^'\n]+\.lock)': File exists"
+_BRANCH_LOCKED = r"cannot lock ref '[^'\n]+': (?:Unable to create|is at )"
 _OPTIONS = (
     # An agent can write hooks, and a hook of the operator's must not stop a checkpoint.
     "core.hooksPath=/dev/null",
@@ -101,8 +101,8 @@ class Git(Struct, frozen=True):
             if not done.timed_out and done.returncode in good:
                 return done
             error = _error(cwd, arguments, done)
-            lock = _LOCKED.search(error.stderr)
-            if lock is None and not _BRANCH_LOCKED.search(error.stderr):
+            lock = re.search(_LOCKED, error.stderr)
+            if lock is None and not re.search(_BRANCH_LOCKED, error.stderr):
                 raise error
             if lock is not None:
                 await asyncio.to_thread(locks.note, cwd / lock["file"], loop.time())

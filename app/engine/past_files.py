@@ -7,16 +7,8 @@ from collections import OrderedDict
 from pathlib import Path
 
 from app.domain.errors import LongwatchError, Refused
-from app.domain.past import (
-    PastCursor,
-    PastFound,
-    PastHistory,
-    PastId,
-    PastList,
-    PastPage,
-    PastRef,
-    PastSession,
-)
+from app.domain.past import PastCursor, PastFound, PastHistory, PastList, PastPage, PastSession
+from app.domain.past_ref import PastId, PastRef
 from app.engine.past_folder import IMPORTED, PastFile, choose, find_files, origins, summarise
 from app.engine.past_reading import Clean, Needle, digest, read_history, read_page, search
 

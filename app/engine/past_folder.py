@@ -12,7 +12,8 @@ from io import BufferedReader, FileIO
 from pathlib import Path
 
 from app.domain.errors import NotFound, Refused
-from app.domain.past import PastEntry, PastId, PastKind, PastSession
+from app.domain.past import PastEntry, PastKind, PastSession
+from app.domain.past_ref import PastId
 from app.domain.text import one_line, printable
 from app.migrate.openclaw.transcript import Line, parse
 from app.migrate.openclaw.transcript_line import entries_of, moment

@@ -11,18 +11,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from app.domain.errors import LongwatchError
-from app.domain.past import (
-    PastCursor,
-    PastFound,
-    PastHistory,
-    PastId,
-    PastList,
-    PastPage,
-    PastRef,
-    PastSession,
-)
+from app.domain.past_ref import PastId, PastRef
 
 if TYPE_CHECKING:
+    from app.domain.past import (
+        PastCursor,
+        PastFound,
+        PastHistory,
+        PastList,
+        PastPage,
+        PastSession,
+    )
     from app.engine.past_files import PastFiles
 
 T = TypeVar("T")

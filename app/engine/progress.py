@@ -12,11 +12,10 @@ from app.domain.toolcall import ToolCall, ToolKind
 
 _LAST_WORDS = 400  # characters
 # How programs ask: for a secret, for yes or no, to go on.
-_PROMPT = re.compile(
-    r"(?:pass(?:word|phrase|code)|username|verification code|pin)\b[^\n]{0,80}[:?]\s*$"
+_PROMPT = (
+    r"(?i)(?:pass(?:word|phrase|code)|username|verification code|pin)\b[^\n]{0,80}[:?]\s*$"
     r"|[\[(](?:y(?:es)?/n(?:o)?(?:/\w+)*)[\])][^\n]{0,20}$"
-    r"|(?:continue|proceed|overwrite|are you sure)[^\n]{0,60}\?$|press (?:enter|return|any key)",
-    re.IGNORECASE,
+    r"|(?:continue|proceed|overwrite|are you sure)[^\n]{0,60}\?$|press (?:enter|return|any key)"
 )
 
 
@@ -67,7 +66,7 @@ class Progress:
         if self.told or now - self._last_word < self._prompt:
             return None
         last = one_line(printable(self._said).rpartition("\n")[2], 160)
-        if _PROMPT.search(last) is None:
+        if re.search(_PROMPT, last) is None:
             return None
         self.told = True
         return f"a program of it seems to wait for an answer: {last}"

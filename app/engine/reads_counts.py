@@ -9,48 +9,55 @@ from typing import TYPE_CHECKING
 
 from app.domain.base import RunId
 from app.domain.errors import LongwatchError, NotFound
-from app.domain.feed import VerifyReport
-from app.domain.metrics import Metrics
 from app.domain.run import Run
 from app.domain.text import one_line
-from app.domain.usage import UsageOfDay
-from app.domain.worktree_report import CleanReport, WorktreeReport
 from app.engine.core import Core
 from app.engine.workspaces import Workspace
-from app.store.counts import count
-from app.store.spending import spending
-from app.store.verify import verify
 
 if TYPE_CHECKING:
+    from app.domain.feed import VerifyReport
+    from app.domain.metrics import Metrics
     from app.domain.project_report import ProjectReport
+    from app.domain.usage import UsageOfDay
+    from app.domain.worktree_report import CleanReport, WorktreeReport
 
 
 class ReadsCounts:
-    """Mixed into the supervisor."""
+    """Mixed into the supervisor. What a method needs is loaded when it is asked: seldom, and never
+    at a start."""
 
     _core: Core
 
     async def metrics(self) -> Metrics:
         """Counted at this moment from the journal. Raises StoreError."""
+        from app.domain.metrics import Metrics
+        from app.store.counts import count
+
         return Metrics.of(await count(self._core.paths))
 
     async def usage(self, days: int = 7) -> list[UsageOfDay]:
         """What agents have used in the last days, by day and agent. Raises StoreError."""
+        from app.store.spending import spending
+
         return await spending(self._core.paths, days)
 
     async def project(self, folder: str) -> ProjectReport:
         """What a repository declares, as its files are now. Raises Refused if it is none."""
-        from app.engine.project_report import project_report  # seldom asked for
+        from app.engine.project_report import project_report
 
         root = await self._core.workspaces.repository(Path(folder))
         return await asyncio.to_thread(project_report, root)
 
     async def verify(self) -> VerifyReport:
+        from app.store.verify import verify
+
         await self._core.settle()  # what is under way belongs to it
         return await verify(self._core.paths)
 
     async def worktrees(self) -> list[WorktreeReport]:
         """Every worktree of the store's runs, and why it is still there."""
+        from app.domain.worktree_report import WorktreeReport
+
         return [
             WorktreeReport(
                 run_id=run.run_id,
@@ -66,6 +73,8 @@ class ReadsCounts:
     async def clean_worktrees(self, run_id: RunId | None = None) -> CleanReport:
         """Remove the worktrees of runs that are over, or of one of them. What is not committed in
         one is committed to its branch first: nothing is lost. Raises NotFound."""
+        from app.domain.worktree_report import CleanReport, WorktreeReport
+
         runs = await self._with_worktrees()
         if run_id is not None:
             runs = [run for run in runs if run.run_id == run_id]

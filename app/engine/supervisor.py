@@ -48,6 +48,7 @@ from app.engine.sessions import SessionKeeper
 from app.engine.shadowing import Shadowing
 from app.engine.slots import Slots, limit_of_the_store
 from app.engine.system import RandomIds, SystemClock
+from app.store.journal import Draft
 from app.store.lock import StoreLock
 from app.store.paths import StorePaths
 from app.store.traces import runs_of_trace
@@ -166,14 +167,15 @@ class Supervisor(ReadsCounts, ReadsPast, KnowsSeen):
         journal.on_problem(lambda _text: self._tell_status())
         self._budgets.changed = self._tell_status
         left_over = list(journal.projection.processes.values())
-        await core.record(
-            ev.SupervisorStarted(
-                epoch=core.epoch, pid=os.getpid(), host=socket.gethostname(), version=VERSION
-            )
+        started = ev.SupervisorStarted(
+            epoch=core.epoch, pid=os.getpid(), host=socket.gethostname(), version=VERSION
         )
-        await core.processes.reap_leftovers(left_over)
+        on_disk = journal.append([Draft(started)])
+        # Until then nothing is started, but what a crash has left can be cleared away.
         await asyncio.to_thread(sweep)
-        await core.attaching.sweep()
+        await asyncio.to_thread(core.attaching.sweep)
+        await core.processes.reap_leftovers(left_over)
+        await on_disk
         unfinished = [s for s in journal.projection.states.values() if not s.run.state.terminal]
         found = [(state.run.run_id, recover(state)) for state in unfinished]
         # All at once: one write to the disk for all of them.

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from app.domain.errors import Refused
-from app.domain.past import PastHistory
 from app.domain.recipes import first_work, workers
 from app.domain.request import Request
 from app.domain.run import Run
@@ -16,6 +15,7 @@ from app.domain.workflow import Recipe
 from app.engine.past_sessions import PastSessions
 
 if TYPE_CHECKING:
+    from app.domain.past import PastHistory
     from app.engine.project import Project
 
 _ANOTHER = "name another workflow with --workflow"

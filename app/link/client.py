@@ -13,7 +13,8 @@ if TYPE_CHECKING:  # a host needs none of it by itself
     from app.domain.events import Event
     from app.domain.feed import FeedItem, Status, VerifyReport
     from app.domain.metrics import Metrics
-    from app.domain.past import PastCursor, PastFound, PastId, PastList, PastPage
+    from app.domain.past import PastCursor, PastFound, PastList, PastPage
+    from app.domain.past_ref import PastId
     from app.domain.project_report import ProjectReport
     from app.domain.rollout import DrillReport, Rollout, ShadowResult
     from app.domain.run import Question, Review, Run, RunState

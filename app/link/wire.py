@@ -20,7 +20,8 @@ from app.domain.covered import Covered
 from app.domain.events import Event
 from app.domain.feed import FeedItem, Status, VerifyReport
 from app.domain.metrics import Metrics
-from app.domain.past import PastCursor, PastFound, PastId, PastList, PastPage
+from app.domain.past import PastCursor, PastFound, PastList, PastPage
+from app.domain.past_ref import PastId
 from app.domain.rollout import DrillReport, Rollout, ShadowResult
 from app.domain.run import Question, Review, Run, RunState
 from app.domain.seen import Sighting, Waiting

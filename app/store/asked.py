@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
+from typing import TYPE_CHECKING
 
 from app.domain.approval import Approval, ApprovalRule
 from app.domain.base import ApprovalId
-from app.domain.covered import Covered, covered
 from app.domain.errors import StoreError
 from app.domain.toolcall import ToolKind
 from app.store.paths import StorePaths
 from app.store.schema import open_for_reading
+
+if TYPE_CHECKING:
+    from app.domain.covered import Covered
 
 MOST = 20_000  # past calls of one text or tool that are looked at, newest first
 _PAST = """
@@ -33,6 +36,8 @@ async def past_calls(
 
 
 def _past(paths: StorePaths, rule: ApprovalRule, approval: Approval, project: str) -> Covered:
+    from app.domain.covered import covered
+
     call = approval.call
     shell = call.kind is ToolKind.SHELL
     field, value = ("command", call.command or "") if shell else ("tool", call.tool)

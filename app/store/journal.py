@@ -10,6 +10,7 @@ it is called from one event loop.
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from pathlib import Path
@@ -91,11 +92,10 @@ class Journal:
 
         `reader` and `writer` say how reading and writing get off the loop.
         """
-        await asyncio.to_thread(_refuse_emptied, paths)
+        connection, witness = await asyncio.to_thread(_opened, paths)
         journal = cls(paths, clock, reader)
-        connection = await asyncio.to_thread(open_for_writing, paths.database)
         try:
-            await journal._load()
+            await journal._load(witness)
         except BaseException:
             connection.close()
             await journal.reader.close()
@@ -111,10 +111,9 @@ class Journal:
         journal._writer.start()
         return journal
 
-    async def _load(self) -> None:
+    async def _load(self, witness: Head | None) -> None:
         await self.reader.open()
         head = await self.reader.head() or Head(0, GENESIS)
-        witness = await asyncio.to_thread(read_head, self._paths.head)
         if witness is not None and witness.seq > 0:
             known = await self.reader.hash_at(witness.seq)
             if known != witness.hash:
@@ -267,8 +266,9 @@ def _event(draft: Draft, seq: int, at: datetime) -> Event:
     )
 
 
-def _refuse_emptied(paths: StorePaths) -> None:
-    """An empty file where a journal was must not become a new, empty store."""
+def _opened(paths: StorePaths) -> tuple[sqlite3.Connection, Head | None]:
+    """The database, for writing, and what is known of its end (blocking). Raises StoreError: an
+    empty file where a journal was must not become a new, empty store."""
     witness = read_head(paths.head)
     size = paths.database.stat().st_size if paths.database.exists() else 0
     if witness is not None and witness.seq > 0 and size == 0:
@@ -276,3 +276,4 @@ def _refuse_emptied(paths: StorePaths) -> None:
             f"{paths.database}: the database is gone or empty, but {witness.seq} events were "
             f"acknowledged. Restore it, or move {paths.head} away to begin anew"
         )
+    return open_for_writing(paths.database), witness

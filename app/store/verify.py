@@ -10,7 +10,7 @@ from typing import Any
 from app.domain.errors import Refused
 from app.domain.events import GENESIS, chain_hash
 from app.domain.feed import VerifyReport
-from app.store.head import read_head
+from app.store.head import Head, read_head
 from app.store.paths import StorePaths
 from app.store.projection import TABLES, Projection
 from app.store.rows import HASHED_EVENT, body_of, event_of, hex_of, moment
@@ -25,6 +25,7 @@ async def verify(paths: StorePaths) -> VerifyReport:
 
 
 def _verify(paths: StorePaths) -> VerifyReport:
+    witness = read_head(paths.head)  # before the snapshot: events may come in meanwhile
     connection = open_for_reading(paths.database)
     try:
         connection.execute("BEGIN")  # one consistent snapshot, also beside a live supervisor
@@ -35,7 +36,7 @@ def _verify(paths: StorePaths) -> VerifyReport:
                 f"{paths.database}: is of schema {version}, and this Longwatch checks schema "
                 f"{newest}: an older store is brought up to date by its next start"
             )
-        return _Verification(connection, paths).report()
+        return _Verification(connection).report(witness)
     except sqlite3.Error as error:
         return _unknown(f"{paths.database}: cannot be read ({error})")
     finally:
@@ -57,9 +58,8 @@ def _expected_hash(previous: str, row: Sequence[Any]) -> str:
 
 
 class _Verification:
-    def __init__(self, connection: sqlite3.Connection, paths: StorePaths) -> None:
+    def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
-        self._paths = paths
         self._checked: list[str] = []
         self._problems: list[str] = []
         self._expected: dict[tuple[str, str], tuple[str, str, str]] = {}
@@ -67,8 +67,7 @@ class _Verification:
         self._events = 0
         self._hashes: dict[int, str] = {}
 
-    def report(self) -> VerifyReport:
-        witness = read_head(self._paths.head)  # before the walk: events may come in meanwhile
+    def report(self, witness: Head | None) -> VerifyReport:
         self._integrity()
         self._chain(witness.seq if witness else 0)
         self._check_head(witness.seq if witness else 0, witness.hash if witness else "")

@@ -10,12 +10,12 @@ from app.domain.past import (
     PastCursor,
     PastEntry,
     PastHit,
-    PastId,
     PastKind,
     PastList,
     PastPage,
     PastSession,
 )
+from app.domain.past_ref import PastId
 from app.domain.text import one_line
 from app.ui.marks import Mark
 from app.ui.page import BLANK, Row, lines, row

@@ -18,7 +18,8 @@ from app.domain.approval import (
     Scope,
 )
 from app.domain.base import ApprovalId, RunId, SessionId
-from app.domain.policy import PolicyAnswer, decide, explain, rule_for
+from app.domain.policy import PolicyAnswer, decide, rule_for
+from app.domain.policy.explain import explain
 from app.domain.request import Risk
 from app.domain.risk import Assessment, assess
 from app.domain.toolcall import ToolCall, ToolKind

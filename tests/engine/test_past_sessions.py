@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from app.domain.errors import NotFound, Refused
-from app.domain.past import PastCursor, PastHit, PastId, PastRef
+from app.domain.past import PastCursor, PastHit
+from app.domain.past_ref import PastId, PastRef
 from app.engine import past_reading
 from app.engine.past_sessions import PastSessions
 from tests.support.past import CHAT, as_lines, said, text, write_session

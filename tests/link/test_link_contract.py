@@ -15,7 +15,7 @@ from app.domain.base import RunId, SessionId
 from app.domain.commands import CancelRun, DecideApproval
 from app.domain.errors import LongwatchError, NotFound, OwnershipError, Refused
 from app.domain.feed import Committed, Ended, Snapshot
-from app.domain.past import PastId
+from app.domain.past_ref import PastId
 from app.domain.seen import sighting
 from app.link.client import Client
 from app.link.local import LocalClient

@@ -18,6 +18,7 @@ from app.store.journal import Draft, Journal
 from app.store.lock import StoreBusy, StoreLock
 from app.store.packing import Packer, unpack
 from app.store.paths import StorePaths
+from app.store.schema import migrations
 from app.store.verify import verify
 from tests.support.story import RECIPE, START, FixedClock, moved, story
 
@@ -98,6 +99,27 @@ async def test_verify_finds_a_changed_event_a_missing_one_and_a_changed_row(tmp_
         report = await verify(StorePaths(tmp_path))
         assert not report.ok
         assert any(sign in problem for problem in report.problems), report.problems
+
+
+async def test_what_is_written_during_a_verification_is_no_damage(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    journal = await opened(tmp_path)
+    loop, first, *rest = asyncio.get_running_loop(), *drafts("r-1")
+    await journal.append([first])
+
+    async def write() -> None:
+        await journal.append(rest)
+
+    def after_the_snapshot() -> list[str]:
+        asyncio.run_coroutine_threadsafe(write(), loop).result(10)
+        return migrations()
+
+    monkeypatch.setattr("app.store.verify.migrations", after_the_snapshot)
+    report = await verify(StorePaths(tmp_path))
+    await journal.close()
+    assert journal.committed_seq > report.events == 1
+    assert report.ok, report.problems
 
 
 async def test_a_journal_that_lost_acknowledged_events_is_not_written_to(tmp_path: Path) -> None:

@@ -24,12 +24,12 @@ from app.domain.past import (
     PastEntry,
     PastFound,
     PastHit,
-    PastId,
     PastKind,
     PastList,
     PastPage,
     PastSession,
 )
+from app.domain.past_ref import PastId
 from app.domain.persistent import PersistentMap
 from app.domain.policy import rule_for
 from app.domain.project_report import ProjectReport

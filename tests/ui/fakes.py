@@ -14,7 +14,8 @@ from app.domain.errors import LongwatchError, NotFound
 from app.domain.events import Event
 from app.domain.feed import FeedItem, Snapshot, Status, VerifyReport
 from app.domain.metrics import Counts, Metrics
-from app.domain.past import PastCursor, PastFound, PastId, PastList, PastPage
+from app.domain.past import PastCursor, PastFound, PastList, PastPage
+from app.domain.past_ref import PastId
 from app.domain.policy import rule_for
 from app.domain.project_report import ProjectReport
 from app.domain.rollout import DrillReport, Rollout, ShadowResult

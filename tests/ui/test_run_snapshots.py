@@ -10,7 +10,7 @@ import pytest
 from app.domain import events as ev
 from app.domain.attachment import Attachment
 from app.domain.day_budget import DayBudget
-from app.domain.past import PastId, PastRef
+from app.domain.past_ref import PastId, PastRef
 from app.domain.run import RunState
 from app.domain.sessions import Sessions
 from app.domain.task_state import TaskState

@@ -10,7 +10,8 @@ from textual.widgets import Static
 
 from app.domain.commands import StartRun
 from app.domain.errors import LongwatchError
-from app.domain.past import PastEntry, PastHit, PastId, PastList, PastRef
+from app.domain.past import PastEntry, PastHit, PastList
+from app.domain.past_ref import PastId, PastRef
 from app.domain.request import Request
 from app.domain.text import one_line
 from app.ui.keys import beside, reading_keys

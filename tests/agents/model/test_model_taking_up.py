@@ -13,7 +13,8 @@ from app.agents.model.conversation import Conversation
 from app.agents.model.taking_up import messages_of
 from app.agents.protocol import AgentEvent, ItemDone, SessionSpec
 from app.domain.errors import DriverError, Refused
-from app.domain.past import PastEntry, PastHistory, PastId, PastKind, PastSession
+from app.domain.past import PastEntry, PastHistory, PastKind, PastSession
+from app.domain.past_ref import PastId
 from app.domain.session import ChunkKind, Continuity
 from tests.agents.model.conftest import Spec
 from tests.agents.playing import end_of, play
