@@ -20,14 +20,25 @@ _HEAVY = ("textual", "rich", "jinja2", "tree_sitter", "psutil", "hypothesis", *_
 _LATER = {
     "app.domain.commands",
     "app.domain.config",
+    "app.domain.covered",
+    "app.domain.metrics",
+    "app.domain.past",
+    "app.domain.policy.explain",
     "app.domain.project_report",
+    "app.domain.risk.names",
+    "app.domain.worktree_report",
+    "app.engine.gates",
     "app.engine.operator",
     "app.engine.past_files",
     "app.engine.process_tree",
     "app.engine.project",
     "app.link.wire",
     "app.migrate",
+    "app.store.counts",
+    "app.store.spending",
+    "app.store.verify",
     "importlib.metadata",
+    "importlib.resources",
     "jsonschema",
     "psutil",
     "tomllib",
@@ -72,8 +83,11 @@ def test_version_and_help_load_nothing_heavy(arguments: list[str], tmp_path: Pat
     assert loaded.isdisjoint({*_HEAVY, "aiosqlite"})
 
 
-def test_version_does_not_even_load_the_models(tmp_path: Path) -> None:
-    loaded = _loaded_by(["--version"], tmp_path / "s")
+@pytest.mark.parametrize("option", ["--version", "--help"])
+def test_version_and_the_list_of_commands_do_not_even_load_the_models(
+    option: str, tmp_path: Path
+) -> None:
+    loaded = _loaded_by([option], tmp_path / "s")
     assert loaded.isdisjoint({"pydantic", "asyncio", "sqlite3"})
 
 

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 _LIST = "longwatch approvals --all"
 
 
-@click.command("approvals", short_help="List what agents ask.")
+@click.command("approvals")
 @click.option("--all", "everything", is_flag=True, help="Answered ones as well.")
 @json_option
 @store_option
@@ -62,7 +62,7 @@ def approvals_command(everything: bool, as_json: bool) -> None:
     return table(("approval", "risk", "state", "run", "agent", "asked", "what"), rows)
 
 
-@click.command("approve", short_help="Allow a tool call.")
+@click.command("approve")
 @click.argument("approval_id", metavar="ID")
 @click.option("--session", "scope", flag_value="session", help="Also its like, in this session.")
 @click.option("--always", "scope", flag_value="always", help="Also its like, always (a rule).")
@@ -108,7 +108,7 @@ def approve_command(
     return _decide(approval_id, as_json, action=Action.ALLOW, scope=reach, text=text)
 
 
-@click.command("deny", short_help="Forbid a tool call.")
+@click.command("deny")
 @click.argument("approval_id", metavar="ID")
 @click.option("--reason", required=True, help="Why; the agent reads it.")
 @click.option("--interrupt", is_flag=True, help="End the agent's turn as well.")
@@ -125,7 +125,7 @@ def deny_command(
     answer(approval_id, as_json, action=Action.DENY, reason=reason, interrupt=interrupt)
 
 
-@click.command("settle", short_help="Say what became of an uncertain tool call.")
+@click.command("settle")
 @click.argument("approval_id", metavar="ID")
 @click.argument("settlement", type=click.Choice(["run-again", "treat-as-done", "abort"]))
 @click.option("--reason", default="", help="Why; kept in the journal.")

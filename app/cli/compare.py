@@ -24,7 +24,7 @@ class Compared(Comparison):
     outcome_token: Outcome
 
 
-@click.command("compare", short_help="Compare two answers.")
+@click.command("compare")
 @click.argument("stable", type=click.Path(path_type=Path))
 @click.argument("candidate", type=click.Path(path_type=Path))
 @click.option(

@@ -14,7 +14,7 @@ from app.domain.commands import CancelRun, Done, RemoveRule, RetryRun
 from app.link.person import operator
 
 
-@click.command("cancel", short_help="Cancel a run.")
+@click.command("cancel")
 @click.argument("run_id", metavar="RUN")
 @click.option("--reason", default="", help="Why; kept in the journal.")
 @json_option
@@ -29,7 +29,7 @@ def cancel_command(run_id: str, reason: str, as_json: bool) -> None:
     report(ask(chosen_store(), work), as_json)
 
 
-@click.command("retry", short_help="Take a blocked or failed run up again.")
+@click.command("retry")
 @click.argument("run_id", metavar="RUN")
 @click.option("--step", default="", help="Only this step; without it, all that stands still.")
 @click.option("--branch", default="", help="Only this branch of the step.")
@@ -48,7 +48,7 @@ def retry_command(run_id: str, step: str, branch: str, prompt: str, as_json: boo
     report(ask(chosen_store(), work), as_json)
 
 
-@click.group("rules", invoke_without_command=True, short_help="List or remove learnt rules.")
+@click.group("rules", invoke_without_command=True)
 @json_option
 @store_option
 @click.pass_context

@@ -43,7 +43,7 @@ class _Place:
         return f"longwatch demo --keep {self.folder}" if inside else f"... --store {self.store}"
 
 
-@click.command("demo", short_help="See it work, without key or network.")
+@click.command("demo")
 @click.option("--speed", default=1.0, type=click.FloatRange(0, 1000, min_open=True), metavar="N")
 @click.option("--headless", is_flag=True, help="No screen: follow the run here until it is over.")
 @decide_options

@@ -43,7 +43,7 @@ class Check(Model):
     fix: str = ""
 
 
-@click.command("doctor", short_help="Check this machine.")
+@click.command("doctor")
 @json_option
 @store_option
 def doctor_command(as_json: bool) -> int:

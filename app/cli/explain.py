@@ -24,7 +24,7 @@ class RouteExplained(Model):
     routes: tuple[RuleReport, ...]
 
 
-@click.group("route", short_help="Explain routing.")
+@click.group("route")
 def route_command() -> None:
     """Which workflow answers a request."""
 

@@ -59,7 +59,7 @@ class PolicyExplained(Model):
     deadline_seconds: float | None = None  # after which the question times out
 
 
-@click.group("policy", short_help="Explain approval rules.")
+@click.group("policy")
 def policy_command() -> None:
     """What becomes of a tool call."""
 

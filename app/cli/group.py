@@ -11,70 +11,76 @@ from app.cli.loading import loading
 from app.cli.options import store_option
 from app.version import VERSION
 
-# name -> module under app.cli; the function in it has the command's name with "_command".
+# name -> module under app.cli, and what it is for. The function in the module has the command's
+# name with "_command".
 _COMMANDS = {
-    "demo": "demo",
-    "init": "init",
-    "migrate": "migrate",
-    "run": "run",
-    "up": "host",
-    "down": "host",
-    "status": "host",
-    "runs": "show",
-    "show": "show",
-    "events": "history",
-    "log": "history",
-    "diff": "history",
-    "take": "take",
-    "approvals": "approvals",
-    "approve": "approvals",
-    "deny": "approvals",
-    "settle": "approvals",
-    "snooze": "snooze",
-    "reviews": "reviews",
-    "accept": "reviews",
-    "reject": "reviews",
-    "questions": "questions",
-    "answer": "questions",
-    "cancel": "control",
-    "retry": "control",
-    "say": "running",
-    "pause": "running",
-    "resume": "running",
-    "skip": "running",
-    "fork": "running",
-    "restart": "running",
-    "rules": "control",
-    "trace": "observe",
-    "metrics": "observe",
-    "usage": "observe",
-    "verify": "verify",
-    "worktrees": "worktrees",
-    "screenshot": "screenshot",
-    "doctor": "doctor",
-    "route": "explain",
-    "policy": "explain_policy",
-    "workflow": "workflow",
-    "rollout": "rollout",
-    "shadow": "shadow",
-    "compare": "compare",
-    "past": "past",
+    "demo": ("demo", "See it work, without key or network."),
+    "init": ("init", "Write configuration into this repository."),
+    "migrate": ("migrate", "Move in from another system."),
+    "run": ("run", "Start a run."),
+    "up": ("host", "Host the supervisor without a screen."),
+    "down": ("host", "Stop the supervisor in order."),
+    "status": ("host", "Say who hosts the store."),
+    "runs": ("show", "List runs."),
+    "show": ("show", "Show one run."),
+    "events": ("history", "Print the journal."),
+    "log": ("history", "Print what agents said."),
+    "diff": ("history", "Print what a run has changed."),
+    "take": ("take", "Bring a run's work into a plain folder."),
+    "approvals": ("approvals", "List what agents ask."),
+    "approve": ("approvals", "Allow a tool call."),
+    "deny": ("approvals", "Forbid a tool call."),
+    "settle": ("approvals", "Say what became of an uncertain tool call."),
+    "snooze": ("snooze", "Put an approval, review or question off."),
+    "reviews": ("reviews", "List artefacts that wait for a verdict."),
+    "accept": ("reviews", "Accept an artefact."),
+    "reject": ("reviews", "Send an artefact back."),
+    "questions": ("questions", "List questions that wait for an answer."),
+    "answer": ("questions", "Answer a question of a workflow."),
+    "cancel": ("control", "Cancel a run."),
+    "retry": ("control", "Take a blocked or failed run up again."),
+    "say": ("running", "Say something to an agent at work."),
+    "pause": ("running", "Stop a run's agents for a while."),
+    "resume": ("running", "Let a paused run go on."),
+    "skip": ("running", "Go on without a step that stands still."),
+    "fork": ("running", "Make a run again from one of its steps."),
+    "restart": ("running", "Start one session's agent anew."),
+    "rules": ("control", "List or remove learnt rules."),
+    "trace": ("observe", "Print a run's trace."),
+    "metrics": ("observe", "Print the metrics of all runs."),
+    "usage": ("observe", "Print what agents have used."),
+    "verify": ("verify", "Check the journal and its replay."),
+    "worktrees": ("worktrees", "List or clean worktrees."),
+    "screenshot": ("screenshot", "Draw a screen as SVG, without a terminal."),
+    "doctor": ("doctor", "Check this machine."),
+    "route": ("explain", "Explain routing."),
+    "policy": ("explain_policy", "Explain approval rules."),
+    "workflow": ("workflow", "List, check, show and import workflows."),
+    "rollout": ("rollout", "Stable and candidate paths."),
+    "shadow": ("shadow", "Compare a candidate with the stable path."),
+    "compare": ("compare", "Compare two answers."),
+    "past": ("past", "Conversations brought over from another system."),
 }
 
 
 class Commands(click.Group):
-    """Imports a command's module when it is asked for: `--version` loads none."""
+    """Imports a command's module when it is asked for: `--version` and `--help` load none."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(_COMMANDS)  # in the order of an evening's work, not of the alphabet
 
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, purpose) for name, (_, purpose) in _COMMANDS.items()])
+
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        module = _COMMANDS.get(cmd_name)
-        if module is None:
+        if cmd_name not in _COMMANDS:
             return None
+        module, purpose = _COMMANDS[cmd_name]
         with loading():
             loaded = import_module(f"app.cli.{module}")
         found: click.Command = getattr(loaded, f"{cmd_name}_command")
+        found.short_help = purpose
         only_text(found)
         return found
 

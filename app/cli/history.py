@@ -20,7 +20,7 @@ from app.domain.text import one_line
 _PAGE = 1000
 
 
-@click.command("events", short_help="Print the journal.")
+@click.command("events")
 @click.argument("run_id", metavar="[RUN]", required=False)
 @click.option("--after", default=0, help="Only events after this sequence number.")
 @click.option("-f", "--follow", is_flag=True, help="Go on printing; with --json one line each.")
@@ -81,7 +81,7 @@ def event_line(event: Event) -> str:
     return f"{event.seq:>6} {event.at:%Y-%m-%d %H:%M:%S}{where} {event.payload.type} {said}"
 
 
-@click.command("log", short_help="Print what agents said.")
+@click.command("log")
 @click.argument("run_id", metavar="RUN")
 @click.option("--step", default="", help="Only this step's sessions.")
 @json_option
@@ -130,7 +130,7 @@ def _print_chunks(chunks: list[Chunk]) -> None:
         say(f"[{item[0]}] {text}")
 
 
-@click.command("diff", short_help="Print what a run has changed.")
+@click.command("diff")
 @click.argument("run_id", metavar="RUN")
 @click.option("--step", default="", help="Only what this step changed.")
 @click.option("--attempt", default=0, help="Only this attempt of the step (default: its last).")

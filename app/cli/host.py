@@ -35,7 +35,7 @@ class Hosting(Model):
     status: Status | None = None
 
 
-@click.command("up", short_help="Host the supervisor without a screen.")
+@click.command("up")
 @click.option("--detach", is_flag=True, help="In the background; returns once it listens.")
 @click.option(
     "--max-parallel",
@@ -99,7 +99,7 @@ def _listening(store: Path, status: Status, as_json: bool) -> None:
     flush()
 
 
-@click.command("down", short_help="Stop the supervisor in order.")
+@click.command("down")
 @json_option
 @store_option
 def down_command(as_json: bool) -> None:
@@ -128,7 +128,7 @@ async def _down(store: Path) -> int | None:
     return client.hello.pid
 
 
-@click.command("status", short_help="Say who hosts the store.")
+@click.command("status")
 @json_option
 @store_option
 def status_command(as_json: bool) -> None:

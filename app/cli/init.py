@@ -21,7 +21,7 @@ class Initialised(Model):
     choices: tuple[str, ...]
 
 
-@click.command("init", short_help="Write configuration into this repository.")
+@click.command("init")
 @click.option(
     "--agent",
     type=click.Choice([a.name for a in KNOWN]),

@@ -34,7 +34,7 @@ _YES = click.option("--yes", is_flag=True, help="Do it without asking.")
 _LISTED = 12  # lines of each kind on a terminal; the report has all
 
 
-@click.group("migrate", invoke_without_command=True, short_help="Move in from another system.")
+@click.group("migrate", invoke_without_command=True)
 @store_option
 @click.pass_context
 def migrate_command(ctx: click.Context) -> int | None:

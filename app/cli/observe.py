@@ -24,7 +24,7 @@ _PAGE = 1000
 _TRACE_KIND = "tr-"
 
 
-@click.command("trace", short_help="Print a run's trace.")
+@click.command("trace")
 @click.argument("given", metavar="TRACE_OR_RUN")
 @json_option
 @store_option
@@ -104,7 +104,7 @@ def _print(entries: list[TraceEntry]) -> None:
     table(heads, rows)
 
 
-@click.command("metrics", short_help="Print the metrics of all runs.")
+@click.command("metrics")
 @click.option("--prometheus", "as_prometheus", is_flag=True, help="In Prometheus' text format.")
 @json_option
 @store_option
@@ -126,7 +126,7 @@ def metrics_command(as_prometheus: bool, as_json: bool) -> None:
     return table(("metric", "value", "meaning"), rows)
 
 
-@click.command("usage", short_help="Print what agents have used.")
+@click.command("usage")
 @click.option(
     "--days",
     type=click.IntRange(1, MAX_DAYS),

@@ -45,7 +45,7 @@ def _ask(work: Callable[[AnyClient], Awaitable[T]]) -> T:
     return asyncio.run(within())
 
 
-@click.group("past", short_help="Conversations brought over from another system.")
+@click.group("past")
 @store_option
 def past_command() -> None:
     """Past sessions: what agents said before they moved in here."""

@@ -19,7 +19,7 @@ from app.domain.text import one_line
 from app.link.person import operator
 
 
-@click.command("questions", short_help="List questions that wait for an answer.")
+@click.command("questions")
 @click.option("--all", "everything", is_flag=True, help="Answered ones as well.")
 @json_option
 @store_option
@@ -51,7 +51,7 @@ def questions_command(everything: bool, as_json: bool) -> None:
     return table(("question", "state", "run", "asked", "text", "choices or answer"), rows)
 
 
-@click.command("answer", short_help="Answer a question of a workflow.")
+@click.command("answer")
 @click.argument("question_id", metavar="ID")
 @click.argument("text")
 @json_option

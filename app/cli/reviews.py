@@ -17,7 +17,7 @@ from app.domain.run import Review, ReviewState
 from app.link.person import operator
 
 
-@click.command("reviews", short_help="List artefacts that wait for a verdict.")
+@click.command("reviews")
 @click.option("--all", "everything", is_flag=True, help="Closed ones as well.")
 @json_option
 @store_option
@@ -49,7 +49,7 @@ def reviews_command(everything: bool, as_json: bool) -> None:
     return table(("review", "state", "run", "opened", "by", "artefact"), rows)
 
 
-@click.command("accept", short_help="Accept an artefact.")
+@click.command("accept")
 @click.argument("review_id", metavar="ID")
 @click.option("--reason", default="", help="A remark, kept with the verdict.")
 @json_option
@@ -59,7 +59,7 @@ def accept_command(review_id: str, reason: str, as_json: bool) -> None:
     _judge(review_id, True, reason, as_json)
 
 
-@click.command("reject", short_help="Send an artefact back.")
+@click.command("reject")
 @click.argument("review_id", metavar="ID")
 @click.option("--reason", required=True, help="What to change; the agent reads it.")
 @json_option

@@ -42,7 +42,7 @@ async def find_rollout(client: AnyClient, name: str, project: Path | None) -> Ro
     return here[0]
 
 
-@click.group("rollout", invoke_without_command=True, short_help="Stable and candidate paths.")
+@click.group("rollout", invoke_without_command=True)
 @json_option
 @store_option
 @click.pass_context

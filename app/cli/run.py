@@ -25,7 +25,7 @@ from app.domain.task_state import TaskState
 from app.link.person import user_name
 
 
-@click.command("run", short_help="Start a run.")
+@click.command("run")
 @click.argument("text")
 @click.option("-w", "--workflow", help="Skip routing and use this workflow.")
 @click.option("--user", help="Who asks, for routing (default: you).")

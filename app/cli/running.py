@@ -27,7 +27,7 @@ from app.domain.run import RunState
 from app.link.person import operator
 
 
-@click.command("say", short_help="Say something to an agent at work.")
+@click.command("say")
 @click.argument("run_id", metavar="RUN")
 @click.argument("text")
 @click.option("--session", "wanted", default="", help="Which session, if several are at work.")
@@ -70,7 +70,7 @@ def _listener(state: RunState, wanted: str) -> SessionId:
     return found[0].session_id
 
 
-@click.command("pause", short_help="Stop a run's agents for a while.")
+@click.command("pause")
 @click.argument("run_id", metavar="RUN")
 @click.option("--reason", default="", help="Why; shown on its page.")
 @json_option
@@ -80,7 +80,7 @@ def pause_command(run_id: str, reason: str, as_json: bool) -> None:
     _tell(run_id, lambda run: PauseRun(run_id=run, reason=reason, by=operator()), as_json)
 
 
-@click.command("resume", short_help="Let a paused run go on.")
+@click.command("resume")
 @click.argument("run_id", metavar="RUN")
 @json_option
 @store_option
@@ -89,7 +89,7 @@ def resume_command(run_id: str, as_json: bool) -> None:
     _tell(run_id, lambda run: ResumeRun(run_id=run, by=operator()), as_json)
 
 
-@click.command("skip", short_help="Go on without a step that stands still.")
+@click.command("skip")
 @click.argument("run_id", metavar="RUN")
 @click.argument("step")
 @click.option("--branch", default="", help="Only this branch of the step.")
@@ -111,7 +111,7 @@ def skip_command(
     )
 
 
-@click.command("restart", short_help="Start one session's agent anew.")
+@click.command("restart")
 @click.argument("session_id", metavar="SESSION")
 @click.option("--reason", default="", help="Why; kept in the journal.")
 @json_option
@@ -132,7 +132,7 @@ def restart_command(session_id: str, reason: str, as_json: bool) -> None:
     report(ask(chosen_store(), work), as_json)
 
 
-@click.command("fork", short_help="Make a run again from one of its steps.")
+@click.command("fork")
 @click.argument("run_id", metavar="RUN")
 @click.argument("step")
 @json_option

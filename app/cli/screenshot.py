@@ -23,7 +23,7 @@ def _columns_and_rows(text: str) -> tuple[int, int]:
     return size
 
 
-@click.command("screenshot", short_help="Draw a screen as SVG, without a terminal.")
+@click.command("screenshot")
 @click.argument(
     "screen",
     type=click.Choice(

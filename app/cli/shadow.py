@@ -23,7 +23,7 @@ from app.link.person import operator
 _WORDS = {True: "agrees", False: "DIFFERS", None: "unknown"}
 
 
-@click.group("shadow", short_help="Compare a candidate with the stable path.")
+@click.group("shadow")
 @store_option
 def shadow_command() -> None:
     """What a rollout's candidate answers beside the stable path, without effect."""

@@ -23,7 +23,7 @@ from app.domain.usage import total, words
 _RESULT_ROOM = 16 * 1024  # bytes of a result that are printed
 
 
-@click.command("runs", short_help="List runs.")
+@click.command("runs")
 @click.option("-n", "--limit", default=50, show_default=True, type=click.IntRange(1, 10_000))
 @json_option
 @store_option
@@ -51,7 +51,7 @@ def _row(run: Run, unseen: int) -> tuple[str, ...]:
     return (run.run_id, state, step, run.workflow, ago(run.created_at), run.request.title)
 
 
-@click.command("show", short_help="Show one run.")
+@click.command("show")
 @click.argument("run_id", metavar="RUN")
 @json_option
 @store_option

@@ -18,7 +18,7 @@ _DAY = 24 * 60  # minutes
 Waiting = tuple[Literal["approval", "review", "question"], str]
 
 
-@click.command("snooze", short_help="Put an approval, review or question off.")
+@click.command("snooze")
 @click.argument("item_id", metavar="ID")
 @click.option(
     "--minutes",

@@ -14,7 +14,7 @@ from app.domain.commands import Done, TakeWork
 from app.link.person import operator
 
 
-@click.command("take", short_help="Bring a run's work into a plain folder.")
+@click.command("take")
 @click.argument("run_id", metavar="RUN")
 @click.option("--yes", is_flag=True, help="Do not show the changes and ask.")
 @json_option

@@ -15,7 +15,7 @@ from app.domain.feed import VerifyReport
 from app.store.paths import StorePaths
 
 
-@click.command("verify", short_help="Check the journal and its replay.")
+@click.command("verify")
 @json_option
 @store_option
 def verify_command(as_json: bool) -> int:

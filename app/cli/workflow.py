@@ -34,7 +34,7 @@ class FileImported(Model):
     text: str
 
 
-@click.group("workflow", short_help="List, check, show and import workflows.")
+@click.group("workflow")
 def workflow_command() -> None:
     """Declared programs of steps."""
 

@@ -12,7 +12,7 @@ from app.domain.base import RunId
 from app.domain.worktree_report import CleanReport
 
 
-@click.group("worktrees", invoke_without_command=True, short_help="List or clean worktrees.")
+@click.group("worktrees", invoke_without_command=True)
 @json_option
 @store_option
 @click.pass_context
