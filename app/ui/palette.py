@@ -27,6 +27,14 @@ SCREENS = (
     ("moving", "Moving in", "agents and history of OpenClaw or OpenFang, and the way back"),
 )
 
+# Keys that lead to a screen, which has an entry of its own, and those that move within one.
+_ELSEWHERE = (
+    *("app.show(", "app.command_palette", "go(", "back", "move(", "page", "ends(", "jump("),
+    *("walk(", "turn(", "tail_end", "pin(", "choose("),
+)
+
+_RUN = "Open run "
+
 
 class RoomCommands(Provider):
     """Text goes in as `Content`, which is never parsed as markup: titles come from anywhere."""
@@ -36,16 +44,19 @@ class RoomCommands(Provider):
         return cast("ControlRoom", self.app)
 
     def _deeds(self) -> Iterator[tuple[str, str, Deed]]:
+        from app.ui.rows import mark_of  # with the domain's models: not for the first frame
+
         for name, title, about in SCREENS:
             yield f"Go to {title}", about, partial(self.room.show, name)
         for entry in described(self.screen):
-            if entry.shown and not entry.action.startswith(("app.show(", "go(")):
+            if not entry.action.startswith(_ELSEWHERE):
                 yield entry.label, f"key {entry.keys}", partial(self._act, entry.action)
         now = self.room.now()
         for state in self.room.view.ordered_runs(now):
             run = state.run
-            title = f"Open run {one_line(run.request.title, 60)}"
-            yield title, f"{run.run_id} · {run.state}", partial(self.room.open_run, run.run_id)
+            title = f"{_RUN}{one_line(run.request.title, 60)}"
+            word = mark_of(state, self.room.view.needs(state, now)).word
+            yield title, f"{run.run_id} · {word}", partial(self.room.open_run, run.run_id)
 
     async def _act(self, action: str) -> None:
         await self.room.run_action(action, default_namespace=self.screen)
@@ -57,5 +68,8 @@ class RoomCommands(Provider):
     async def search(self, query: str) -> Hits:
         matcher = self.matcher(query)
         for text, about, deed in self._deeds():
-            if (score := matcher.match(text)) > 0:
+            score = matcher.match(text)
+            if score <= 0 and text.startswith(_RUN):
+                score = matcher.match(about) / 2  # by its id or how it stands: after every name
+            if score > 0:
                 yield Hit(score, matcher.highlight(text), deed, text=text, help=about)

@@ -178,7 +178,7 @@ def comparison_head(result: ShadowResult, number: int, count: int) -> list[Row]:
     told = {True: "agrees", False: "differs", None: "cannot be told"}[comparison.agrees]
     found = [
         row(
-            (f"{number} of {count}  ", "label"),
+            (f"{number} of {count}  {'← →  ' if count > 1 else ''}", "label"),
             (f"{glyph}{told}", tone),
             (f"  by {comparison.by}, {comparison.outcome}", "quiet"),
         )

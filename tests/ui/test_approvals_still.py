@@ -102,7 +102,8 @@ async def test_answered_elsewhere_it_stays_for_a_second_and_says_by_whom() -> No
         assert it.client.commands == []
         await it.pass_(0.1)
         await it.pilot.pause()
-        assert "already answered" not in it.text
+        assert "the one before: already answered by bob: deny" in it.text
+        assert "$ git push --force origin main" not in it.text
         assert "keys in a moment" in it.text
         await press(it.pilot, "y")
         assert it.client.commands == []

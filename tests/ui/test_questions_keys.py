@@ -102,3 +102,26 @@ async def test_one_answered_elsewhere_says_so_and_goes() -> None:
         await wait(pilot, screen, ticker, 1.0)
         assert client.commands == []
         assert "No workflow asks you anything." in screen_text(screen.room)
+
+
+async def test_a_choice_without_a_number_is_written() -> None:
+    """Nine have a key of their own; with more, none of them is out of reach."""
+    choices = tuple(f"region {n}" for n in range(1, 12))
+    client, ticker = FakeClient(graphs.question_run(choices=choices)), Ticker()
+    async with room_over(client).run_test() as pilot:
+        screen = await awake(pilot, "questions", ticker)
+        assert "e writes one that has none" in screen_text(screen.room)
+        await press(pilot, "e", *"region 11", "enter")
+        await rest(pilot)
+        assert client.commands == [answered("region 11")]
+
+
+async def test_a_long_choice_hangs_under_its_own_words() -> None:
+    long = "later, after the freeze is over and everybody of the release team is back from Lisbon"
+    client, ticker = FakeClient(graphs.question_run(choices=("yes", long))), Ticker()
+    async with room_over(client).run_test(size=(80, 24)) as pilot:
+        screen = await awake(pilot, "questions", ticker)
+        rows = screen_text(screen.room).split("\n")
+        [first] = [n for n, row in enumerate(rows) if "later, after" in row]
+        column = rows[first].index("later")
+        assert rows[first + 1][:column].strip() == "" and rows[first + 1][column] != " "

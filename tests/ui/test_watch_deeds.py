@@ -9,8 +9,9 @@ from app.domain.errors import Refused
 from app.domain.request import Request
 from app.domain.run import RunState
 from app.ui.keys import reading_keys
+from app.ui.marks import NEEDS
 from app.ui.screens.dialogs import AskText, Confirm, PromptArea
-from app.ui.screens.help import HelpScreen
+from app.ui.screens.help import MEANS, SAYS, HelpScreen
 from app.ui.screens.run import RunScreen
 from app.ui.screens.small import SmallScreen
 from app.ui.screens.watch import WatchScreen
@@ -187,6 +188,43 @@ async def test_the_palette_runs_a_key_s_action() -> None:
         await press(pilot, "enter")
         await rest(pilot)
         assert [type(command) for command in client.commands] == [RetryRun]
+
+
+async def test_the_palette_finds_a_run_by_its_id_and_how_it_stands() -> None:
+    blocked, done = canned.blocked_run(), canned.done_run()
+    for words in (blocked.run.run_id, "blocked"):
+        room = room_over(FakeClient(blocked, done))
+        async with room.run_test(size=(80, 24)) as pilot:
+            await settle(pilot)
+            await press(pilot, "ctrl+p", *words)
+            await pilot.pause(0.5)
+            assert f"{blocked.run.run_id} · blocked" in screen_text(room)
+            await press(pilot, "enter")
+            assert isinstance(room.screen, RunScreen) and room.screen.run_id == blocked.run.run_id
+
+
+async def test_the_palette_has_the_keys_that_the_footer_has_no_room_for() -> None:
+    room = room_over(FakeClient(canned.running_run()))
+    async with room.run_test(size=(80, 24)) as pilot:
+        await settle(pilot)
+        await press(pilot, "ctrl+p", *"start its")
+        await pilot.pause(0.5)
+        assert "Start its agent anew" in screen_text(room)
+        await press(pilot, "escape", "ctrl+p", *"run below")
+        await pilot.pause(0.5)
+        assert "Run below" not in screen_text(room), "what only moves is no command"
+
+
+async def test_no_word_of_the_help_is_cut_or_folded() -> None:
+    room = room_over(FakeClient(canned.blocked_run()))
+    async with room.run_test(size=(80, 120)) as pilot:
+        await settle(pilot)
+        await press(pilot, "question_mark")
+        rows = [row.strip() for row in screen_text(room).split("\n")]
+        for text in (*MEANS.values(), *SAYS.values()):
+            assert any(row.endswith(text) for row in rows), text
+        for mark in NEEDS.values():
+            assert any(row.startswith(f"{mark.glyph} {mark.word}") for row in rows), mark
 
 
 async def test_a_text_is_read_with_the_same_keys_on_every_screen() -> None:

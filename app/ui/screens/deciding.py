@@ -118,7 +118,11 @@ class DecidingScreen(ReadingScreen):
         if not self._ready:
             return
         now, standing = self.now(), self.standing
+        gone = standing.shown if standing.gone else None
         standing.tick()
+        if gone is not None and not standing.gone:
+            # Who looked away for a second still learns what became of it.
+            self.say(f"the one before: {self.ended(gone)}")
         standing.update(self.waiting(now))
         items = self.view.attention(now)
         needs = [item.item_id for item in items if not item.snoozed]

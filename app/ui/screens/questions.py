@@ -15,7 +15,7 @@ from app.domain.base import QuestionId, RunId
 from app.domain.commands import AnswerQuestion, Command, Snooze
 from app.domain.run import Question, RunState
 from app.domain.text import one_line
-from app.ui.asking import question_rows
+from app.ui.asking import NUMBERED, question_rows
 from app.ui.marks import NEEDS
 from app.ui.page import Memo
 from app.ui.rows import duration
@@ -26,7 +26,7 @@ from app.ui.widgets.page import Page
 from app.ui.widgets.queue import Pick
 from app.ui.widgets.reason import AskReason
 
-_DIGITS = range(1, 10)
+_DIGITS = range(1, NUMBERED + 1)
 
 
 class QuestionsScreen(DecidingScreen):
@@ -123,7 +123,7 @@ class QuestionsScreen(DecidingScreen):
             case "send_choice":
                 return question.question_id in self._marked
             case "write":
-                return not question.choices
+                return _is_written(question)
         return True
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
@@ -172,7 +172,7 @@ class QuestionsScreen(DecidingScreen):
             self.start_answer(entry, self._command(question, choice))
 
     def action_write(self) -> None:
-        if (found := self._answerable()) is None or found[1].choices:
+        if (found := self._answerable()) is None or not _is_written(found[1]):
             return
         entry, question = found
 
@@ -183,6 +183,13 @@ class QuestionsScreen(DecidingScreen):
             one_line(question.text, 300),
             send,
             draft=f"answer-{question.question_id}",
-            placeholder="Your answer is the step's result; what follows reads it.",
+            placeholder="One of the choices, in its own words."
+            if question.choices
+            else "Your answer is the step's result; what follows reads it.",
         )
         self.app.push_screen(dialog)
+
+
+def _is_written(question: Question) -> bool:
+    """Whether there is an answer that no number marks."""
+    return not question.choices or len(question.choices) > NUMBERED
