@@ -10,7 +10,7 @@ from pathlib import Path
 import click
 
 from app.cli.deciding import decide_options, read_answers
-from app.cli.headless import Answers, Headless
+from app.cli.headless import Answers, follow
 from app.cli.options import environment_store, json_option, named_store, store_option
 from app.cli.output import note
 from app.cli.reach import AnyClient, client_of
@@ -21,7 +21,7 @@ from app.demo import DemoProject, make_demo
 from app.demo.place import temporary_place
 from app.domain.base import RunId
 from app.domain.commands import StartRun
-from app.domain.run import Run, RunState
+from app.domain.run import Run
 
 _NOTICE = "A demonstration with scripted agents: answer what they ask, see what happens."
 
@@ -93,14 +93,13 @@ def _place(keep: Path | None) -> _Place:
 
 
 def _follow(place: _Place, demo: DemoProject, answers: Answers | None, as_json: bool) -> int:
-    async def work() -> RunState:
-        async with client_of(place.store, host=True, run=True) as client:
-            run_id = await _run_of(client, demo)
-            note(f"run {run_id} in {demo.root}")
-            return await Headless(client, run_id, answers).follow()
+    async def begun(client: AnyClient) -> RunId:
+        run_id = await _run_of(client, demo)
+        note(f"run {run_id} in {demo.root}")
+        return run_id
 
     try:
-        state = asyncio.run(until_signal(work()))
+        state = asyncio.run(until_signal(follow(place.store, begun, answers)))
     except Stopped as stopped:
         note(f"stopped by {stopped}; go on with `{place.again}`")
         return stopped.exit_code

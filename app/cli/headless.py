@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import aclosing
+from pathlib import Path
 from typing import Any, Protocol
 
 from app.cli.output import note
 from app.cli.progress import sentence
-from app.cli.reach import AnyClient
+from app.cli.reach import AnyClient, client_of
 from app.cli.waiting import answer, waiting
 from app.domain.approval import Approval
 from app.domain.attention import AttentionItem, AttentionKind
@@ -21,6 +22,7 @@ from app.domain.reducer import reduce
 from app.domain.run import Review, RunState
 from app.domain.task_state import TaskState
 from app.link.errors import LinkLost
+from app.link.local import LocalClient
 
 
 class Answers(Protocol):
@@ -29,6 +31,33 @@ class Answers(Protocol):
     def answer_approval(self, approval: Approval) -> Command | None: ...
 
     def answer_review(self, review: Review, state: RunState) -> Command | None: ...
+
+
+class HandedOn(LinkLost):
+    """The supervisor's process has done what it was for; who follows a run goes on as its host."""
+
+
+async def follow(
+    store: Path, begin: Callable[[AnyClient], Awaitable[RunId]], answers: Answers | None
+) -> RunState:
+    """Begin a run, or find one, and follow it (see `Headless.follow`), with the supervisor that
+    there is or as that; and with the next one when that has done what it was started for."""
+    run_id: RunId | None = None
+    while True:
+        async with client_of(store, host=True, run=True) as client:
+            try:
+                run_id = run_id or await begin(client)
+                state = await Headless(client, run_id, answers).follow()
+            except HandedOn as handed:
+                note(f"{handed}, for its own run is over: going on without it")
+                continue
+            except LinkLost:
+                if run_id is not None or getattr(client, "changed", True):
+                    raise
+                continue  # it was on its way out before it heard of the run
+            if isinstance(client, LocalClient):
+                client.hand_on()
+            return state
 
 
 class Headless:
@@ -42,21 +71,24 @@ class Headless:
     async def follow(self) -> RunState:
         """The run's state once it is done, canceled, or stands still until a person acts.
 
-        Raises LinkLost when the supervisor stops before that.
+        Raises LinkLost when the supervisor stops before that; HandedOn when nobody wanted that.
         """
         while True:
             ended = await self._read_feed()
             if self._state is not None and _over(self._state):
                 return self._state
-            if "slow" not in ended:
-                raise LinkLost(f"{ended}; the run goes on when the supervisor is started again")
+            if ended.handed_on:
+                raise HandedOn(ended.why)
+            if "slow" not in ended.why:
+                why = f"{ended.why}; the run goes on when the supervisor is started again"
+                raise LinkLost(why)
 
-    async def _read_feed(self) -> str:
+    async def _read_feed(self) -> Ended:
         feed: Any = self._client.feed()
         async with aclosing(feed):
             async for item in feed:
                 if isinstance(item, Ended):
-                    return item.why
+                    return item
                 if isinstance(item, Snapshot):
                     self._state = await self._client.run(self._run_id)
                 elif isinstance(item, Committed):
@@ -65,8 +97,8 @@ class Headless:
                     continue
                 await self._attend()
                 if self._state is not None and _over(self._state):
-                    return ""
-        return "the feed ended"
+                    break
+        return Ended(why="the feed ended")
 
     def _apply(self, events: Sequence[Event]) -> None:
         for event in events:

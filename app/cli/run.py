@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from app.cli.deciding import decide_options, read_answers
-from app.cli.headless import Answers, Headless
+from app.cli.headless import Answers, follow
 from app.cli.options import attach_option, chosen_store, json_option, project_option, store_option
 from app.cli.output import emit, note
 from app.cli.project import isolation, project_root, unseen_changes
@@ -101,14 +101,13 @@ async def begin(client: AnyClient, command: StartRun) -> RunId:
 def run_headless(store: Path, command: StartRun, answers: Answers | None, as_json: bool) -> int:
     """Start a run and follow it to its end; the exit code."""
 
-    async def work() -> RunState:
-        async with client_of(store, host=True, run=True) as client:
-            run_id = await begin(client, command)
-            note(f"run {run_id} in {store}")
-            return await Headless(client, run_id, answers).follow()
+    async def started(client: AnyClient) -> RunId:
+        run_id = await begin(client, command)
+        note(f"run {run_id} in {store}")
+        return run_id
 
     try:
-        state = asyncio.run(until_signal(work()))
+        state = asyncio.run(until_signal(follow(store, started, answers)))
     except Stopped as stopped:
         note(f"stopped by {stopped}; `longwatch` or `longwatch up` goes on with the run")
         return stopped.exit_code

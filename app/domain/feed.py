@@ -68,6 +68,9 @@ class Ended(Model):
 
     kind: Literal["ended"] = "ended"
     why: str
+    # Nobody has stopped the supervisor: what its process was started for is done. Who needs one
+    # goes on as that.
+    handed_on: bool = False
 
 
 FeedItem = Annotated[

@@ -46,8 +46,8 @@ class Broadcast:
     def status(self, status: Status) -> None:
         self._put(StatusChanged(status=status))
 
-    def end(self, why: str) -> None:
-        self._put(Ended(why=why))
+    def end(self, why: str, *, handed_on: bool = False) -> None:
+        self._put(Ended(why=why, handed_on=handed_on))
 
     def _put(self, item: FeedItem) -> None:
         for reader in self._readers:

@@ -99,6 +99,7 @@ class Supervisor(ReadsCounts, ReadsPast, KnowsSeen):
         self._started_at = core.clock.now()
         self._closed = False
         self.stopped = asyncio.Event()  # set when somebody asked for a shutdown
+        self.handed_on = False  # whoever needs a supervisor when it has stopped becomes it
 
     @cached_property
     def _operator(self) -> Operator:
@@ -391,7 +392,7 @@ class Supervisor(ReadsCounts, ReadsPast, KnowsSeen):
             if self._runs.active:
                 await self._core.record(ev.SupervisorStopped(epoch=self._core.epoch))
         finally:
-            self._broadcast.end("the supervisor has stopped")
+            self._broadcast.end("the supervisor has stopped", handed_on=self.handed_on)
             await self._journal.close()
             self._lock.release()
             self.stopped.set()

@@ -34,6 +34,7 @@ class Hosted(Client, Protocol):
     """What this end needs of a supervisor (`app.engine.supervisor.Supervisor`)."""
 
     stopped: asyncio.Event  # set when shutdown() was asked
+    handed_on: bool  # said to those who follow when it stops
 
 
 class LocalClient:
@@ -64,6 +65,11 @@ class LocalClient:
     async def _stop_when_asked(self) -> None:
         await self._supervisor.stopped.wait()
         await self._end()
+
+    def hand_on(self) -> None:
+        """What this process was started for is done, and it will close: whoever follows other
+        runs is told to go on as their supervisor."""
+        self._supervisor.handed_on = True
 
     async def wait_stopped(self) -> None:
         """Until somebody asked for a shutdown and it is complete."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import time
 from pathlib import Path
 
 import pytest
@@ -13,7 +15,8 @@ from app.domain.commands import CancelRun
 from app.domain.errors import LongwatchError
 from app.link.errors import LinkLost
 from app.store.paths import StorePaths
-from tests.support.programs import started
+from tests.support.programs import run, started
+from tests.support.puppet import a_project
 
 pytestmark = pytest.mark.timeout(90)
 ADA = Actor(kind=ActorKind.PERSON, name="ada")
@@ -44,3 +47,45 @@ def test_what_changed_nothing_is_done_anew_without_it(tmp_path: Path, decided: b
             assert ask(store, work) == 0
     assert hosts == ([False] if decided else [False, True])
     assert not StorePaths(store).socket.exists()
+
+
+CONFIG = '[[agent]]\nname = "coder"\ndriver = "scripted"\nscript = "script.toml"\n'
+QUICK = 'name = "change"\n[[step]]\nname = "a"\nagent = "coder"\nprompt = "x"\n'
+ASKS = 'name = "asks"\n[[step]]\nkind = "question"\nname = "q"\nquestion = "ok?"\n'
+WAITS = "until [ -e {go} ]; do sleep 0.05; done"
+
+
+def test_a_run_goes_on_when_the_one_that_hosts_it_is_over(tmp_path: Path) -> None:
+    go, store = tmp_path / "go", tmp_path / "s"
+    project = a_project(tmp_path / "p", QUICK, CONFIG)
+    (project / ".longwatch/workflows/asks.toml").write_text(ASKS)
+    event = f'[[turn.event]]\nkind = "shell"\nask = false\ncommand = "{WAITS.format(go=go)}"\n'
+    (project / "script.toml").write_text(f'[[turn]]\nfinal = "done"\n{event}')
+
+    def asked() -> list[dict[str, str]]:
+        listed = run(store, "questions", "--json")
+        found: list[dict[str, str]] = json.loads(listed.stdout) if listed.stdout else []
+        return found
+
+    def until_asked() -> str:
+        for _ in range(100):
+            if found := asked():
+                return found[0]["question_id"]
+            time.sleep(0.1)
+        raise AssertionError("nothing was asked")
+
+    headless = ("--headless", "--project", project)
+    with started(store, "run", "one", "-w", "change", *headless) as first:
+        assert first.stderr is not None
+        while "a: session fresh" not in first.stderr.readline():
+            pass
+        with started(store, "run", "two", "-w", "asks", *headless) as second:
+            until_asked()
+            go.touch()
+            first.communicate(timeout=30)
+            assert first.returncode == 0
+            assert run(store, "answer", until_asked(), "yes").returncode == 0
+            out, err = second.communicate(timeout=30)
+    assert second.returncode == 0, err
+    assert "its own run is over: going on without it" in err
+    assert out.endswith("yes\n")

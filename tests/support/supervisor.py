@@ -162,6 +162,7 @@ class FakeSupervisor:
         self.store, self.runs_agents = store, run
         self.stopped = asyncio.Event()
         self.closed = False
+        self.handed_on = False
         self.done: list[Command] = []
         self.sightings: list[Sighting] = []
         self.readers: set[asyncio.Queue[FeedItem]] = set()
