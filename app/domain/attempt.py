@@ -5,7 +5,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Literal, NamedTuple, Self
 
-from app.domain.base import Model, RunId, SessionId
+from app.domain.base import Model, RunId, SessionId, trusted
 
 
 class FailureKind(StrEnum):
@@ -175,6 +175,30 @@ class Attempt(Model):
     @property
     def unit(self) -> Unit:
         return Unit(self.step, self.branch, self.iteration)
+
+
+def new_attempt(
+    unit: Unit,
+    number: int,
+    at: datetime,
+    cause: Cause = Cause.FIRST,
+    tries: int = 0,
+    session_id: SessionId | None = None,
+    turn: int | None = None,
+) -> Attempt:
+    """An attempt of a unit as it begins."""
+    return trusted(
+        Attempt,
+        step=unit.step,
+        branch=unit.branch,
+        iteration=unit.iteration,
+        attempt=number,
+        cause=cause,
+        tries=tries,
+        session_id=session_id,
+        turn=turn,
+        started_at=at,
+    )
 
 
 def attempt_key(step: str, attempt: int, branch: str = "", iteration: int = 0) -> str:

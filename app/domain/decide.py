@@ -74,7 +74,8 @@ def _budgeted(
     gate, a finished step, an answer) goes on."""
     if workflow.max_tokens is None and workflow.max_cost_usd is None:
         return found
-    if not any(map(do.turn_of, found)) or not (message := _overspent(workflow, state)):
+    paid = any(isinstance(directive, do.RunTurn) for directive in found)
+    if not paid or not (message := _overspent(workflow, state)):
         return found
     message += "; who retries it grants as much again"
     blocked = Blocked(kind="budget", message=message, step=state.run.current_step)

@@ -8,7 +8,7 @@ from msgspec import Struct
 
 from app.domain import directives as do
 from app.domain.approval import ActorKind
-from app.domain.decide_turn import first_attempt, next_attempt, turn
+from app.domain.decide_turn import next_attempt, turn
 from app.domain.flow import brief
 from app.domain.gate import Gate, GateKind
 from app.domain.run import (
@@ -139,7 +139,7 @@ def _next_reviewer(rules: _Rules, review: Review, state: RunState) -> do.Directi
     unit = review.unit
     attempt = state.newest(unit)
     if attempt is None:
-        return first_attempt(unit, 1, reviewer, state)
+        return turn(unit, 1, reviewer, state)
     if attempt.blocked is not None:
         return do.Held(unit, attempt.blocked)
     if attempt.state is AttemptState.OPEN:

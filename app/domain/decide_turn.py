@@ -1,4 +1,5 @@
-"""What an agent's unit does next, whoever it works for: its turn, or another attempt."""
+"""What an agent's unit does next, whoever it works for: its turn, which begins its first
+attempt, or another attempt."""
 
 from __future__ import annotations
 
@@ -15,14 +16,6 @@ def turn(unit: Unit, attempt: int, agent: str, state: RunState) -> do.RunTurn | 
         if own and approval.state is ApprovalState.UNCERTAIN:
             return do.Wait(unit, "a tool call's outcome is uncertain")
     return do.RunTurn(unit, attempt, agent)
-
-
-def first_attempt(unit: Unit, number: int, agent: str, state: RunState) -> do.StartAttempt:
-    """An attempt that is not made because of one before it, and its agent's turn."""
-    then = turn(unit, number, agent, state)
-    return do.StartAttempt(
-        unit, number, Cause.FIRST, then=then if isinstance(then, do.RunTurn) else None
-    )
 
 
 def next_attempt(previous: Attempt, *, otherwise: Cause) -> do.StartAttempt:

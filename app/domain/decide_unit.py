@@ -7,7 +7,7 @@ from typing import Literal
 from app.domain import directives as do
 from app.domain.contexts import UntilContext
 from app.domain.decide_review import judged_gate
-from app.domain.decide_turn import first_attempt, next_attempt, turn
+from app.domain.decide_turn import next_attempt, turn
 from app.domain.errors import ConfigError
 from app.domain.flow import commits, iteration_of
 from app.domain.gate import Gate
@@ -92,7 +92,9 @@ def _loop(step: AgentStep, state: RunState) -> list[do.Directive]:
         return [do.FinishStep(Unit(step.name), reason="max_iterations_reached", commits=found)]
     following = unit._replace(iteration=unit.iteration + 1)
     stale = state.newest(following)
-    return [first_attempt(following, _number(stale) + 1, step.agent, state)]
+    if stale is not None:
+        return [do.StartAttempt(following, stale.attempt + 1, Cause.FIRST)]
+    return [turn(following, 1, step.agent, state)]
 
 
 def _number(attempt: Attempt | None) -> int:
@@ -152,7 +154,7 @@ def _at_most(limit: int, found: list[do.Directive], state: RunState) -> list[do.
 
 
 def _fresh(directive: do.Directive, state: RunState) -> bool:
-    return isinstance(directive, do.StartAttempt) and directive.cause is Cause.FIRST
+    return isinstance(directive, do.RunTurn) and state.newest(directive.unit) is None
 
 
 def gate_step(step: GateStep, state: RunState) -> list[do.Directive]:
@@ -239,7 +241,7 @@ def _working(
     """For a unit that an agent works on; None when all that is left is to pass."""
     attempt = state.newest(unit)
     if attempt is None:
-        return first_attempt(unit, 1, agent, state)
+        return turn(unit, 1, agent, state)
     if attempt.blocked is not None:
         return do.Held(unit, attempt.blocked)
     if attempt.state is AttemptState.OPEN:

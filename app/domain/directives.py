@@ -58,7 +58,8 @@ class PlanBranches(Struct, frozen=True):
 
 
 class RunTurn(Struct, frozen=True):
-    """Prompt the unit's agent, or prompt it again after a crash."""
+    """Prompt the unit's agent, or prompt it again after a crash. A unit's first attempt need not
+    be there yet: it begins with its turn."""
 
     unit: Unit
     attempt: int
@@ -71,8 +72,6 @@ class StartAttempt(Struct, frozen=True):
     cause: Cause
     tries: int = 0
     wait: float = 0.0  # seconds before it, when the one before failed for a while only
-    # What is to be done once that is recorded, where it follows already now.
-    then: RunTurn | None = None
 
 
 class Collect(Struct, frozen=True):
@@ -198,13 +197,6 @@ class Escalate(Struct, frozen=True):
 
 
 IDLE = (Wait, Held)  # nothing is to be done
-
-
-def turn_of(directive: Directive) -> RunTurn | None:
-    """The turn that an agent is paid for if the directive is carried out."""
-    if isinstance(directive, RunTurn):
-        return directive
-    return directive.then if isinstance(directive, StartAttempt) else None
 
 
 OfRun = Begin | PinBase | Stop | Complete

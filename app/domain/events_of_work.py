@@ -61,8 +61,13 @@ class BasePinned(Model):
 
 
 class AttemptStarted(Model):
+    """An attempt begins. With `prompt` that is about to be sent, as the attempt's turn of its
+    session: an event of its own says so where an attempt has to wait for its turn.
+    """
+
     type: Literal["attempt_started"] = "attempt_started"
     attempt: Attempt
+    prompt: str | None = None
 
 
 class CallStarted(OfAttempt):

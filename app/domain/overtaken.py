@@ -85,7 +85,7 @@ def _attempt_started(state: RunState, p: ev.AttemptStarted) -> str:
         return f"the run is {state.run.state}"
     if p.attempt.key in state.attempts:
         return f"{p.attempt.key} was started before"
-    return _unless(not state.finished(owner(p.attempt.step)), "its step is finished")
+    return "its step is finished" if state.finished(owner(p.attempt.step)) else ""
 
 
 def _turn_started(state: RunState, p: ev.TurnStarted | ev.CallStarted) -> str:
@@ -98,7 +98,7 @@ def _at(state: RunState, p: ev.OfAttempt, *wanted: AttemptState) -> str:
     attempt = state.attempts.get(p.key)
     if attempt is None:
         return f"{p.key} was never started"
-    return _unless(attempt.state in wanted, f"{p.key} is {attempt.state}")
+    return "" if attempt.state in wanted else f"{attempt.key} is {attempt.state}"
 
 
 def _result(state: RunState, p: ev.OfAttempt) -> str:

@@ -15,14 +15,11 @@ from app.domain.sessions import Sessions
 def stamped(before: RunState, after: RunState, event: Event) -> RunState:
     """`after` as the state at this event. What the event has made anew nobody else has seen yet:
     that is changed in place, not copied once more."""
-    run = after.run
-    if run is before.run:
-        run = run.model_copy(update={"updated_at": event.at})
-    else:
-        run.__dict__["updated_at"] = event.at
+    if after.run is not before.run:
+        after.run.__dict__["updated_at"] = event.at
     if after is before:
-        return after.model_copy(update={"run": run, "seq": event.seq})
-    after.__dict__.update(run=run, seq=event.seq)
+        return after.model_copy(update={"seq": event.seq})
+    after.__dict__["seq"] = event.seq
     return after
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from app.domain import events as ev
 from app.domain.attempts import Attempts
-from app.domain.base import trusted
+from app.domain.base import SessionId, trusted
 from app.domain.events import Event
 from app.domain.flow import dependents, owner
 from app.domain.reduce_base import (
@@ -34,6 +34,7 @@ from app.domain.run import (
     attempt_key,
 )
 from app.domain.session import SessionState
+from app.domain.sessions import Sessions
 
 
 def without_delay(s: RunState) -> RunState:
@@ -56,9 +57,13 @@ def _attempt_started(s: RunState, p: ev.AttemptStarted, e: Event) -> RunState:
     attempt = p.attempt
     if attempt.tries:
         s = _without_delay_of(s, attempt)
-    run = s.run.model_copy(update={"current_step": owner(attempt.step)})
-    attempts = s.attempts.set(attempt.key, attempt)
-    return s.model_copy(update={"run": run, "attempts": attempts})
+    changes: dict[str, Any] = {"attempts": s.attempts.set(attempt.key, attempt)}
+    step = owner(attempt.step)
+    if s.run.current_step != step:
+        changes["run"] = s.run.model_copy(update={"current_step": step})
+    if p.prompt is not None and attempt.session_id is not None:
+        changes["sessions"] = _turn_begun(s, attempt.session_id, attempt.turn)
+    return s.model_copy(update=changes)
 
 
 def _without_delay_of(s: RunState, attempt: Attempt) -> RunState:
@@ -68,10 +73,14 @@ def _without_delay_of(s: RunState, attempt: Attempt) -> RunState:
 
 def _turn_started(s: RunState, p: ev.TurnStarted, e: Event) -> RunState:
     attempts = changed_attempt(s, p.key, session_id=p.session_id, turn=p.turn)
-    sessions = changed_session(
-        s, p.session_id, turn=p.turn, turn_open=True, state=SessionState.WORKING, fallback=""
-    )
+    sessions = _turn_begun(s, p.session_id, p.turn)
     return s.model_copy(update={"attempts": attempts, "sessions": sessions})
+
+
+def _turn_begun(s: RunState, session_id: SessionId, turn: int | None) -> Sessions:
+    return changed_session(
+        s, session_id, turn=turn, turn_open=True, state=SessionState.WORKING, fallback=""
+    )
 
 
 def _call_started(s: RunState, p: ev.CallStarted, e: Event) -> RunState:

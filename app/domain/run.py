@@ -18,6 +18,7 @@ from app.domain.attempt import (
     GateResult,
     Unit,
     attempt_key,
+    new_attempt,
 )
 from app.domain.attempts import Attempts
 from app.domain.base import (
@@ -60,6 +61,7 @@ __all__ = [
     "Unit",
     "Verdict",
     "attempt_key",
+    "new_attempt",
 ]
 
 
@@ -158,7 +160,7 @@ class Run(Model):
     tokens_before: int = 0  # likewise, of its budget
     cost_before: float = 0  # likewise, US dollars
     created_at: datetime
-    updated_at: datetime
+    updated_at: datetime  # when something of this was changed last
     ended_at: datetime | None = None
 
     @model_validator(mode="before")
@@ -269,5 +271,7 @@ class RunState(Model):
         self, step: str, agent: str | None = None, branch: str | None = None
     ) -> Session | None:
         """The session that a step or branch owns (a review step has one per reviewing agent)."""
-        of_place = self.sessions.of(step, branch)
-        return next((s for s in of_place if agent is None or s.agent == agent), None)
+        for session in self.sessions.of(step, branch):
+            if agent is None or session.agent == agent:
+                return session
+        return None

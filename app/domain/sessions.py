@@ -45,7 +45,7 @@ class Sessions(PersistentMap[SessionId, Session]):
     def of(self, step: str, branch: str | None = None) -> Iterator[Session]:
         """Those of a step, or of one branch of it, the oldest first."""
         keys = self._of.get(step if branch is None else (step, branch), ())
-        return (self[key] for key in keys)
+        return map(self.__getitem__, keys)
 
     @classmethod
     def _entries(cls, source: Any) -> Any:

@@ -103,9 +103,12 @@ def entries_of(event: Event, before: RunState | None) -> list[TraceEntry]:
 
 
 def _facts(payload: Payload, before: RunState | None) -> list[Payload]:
-    """An output may tell the end of its turn and, of a branch or a turn of a loop, that it needs
-    no gate: each is a fact. That a step's only unit has passed, the step's end says."""
+    """An attempt may begin with its turn; an output may tell the end of its turn and, of a branch
+    or a turn of a loop, that it needs no gate: each is a fact. That a step's only unit has passed,
+    the step's end says."""
     found = [payload]
+    if isinstance(payload, ev.AttemptStarted):
+        found += _turn_begun(payload)
     if isinstance(payload, ev.OutputProduced):
         if payload.session_id is not None and before is not None:
             key, turn = payload.session_id, before.sessions[payload.session_id].turn
@@ -113,6 +116,21 @@ def _facts(payload: Payload, before: RunState | None) -> list[Payload]:
         if payload.passed and (payload.branch or payload.iteration):
             found.append(ev.AttemptPassed(**payload.unit._asdict(), attempt=payload.attempt))
     return found
+
+
+def _turn_begun(payload: ev.AttemptStarted) -> list[Payload]:
+    attempt = payload.attempt
+    if payload.prompt is None or attempt.session_id is None or attempt.turn is None:
+        return []
+    return [
+        ev.TurnStarted(
+            **attempt.unit._asdict(),
+            attempt=attempt.attempt,
+            session_id=attempt.session_id,
+            turn=attempt.turn,
+            prompt=payload.prompt,
+        )
+    ]
 
 
 def _said(payload: Payload, before: RunState | None) -> _Said:

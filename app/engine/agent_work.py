@@ -10,12 +10,11 @@ from app.agents.protocol import AttachedFile
 from app.domain import directives as do
 from app.domain import events as ev
 from app.domain.approval import ApprovalState
-from app.domain.attachment import Attachment
 from app.domain.base import RunId, trusted
 from app.domain.errors import LongwatchError, StoreError
 from app.domain.overtaken import Overtaken
 from app.domain.remembered import remembered
-from app.domain.run import Failure, FailureKind, RunState, StepBrief, Unit
+from app.domain.run import Failure, FailureKind, RunState, StepBrief, Unit, new_attempt
 from app.domain.session import ChunkKind, Session
 from app.engine.approvals import ApprovalDesk
 from app.engine.assignment import Assignment, assignment
@@ -69,9 +68,19 @@ class AgentWork:
     async def turn(self, directive: do.RunTurn) -> None:
         """Prompt the unit's agent and record the end of it."""
         work = self._assignment(directive.unit, directive.agent)
-        async with self._slots.slot(self._run_id, work.limits) as slot:
+        slot = self._slots.slot(self._run_id, work.limits)
+        if not slot.taken_at_once():
+            self._show_attempt(directive.unit)
+        async with slot:
             while await self._begun_anew(directive, work, slot):
                 pass
+
+    def _show_attempt(self, unit: Unit) -> None:
+        """Record the attempt that is to begin with its turn, for it takes a while until then.
+        Raises Overtaken."""
+        if self._state().newest(unit) is None:
+            attempt = new_attempt(unit, 1, self._core.clock.now())
+            self._core.note(self._run_id, trusted(ev.AttemptStarted, attempt=attempt))
 
     async def _begun_anew(self, directive: do.RunTurn, work: Assignment, slot: Slot) -> bool:
         """Carry it out; True when its agent was ended meanwhile, to be prompted anew at once."""
@@ -80,11 +89,11 @@ class AgentWork:
             state = self._state()
             live = self._keeper.ready(state, unit, work.agent)
             if live is None:
+                self._show_attempt(unit)
                 base = await self._base(unit, work)
                 live = await self._keeper.ensure(self._run_id, unit, work.agent, base)
-            wanted = state.run.request.attachments
-            files = await self._files(unit, live, wanted) if wanted else ()
-        except StoreError:
+            files = await self._files(unit, live) if state.run.request.attachments else ()
+        except (StoreError, Overtaken):
             raise
         except LongwatchError as error:
             await self._failed(directive, work, opening_failed(error))
@@ -112,15 +121,15 @@ class AgentWork:
                 return judged.commit
         return await self._merging.base_of(unit.step)
 
-    async def _files(
-        self, unit: Unit, live: LiveSession, wanted: Sequence[Attachment]
-    ) -> Sequence[AttachedFile]:
+    async def _files(self, unit: Unit, live: LiveSession) -> Sequence[AttachedFile]:
         """What came with the request: given to each session with its first turn."""
         state = self._state()
         attempt = state.newest(unit)
         begun = attempt.turn if attempt is not None else None
         if (begun or state.sessions[live.session_id].turn + 1) != 1:
             return ()
+        self._show_attempt(unit)
+        wanted = state.run.request.attachments
         return await self._core.attaching.lay_down(self._run_id, live.session_id, wanted)
 
     async def _prompt(
@@ -152,6 +161,7 @@ class AgentWork:
             text=with_files(text, files) if files else text,
             files=tuple(files),
             again=again,
+            begins=attempt is None,
             settled=settled,
             timeout_seconds=seconds,
             limit=limit,

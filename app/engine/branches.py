@@ -11,7 +11,7 @@ from app.domain.base import RunId
 from app.domain.contexts import CollectContext
 from app.domain.decide_collect import missing, taken
 from app.domain.prompts import render
-from app.domain.run import Attempt, Blocked, BranchPlan, Failure, FailureKind, Unit
+from app.domain.run import Blocked, BranchPlan, Failure, FailureKind, Unit, new_attempt
 from app.domain.step import CollectStep, FanOutStep, GateStep
 from app.domain.text import one_line, printable
 from app.engine.core import Core
@@ -63,7 +63,7 @@ class Branches:
     async def _unreadable(self, unit: Unit, message: str) -> None:
         newest = self._core.state(self._run_id).newest(unit)
         number = newest.attempt + 1 if newest else 1
-        attempt = Attempt(step=unit.step, attempt=number, started_at=self._core.clock.now())
+        attempt = new_attempt(unit, number, self._core.clock.now())
         failed = ev.AttemptFailed(
             step=unit.step,
             attempt=number,

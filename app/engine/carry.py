@@ -12,7 +12,7 @@ from app.domain.approval import Actor, ActorKind
 from app.domain.base import RunId, trusted
 from app.domain.errors import ConfigError, LongwatchError, StoreError
 from app.domain.overtaken import Overtaken
-from app.domain.run import Attempt, Blocked, Failure, FailureKind, StepState, Unit
+from app.domain.run import Attempt, Blocked, Failure, FailureKind, StepState, Unit, new_attempt
 from app.domain.task_state import TaskState
 from app.engine.agent_work import AgentWork
 from app.engine.approvals import ApprovalDesk
@@ -121,13 +121,8 @@ class Carrier:
         if newest is not None and newest.state.live:
             await self._commit(_of(ev.AttemptBlocked, newest, blocked=blocked))
             return
-        attempt = Attempt(
-            step=unit.step,
-            branch=unit.branch,
-            iteration=unit.iteration,
-            attempt=newest.attempt + 1 if newest else 1,
-            started_at=self.core.clock.now(),
-        )
+        number = newest.attempt + 1 if newest else 1
+        attempt = new_attempt(unit, number, self.core.clock.now())
         failed = ev.AttemptFailed(
             step=unit.step,
             branch=unit.branch,
@@ -179,16 +174,9 @@ class Carrier:
         self._note(self._started(directive))
 
     def _started(self, directive: do.StartAttempt) -> ev.AttemptStarted:
-        unit = directive.unit
-        attempt = trusted(
-            Attempt,
-            step=unit.step,
-            branch=unit.branch,
-            iteration=unit.iteration,
-            attempt=directive.attempt,
-            cause=directive.cause,
-            tries=directive.tries,
-            started_at=self.core.clock.now(),
+        at = self.core.clock.now()
+        attempt = new_attempt(
+            directive.unit, directive.attempt, at, directive.cause, directive.tries
         )
         return trusted(ev.AttemptStarted, attempt=attempt)
 

@@ -48,6 +48,12 @@ _IN_A_TURN: frozenset[type] = frozenset(
 )
 
 
+def _in_a_turn(payload: Payload) -> bool:
+    if isinstance(payload, ev.AttemptStarted):
+        return payload.prompt is not None  # it begins with its turn
+    return type(payload) in _IN_A_TURN
+
+
 @dataclass(slots=True)
 class Core:
     """Handles to the machine, made once by the supervisor and injected into its parts."""
@@ -123,14 +129,16 @@ class Core:
     def _drafts(self, run_id: RunId, payloads: tuple[Payload, ...]) -> list[Draft]:
         state = self.state(run_id)
         check_current(state, payloads)
+        drafts = list[Draft]()
         for payload in payloads:
             if isinstance(payload, ev.UsageUpdated):
                 self.on_usage(state, payload)
-        return [Draft(payload, state) for payload in payloads]
+            drafts.append(Draft(payload, state))
+        return drafts
 
     def _moved(self, run_id: RunId, payloads: tuple[Payload, ...]) -> None:
         changed = self._changed.get(run_id)
-        if changed is not None and not _IN_A_TURN.issuperset(map(type, payloads)):
+        if changed is not None and not all(map(_in_a_turn, payloads)):
             changed.set()
 
     async def record(self, payload: Payload) -> None:

@@ -164,7 +164,7 @@ class DayBudgets:
         """`found`, unless an agent would be paid beyond a budget of today."""
         if not self._counting:
             return found
-        agents = {turn.agent for turn in map(do.turn_of, found) if turn is not None}
+        agents = {turn.agent for turn in found if isinstance(turn, do.RunTurn)}
         if not agents:
             return found
         self._turn_the_page()

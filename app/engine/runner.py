@@ -60,7 +60,6 @@ class Runner:
         """Start what can be started now; whether the state is to be looked at again at once."""
         directives = self._decide(state)
         await self._drop_obsolete(state, directives)
-        alone = len(directives) == 1 and self._core.state(self._run_id) is state
         again = False
         for directive in directives:
             if isinstance(directive, do.OfRun):
@@ -71,14 +70,10 @@ class Runner:
                 return True
             if isinstance(directive, do.IDLE) or directive.unit in self._work:
                 continue
-            if not self._carrier.at_once(directive):
-                self._start(directive)
-            elif (turn := self._then(directive)) is not None:
-                self._start(turn)
-                if alone:
-                    self._changed.clear()  # nothing else has moved the run meanwhile
-            else:
+            if self._carrier.at_once(directive):
                 again = True
+            else:
+                self._start(directive)
         if again:
             await asyncio.sleep(0)  # other runs are to have their turns too
         return again
@@ -107,23 +102,12 @@ class Runner:
             return None
         following = self._only_one()
         while following is not None and self._carrier.at_once(following):
-            following = self._then(following) or self._only_one()
+            following = self._only_one()
         if following is not None:
             del self._work[done.unit]
             self._work[following.unit] = _Work(following, work.task)
             self._changed.clear()  # what has moved the run until now has been seen here
         return following
-
-    def _then(self, started: do.OfUnit) -> do.RunTurn | None:
-        """The turn of an attempt that has just been recorded, and that nobody has overtaken."""
-        if not isinstance(started, do.StartAttempt) or started.then is None:
-            return None
-        state = self._core.state(self._run_id)
-        newest = state.newest(started.unit)
-        if newest is None or newest.attempt != started.attempt or newest.turn is not None:
-            return None
-        self._seen = state.seq
-        return started.then
 
     def _only_one(self) -> do.OfUnit | None:
         """What there is to do, if it is one directive of a unit that was not tried in vain."""
@@ -169,8 +153,11 @@ class Runner:
             if not isinstance(work.directive, do.RunTurn | do.RunGate):
                 continue
             attempt = state.newest(unit)
-            gone = attempt is None or attempt.attempt != work.directive.attempt
-            if gone or (attempt is not None and attempt.state not in _KEPT):
+            if attempt is None:  # it begins with its turn
+                wanted = work.directive in directives
+            else:
+                wanted = attempt.attempt == work.directive.attempt and attempt.state in _KEPT
+            if not wanted:
                 await self._cancel([unit])
                 await self._carrier.abandon(unit)
 

@@ -17,7 +17,6 @@ from msgspec import Struct
 from app.domain.base import RunId
 from app.domain.errors import ConfigError
 
-STORE = "store"
 LIMIT_VARIABLE = "LONGWATCH_MAX_PARALLEL"
 _DEFAULT_LIMIT = 32
 
@@ -47,18 +46,23 @@ class _Waiting(Struct, frozen=True, eq=False):
 class Slot:
     """One agent's right to be at work, for as long as its block lasts."""
 
-    __slots__ = ("_held", "_keys", "_limits", "_run_id", "_slots")
+    __slots__ = ("_held", "_limits", "_run_id", "_slots")
 
     def __init__(self, slots: Slots, run_id: RunId, limits: Mapping[str, int]) -> None:
         self._slots = slots
         self._run_id = run_id
         self._limits = limits
-        self._keys = tuple(limits)
         self._held = False
 
+    def taken_at_once(self) -> bool:
+        """Take it for the block that follows; False when that has to wait for it."""
+        self._held = self._slots.taken_at_once(self._run_id, self._limits)
+        return self._held
+
     async def __aenter__(self) -> Slot:
-        await self._slots.wait(self._run_id, self._limits)
-        self._held = True
+        if not self._held and not self.taken_at_once():
+            await self._slots.wait(self._run_id, self._limits)
+            self._held = True
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -68,13 +72,13 @@ class Slot:
         """It waits for a person: others may go on meanwhile."""
         if self._held:
             self._held = False
-            self._slots.give_back(self._run_id, self._keys)
+            self._slots.give_back(self._run_id, self._limits)
 
     def resume(self) -> None:
         """The person has answered."""
         if not self._held:
             self._held = True
-            self._slots.take(self._run_id, self._keys)
+            self._slots.take(self._run_id, self._limits)
 
 
 class Slots:
@@ -82,6 +86,7 @@ class Slots:
 
     def __init__(self, limit: int) -> None:
         self.limit = limit
+        self._at_work = 0
         self._used: Counter[str] = Counter()
         self._held: Counter[RunId] = Counter()
         self._waiting: list[_Waiting] = []
@@ -94,14 +99,17 @@ class Slots:
     def slot(self, run_id: RunId, limits: Mapping[str, int]) -> Slot:
         """A block that waits for a slot under every limit (0: none) and under the store's, and
         holds it meanwhile."""
-        every = {STORE: self.limit, **limits}
-        return Slot(self, run_id, {key: limit for key, limit in every.items() if limit})
+        return Slot(self, run_id, limits)
+
+    def taken_at_once(self, run_id: RunId, limits: Mapping[str, int]) -> bool:
+        """Take a slot if there is one under every limit and nobody waits for one."""
+        if self._waiting or not self._free(limits):
+            return False
+        self.take(run_id, limits)
+        return True
 
     async def wait(self, run_id: RunId, limits: Mapping[str, int]) -> None:
-        """Take a slot, as soon as there is one under every limit."""
-        if not self._waiting and self._free(limits):
-            self.take(run_id, tuple(limits))
-            return
+        """Take a slot, as soon as it is its turn and there is one under every limit."""
         waiting = _Waiting(run_id, limits, asyncio.get_running_loop().create_future())
         self._waiting.append(waiting)
         self._hand_out()
@@ -111,19 +119,23 @@ class Slots:
             if waiting in self._waiting:
                 self._waiting.remove(waiting)
             elif waiting.turn.done() and not waiting.turn.cancelled():
-                self.give_back(run_id, tuple(limits))
+                self.give_back(run_id, limits)
             raise
 
     def _free(self, limits: Mapping[str, int]) -> bool:
-        return all(self._used[key] < limit for key, limit in limits.items())
+        if self.limit and self._at_work >= self.limit:
+            return False
+        return not any(limit and self._used[key] >= limit for key, limit in limits.items())
 
-    def take(self, run_id: RunId, keys: tuple[str, ...]) -> None:
-        for key in keys:
+    def take(self, run_id: RunId, limits: Mapping[str, int]) -> None:
+        self._at_work += 1
+        for key in limits:
             self._used[key] += 1
         self._held[run_id] += 1
 
-    def give_back(self, run_id: RunId, keys: tuple[str, ...]) -> None:
-        for key in keys:
+    def give_back(self, run_id: RunId, limits: Mapping[str, int]) -> None:
+        self._at_work -= 1
+        for key in limits:
             self._used[key] -= 1
         self._held[run_id] -= 1
         if not self._held[run_id]:
@@ -140,5 +152,5 @@ class Slots:
                 return
             following = min(ready, key=lambda w: self._held[w.run_id])
             self._waiting.remove(following)
-            self.take(following.run_id, tuple(following.limits))
+            self.take(following.run_id, following.limits)
             following.turn.set_result(None)

@@ -104,10 +104,12 @@ class Transcript:
 
     def _whole(self, kind: ChunkKind, item_id: str, text: str) -> str:
         """An item that comes in one piece; what of it the transcript holds."""
-        self.flush()
+        if self._open is not None:
+            self.flush()
         if not text:
             return ""
-        self._close_open()
+        if self._open is not None:
+            self._close_open()
         clean = self._clean(printable(text))
         return clean if self._put(kind, item_id, clean, end=True) else ""
 

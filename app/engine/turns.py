@@ -29,7 +29,7 @@ from app.domain import events as ev
 from app.domain.approval import Action, Approval, ApprovalState
 from app.domain.base import SessionId, trusted
 from app.domain.errors import DriverError
-from app.domain.run import Failure, FailureKind, Unit
+from app.domain.run import Failure, FailureKind, Unit, new_attempt
 from app.domain.session import ChunkKind, Session, SessionState, StuckKind, Usage
 from app.domain.text import clip, one_line, printable
 from app.domain.toolcall import ToolCall, ToolKind, ToolOutcome
@@ -56,6 +56,7 @@ class TurnSpec(Struct, frozen=True):
     turn: int
     text: str
     again: bool
+    begins: bool  # the attempt, the first of its unit
     settled: tuple[SettledCall, ...]
     timeout_seconds: float
     quiet_seconds: float
@@ -106,18 +107,7 @@ class Turn:
     async def run(self) -> TurnResult:
         """Prompt the agent and follow it to the end of the turn."""
         spec, live = self._spec, self._live
-        started = trusted(
-            ev.TurnStarted,
-            session_id=live.session_id,
-            turn=spec.turn,
-            step=spec.unit.step,
-            branch=spec.unit.branch,
-            iteration=spec.unit.iteration,
-            attempt=spec.attempt,
-            prompt=spec.text,
-            again=spec.again,
-        )
-        committed = self._core.committing(live.run_id, started)
+        committed = self._core.committing(live.run_id, self._beginning())
         prompt = Prompt(
             spec.text,
             spec.turn,
@@ -136,6 +126,29 @@ class Turn:
         if done.failure is not None:
             done = replace(done, failure=self._said(done.failure))
         return TurnResult(live.session_id, spec.turn, done, last_words, max(0.0, worked))
+
+    def _beginning(self) -> ev.Payload:
+        spec, session_id = self._spec, self._live.session_id
+        if spec.begins:
+            attempt = new_attempt(
+                spec.unit,
+                spec.attempt,
+                self._core.clock.now(),
+                session_id=session_id,
+                turn=spec.turn,
+            )
+            return trusted(ev.AttemptStarted, attempt=attempt, prompt=spec.text)
+        return trusted(
+            ev.TurnStarted,
+            session_id=session_id,
+            turn=spec.turn,
+            step=spec.unit.step,
+            branch=spec.unit.branch,
+            iteration=spec.unit.iteration,
+            attempt=spec.attempt,
+            prompt=spec.text,
+            again=spec.again,
+        )
 
     async def _follow(self, stream: AsyncIterator[AgentEvent]) -> TurnDone:
         watch = Beside(self._watch)

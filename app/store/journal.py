@@ -185,11 +185,13 @@ class Journal:
         batch = self._gathering
         if drafts:
             at = self._clock.now()
-            events = [_event(draft, self._seq + n, at) for n, draft in enumerate(drafts, start=1)]
-            batch.rows.extend(self.projection.apply(events))
+            events = [_event(draft, seq, at) for seq, draft in enumerate(drafts, self._seq + 1)]
+            if rows := self.projection.apply(events):
+                batch.rows += rows
             self._seq += len(events)
-            batch.events.extend(events)
-        batch.chunks.extend(chunks)
+            batch.events += events
+        if chunks:
+            batch.chunks += chunks
 
     def _put_off(self) -> None:
         if self._handing_over is not None:

@@ -201,11 +201,11 @@ def _tells_more(before: RunState, after: RunState) -> bool:
         before.approvals is not after.approvals
         or before.reviews is not after.reviews
         or before.questions is not after.questions
-        or _moved(before.run, after.run)
+        or (before.run is not after.run and _moved(before.run, after.run))
     )
 
 
 def _moved(before: Run, after: Run) -> bool:
     """Whether the run's head says more than where and when it is: most events need no new row."""
     volatile = {"updated_at": after.updated_at, "current_step": after.current_step}
-    return before is not after and {**before.__dict__, **volatile} != after.__dict__
+    return {**before.__dict__, **volatile} != after.__dict__

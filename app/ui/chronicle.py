@@ -65,7 +65,8 @@ def describe(payload: ev.Payload) -> tuple[str, str]:
         case ev.RestartAsked(by=by, reason=reason):
             return name, _with(f"by {by}", reason)
         case ev.AttemptStarted(attempt=attempt):
-            return name, f"{attempt.unit} {attempt.attempt}, {attempt.cause}"
+            turn = f", turn {attempt.turn}" if payload.prompt is not None else ""
+            return name, f"{attempt.unit} {attempt.attempt}, {attempt.cause}{turn}"
         case ev.TurnEnded():
             why = f": {payload.failure.message}" if payload.failure else ""
             return name, f"turn {payload.turn} {payload.status}{why}"

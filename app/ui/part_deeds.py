@@ -113,14 +113,17 @@ class PartDeeds(RunDeeds, _Base):
         """What the part was asked last, without what the engine will put after it again."""
         if str(part.unit) in state.prompts:
             return state.prompts[str(part.unit)]
-        asked = [
-            event.payload.prompt
-            for event in self.journal
-            if isinstance(event.payload, ev.TurnStarted)
-            and event.payload.unit == part.unit
-            and not event.payload.again
-        ]
-        return asked[-1].partition(_FEEDBACK)[0].strip() if asked else ""
+        for event in reversed(self.journal):
+            match event.payload:
+                case ev.TurnStarted(again=False, unit=unit, prompt=prompt):
+                    pass
+                case ev.AttemptStarted(attempt=Attempt(unit=unit), prompt=str(prompt)):
+                    pass
+                case _:
+                    continue
+            if unit == part.unit:
+                return prompt.partition(_FEEDBACK)[0].strip()
+        return ""
 
     def action_skip(self) -> None:
         from app.ui.widgets.reason import AskReason

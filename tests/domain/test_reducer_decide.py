@@ -103,8 +103,7 @@ def test_first_things_first() -> None:
     state = play(moved(TaskState.IN_PROGRESS), state=state)
     assert following(state) == do.PinBase()
     state = play(ev.BasePinned(commit="0" * 40), state=state)
-    turn = do.RunTurn(Unit("plan"), 1, "planner")
-    assert following(state) == do.StartAttempt(Unit("plan"), 1, Cause.FIRST, then=turn)
+    assert following(state) == do.RunTurn(Unit("plan"), 1, "planner")  # its attempt begins with it
     state = play(started("plan", 1), state=state)
     assert following(state) == do.RunTurn(Unit("plan"), 1, "planner")
     assert following(produced(state, "plan", 1)) == do.FinishStep(Unit("plan"), 1)
@@ -112,8 +111,7 @@ def test_first_things_first() -> None:
 
 def test_a_review_asks_the_agent_first_then_the_operator() -> None:
     unit = Unit("plan-review")
-    turn = do.RunTurn(unit, 1, "reviewer")
-    assert following(reviewed()) == do.StartAttempt(unit, 1, Cause.FIRST, then=turn)
+    assert following(reviewed()) == do.RunTurn(unit, 1, "reviewer")
     state = reviewed(given("approve"))
     assert isinstance(following(state), do.Wait)
     assert [i.kind for i in attention(state, START)] == [AttentionKind.REVIEW]

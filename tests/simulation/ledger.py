@@ -128,6 +128,8 @@ class Ledger:
                 1 <= new.iteration <= step.loop.max_iterations, f"{new.key} is beyond its loop"
             )
         run.attempts[new.key] = new
+        if p.prompt is not None:
+            self._turn(run, new.session_id or "", new.turn or 0, new.key, again=False)
 
     def _recipe(self, run: KnownRun) -> Recipe:
         return self.recipes[run.run.recipe]
@@ -141,10 +143,14 @@ class Ledger:
         self._at_work(run, f"a turn for {p.key} starts")
         self._demand(p.key in run.attempts, f"a turn for {p.key}, which never started")
         self._demand(p.key not in run.ended, f"a turn for {p.key}, which has a result")
-        before = run.turns.get((p.session_id, p.turn))
-        self._demand(p.again == (before is not None), f"turn {p.turn}: again is {p.again}")
-        self._demand(before in (None, p.key), f"turn {p.turn} is for {p.key}, was for {before}")
-        run.turns[p.session_id, p.turn] = p.key
+        self._turn(run, p.session_id, p.turn, p.key, again=p.again)
+
+    def _turn(self, run: KnownRun, session_id: str, turn: int, key: str, *, again: bool) -> None:
+        before = run.turns.get((session_id, turn))
+        self._demand(session_id and turn, f"a turn for {key} is nobody's")
+        self._demand(again == (before is not None), f"turn {turn}: again is {again}")
+        self._demand(before in (None, key), f"turn {turn} is for {key}, was for {before}")
+        run.turns[session_id, turn] = key
 
     def _result(self, run: KnownRun, key: str, kind: str) -> None:
         before = run.ended.get(key)
