@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
 
+from app.domain import events as ev
 from app.domain.base import RunId
 from app.domain.errors import StoreError
 from app.store.journal import Draft, Journal
 from app.store.paths import StorePaths
+from app.store.schema import migrations
 from app.store.verify import verify
 from tests.support.story import FixedClock, story, two_runs
 
@@ -112,3 +114,26 @@ async def test_an_emptied_database_does_not_become_a_new_store(tmp_path: Path) -
     with pytest.raises(StoreError, match="gone or empty, but 33 events were acknowledged"):
         await Journal.open(StorePaths(tmp_path), FixedClock())
     assert database.read_bytes() == b""
+
+
+async def test_what_is_written_while_a_store_is_verified_is_no_damage(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    journal = await Journal.open(StorePaths(tmp_path), FixedClock())
+    await fill(journal)
+    loop = asyncio.get_running_loop()
+
+    async def one_more() -> None:
+        await journal.append([Draft(ev.SupervisorStopped(epoch=1))])
+
+    def with_one_more() -> Sequence[str]:  # asked for after the snapshot has begun
+        asyncio.run_coroutine_threadsafe(one_more(), loop).result(10)
+        return migrations()
+
+    monkeypatch.setattr("app.store.verify.migrations", with_one_more)
+    try:
+        report = await verify(StorePaths(tmp_path))
+        assert journal.committed_seq == len(two_runs()) + 1
+    finally:
+        await journal.close()
+    assert (report.ok, report.events) == (True, len(two_runs())), report.problems
