@@ -82,6 +82,11 @@ def need_terminal() -> None:
             "the control room needs a terminal; in scripts use `longwatch up`, `longwatch runs` "
             "or `longwatch run --headless`"
         )
+    if not sys.stderr.isatty():  # the toolkit draws there: the window would be empty, its keys not
+        raise LongwatchError(
+            "the control room draws on standard error, and that is redirected: start it without "
+            "`2>`; LONGWATCH_DEBUG=1 shows where an error came from"
+        )
     if os.environ.get("TERM") == "dumb":
         raise LongwatchError(
             "TERM=dumb: this terminal cannot show the control room; set TERM to what it is (such "

@@ -318,8 +318,9 @@ class ControlRoom(SafeApp):
         from app.ui.screens.dialogs import Confirm
 
         text = (
-            f"{live} run{'s' * (live != 1)} at work stop{'s' * (live == 1)} with this window; "
-            "`longwatch up` keeps them alive. They go on where they stopped at the next start."
+            f"{live} run{'s' * (live != 1)} at work stop{'s' * (live == 1)} with this window, and "
+            "go on where they stopped at the next start. Once it is closed, "
+            "`longwatch up --detach` lets them go on without one."
         )
         if not isinstance(self.screen, Confirm):
             self.push_screen(Confirm("Quit?", text, yes="quit", no="stay"), self._leave)

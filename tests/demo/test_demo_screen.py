@@ -19,3 +19,15 @@ def test_its_window_is_about_its_own_project(tmp_path: Path) -> None:
         app.wait_for(b"Add retry with back-off")
         app.write(b"w")
         app.wait_for(b"default change")
+
+
+def test_where_nobody_would_see_it_it_is_refused(tmp_path: Path) -> None:
+    """The window is drawn on standard error: redirected, it would be empty and its keys alive."""
+    said, demo = tmp_path / "said", tmp_path / "demo"
+    command = f'"$@" 2>"{said}"'
+    argv = ["sh", "-c", command, "sh", *LONGWATCH, "demo", "--keep", str(demo)]
+    env = {**os.environ, "PYTHONPATH": ROOT}
+    with PtyApp(argv, size=(80, 24), env=env, cwd=str(tmp_path)) as app:
+        assert app.process.wait(20) == 1
+    assert "draws on standard error, and that is redirected" in said.read_text()
+    assert said.read_text().count("\n") == 1 and not demo.exists()

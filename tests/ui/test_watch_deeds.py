@@ -3,6 +3,7 @@ from __future__ import annotations
 import pytest
 from textual.binding import Binding, BindingType
 from textual.screen import Screen
+from textual.widgets import Static
 
 from app.domain.commands import CancelRun, RetryRun, StartRun, SteerSession
 from app.domain.errors import Refused
@@ -144,7 +145,8 @@ async def test_quitting_asks_when_runs_would_stop(answer: str) -> None:
         await settle(pilot)
         await press(pilot, "q")
         assert isinstance(room.screen, Confirm)
-        assert "`longwatch up` keeps" in screen_text(room)
+        said = str(room.screen.query_one(".dialog-text", Static).content)
+        assert "Once it is closed, `longwatch up --detach`" in said
         await press(pilot, answer)
         assert isinstance(room.screen, WatchScreen) and room.is_running
         await press(pilot, "q", "y")
