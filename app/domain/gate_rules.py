@@ -55,6 +55,10 @@ def _words(at: KeyPath, gate: Gate, agents: Sequence[str] | None, earlier: Seque
         expression = getattr(gate, key)
         if expression and (problem := pattern_problem(expression)):
             yield (*at, key), problem
+    for i, glob in enumerate(gate.allow_paths):
+        if ".." in glob.split("/"):
+            what = "paths are those of the repository, from its root; none leads out of it"
+            yield (*at, "allow_paths", i), f'"{glob}" matches nothing: {what}'
     if gate.json_schema is not None and (problem := schema_problem(gate.json_schema)):
         yield (*at, "json_schema"), problem
     if gate.judge == OPERATOR:

@@ -146,6 +146,11 @@ BROKEN = [
         "f.toml:6: step[0].gate[0]: a judge needs criteria to judge by, or a prompt of its own",
     ),
     (
+        PLAN + GATE + 'allow_paths = ["docs/**", "../**"]\n',
+        'f.toml:8: step[0].gate[0].allow_paths[1]: "../**" matches nothing: paths are those of the '
+        "repository, from its root; none leads out of it",
+    ),
+    (
         PLAN + GATE + 'pattern = "x"\nperson = true\n',
         "f.toml:6: step[0].gate[0]: pattern and person are checks of different kinds: make a gate "
         "of each",
