@@ -16,7 +16,7 @@ from app.cli.options import chosen_store, json_option, store_option
 from app.cli.output import ago, emit, flush, say, span
 from app.cli.reach import client_of
 from app.cli.signals import Stopped, until_signal
-from app.domain.base import Model
+from app.domain.base import Model, trusted
 from app.domain.errors import Refused
 from app.domain.feed import Status
 from app.domain.seen import Waiting
@@ -167,10 +167,10 @@ async def _status(store: Path, as_json: bool) -> tuple[Hosting, list[Waiting]]:
     if client is None:
         if (deaf := deaf_holder(store)) is not None:
             raise deaf
-        return Hosting(store=str(store), socket=socket, hosted=False), []
+        return trusted(Hosting, store=str(store), socket=socket, hosted=False), []
     try:
         status = await client.status()
         waiting = await looked_at(client, lambda item: True, as_json=as_json)
     finally:
         await client.close()
-    return Hosting(store=str(store), socket=socket, hosted=True, status=status), waiting
+    return trusted(Hosting, store=str(store), socket=socket, hosted=True, status=status), waiting

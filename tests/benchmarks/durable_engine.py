@@ -10,8 +10,9 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 from app.agents.protocol import AgentEvent, Answer, AttachedFile, Prompt, SessionSpec, TurnDone
 from app.domain.base import Clock, RunId
@@ -34,12 +35,13 @@ _SPACES = 18 * b" "
 _OF_BYTES = bytes((_LETTERS + _SPACES)[n * len(_LETTERS + _SPACES) // 256] for n in range(256))
 
 
-def _prose(seed: int) -> str:
-    """1,000 characters, as frequent as in prose and without its repetitions; no two texts alike."""
-    return random.Random(seed).randbytes(1000).translate(_OF_BYTES).decode()
+def _prose(count: int) -> tuple[str, ...]:
+    """Of 1,000 characters, as frequent as in prose and without its repetitions; no two alike."""
+    chance = random.Random(1)
+    return tuple(chance.randbytes(1000).translate(_OF_BYTES).decode() for _ in range(count))
 
 
-RESULTS = tuple(map(_prose, range(64)))
+RESULTS = _prose(64)
 _COMMIT = "0" * 40
 
 
@@ -70,8 +72,7 @@ class NoWorkspaces(Workspaces):
         return Released(removed=True, branch_kept=False)
 
 
-@dataclass
-class NoopAgent:
+class NoopAgent(Struct):
     """Answers every prompt at once with 1 KB; `effects` notes that a step was executed."""
 
     driver: NoopDriver

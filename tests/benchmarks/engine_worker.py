@@ -19,8 +19,10 @@ import sys
 import threading
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from dataclasses import asdict, dataclass
 from pathlib import Path
+
+from msgspec import Struct
+from msgspec.structs import asdict
 
 from app.agents.protocol import AgentEvent, Prompt, SessionSpec, TextDelta
 from app.domain.base import Clock
@@ -61,8 +63,7 @@ def size_of(store: Path) -> int:
     return database.stat().st_size
 
 
-@dataclass
-class Load:
+class Load(Struct):
     """What a store wrote: for the floor to write the same."""
 
     commits: int = 0
