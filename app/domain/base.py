@@ -1,11 +1,14 @@
 """What every domain model shares: the frozen base, ids, and the injected clock."""
 
+import json
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any, ClassVar, NewType, ParamSpec, Protocol, Self, TypeVar, cast
 
 from msgspec import Struct
 from pydantic import BaseModel, ConfigDict
+
+from app.domain.text import writable
 
 RunId = NewType("RunId", str)
 SessionId = NewType("SessionId", str)
@@ -48,6 +51,13 @@ class Model(BaseModel):
         _set_extra(made, None)
         _set_private(made, None)
         return made
+
+
+def whole_json(model: BaseModel, *, exclude_defaults: bool = False) -> str:
+    """A model as JSON also where a text in it is no whole text (see `app.domain.text.writable`):
+    what once got as far as the journal must not be in the way of all that comes after it."""
+    data = model.model_dump(mode="json", exclude_defaults=exclude_defaults)
+    return writable(json.dumps(data, ensure_ascii=False, separators=(",", ":")))
 
 
 _M = TypeVar("_M", bound=Model)

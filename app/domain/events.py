@@ -9,10 +9,12 @@ from datetime import datetime
 from typing import Annotated, Literal, get_args
 
 from pydantic import ConfigDict, Field, TypeAdapter
+from pydantic_core import PydanticSerializationError
 
 from app.domain.base import (
     Model,
     RunId,
+    whole_json,
 )
 from app.domain.events_of_sessions import (
     ItemFinished,
@@ -275,7 +277,10 @@ def to_json(payload: Payload) -> str:
 def to_fields(payload: Payload) -> str:
     """What `to_json` has beside the type."""
     # What `model_dump_json` does after it has looked at a dozen options, for half the time.
-    fields: bytes = payload.__pydantic_serializer__.to_json(payload, exclude_defaults=True)
+    try:
+        fields: bytes = payload.__pydantic_serializer__.to_json(payload, exclude_defaults=True)
+    except PydanticSerializationError:
+        return whole_json(payload, exclude_defaults=True)
     return fields.decode()
 
 

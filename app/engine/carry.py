@@ -14,6 +14,7 @@ from app.domain.errors import ConfigError, LongwatchError, StoreError
 from app.domain.overtaken import Overtaken
 from app.domain.run import Attempt, Blocked, Failure, FailureKind, StepState, Unit, new_attempt
 from app.domain.task_state import TaskState
+from app.domain.text import printable
 from app.engine.agent_work import AgentWork
 from app.engine.approvals import ApprovalDesk
 from app.engine.branches import Branches
@@ -116,6 +117,7 @@ class Carrier:
         failure: FailureKind = FailureKind.WORKSPACE,
     ) -> None:
         """The unit needs a person: something about it could not be done."""
+        message = printable(message)
         blocked = Blocked(kind=kind, message=message, step=unit.step, branch=unit.branch)
         newest = self.core.state(self._run_id).newest(unit)
         if newest is not None and newest.state.live:

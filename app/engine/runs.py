@@ -11,6 +11,7 @@ from app.domain.base import RunId
 from app.domain.errors import StoreError
 from app.domain.run import Blocked
 from app.domain.task_state import TaskState
+from app.domain.text import one_line
 from app.engine.approvals import ApprovalDesk
 from app.engine.carry import ENGINE, Carrier
 from app.engine.children import Children
@@ -22,6 +23,7 @@ from app.engine.slots import Slots
 
 _log = logging.getLogger(__name__)
 _MOMENT, _GRACE = 0.3, 0.2  # seconds: to end in order, and between SIGTERM and SIGKILL
+_DEFECT = 1000  # characters of what a defect says
 _AT_ONCE = 8  # runs that are taken up between two commits
 
 
@@ -123,7 +125,8 @@ class Runs:
             asyncio.get_running_loop().call_soon(self.wake, run_id)
 
     async def _defect(self, run_id: RunId, error: Exception) -> None:
-        message = f"Longwatch itself failed: {type(error).__name__}: {error}"
+        said = one_line(f"{type(error).__name__}: {error}", _DEFECT)
+        message = f"Longwatch itself failed: {said}"
         state = self._core.state(run_id).run.state
         if state in (TaskState.PENDING, TaskState.IN_PROGRESS):
             blocked = Blocked(kind="aborted", message=message)

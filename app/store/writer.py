@@ -16,7 +16,10 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 
 from msgspec import Struct
+from pydantic import BaseModel
+from pydantic_core import PydanticSerializationError
 
+from app.domain.base import whole_json
 from app.domain.events import Event, chain_hash, to_fields, with_type
 from app.domain.session import Chunk
 from app.store.head import Head, HeadFile
@@ -160,7 +163,7 @@ class Writer:
             if gone:
                 executemany(f"DELETE FROM {table} WHERE id=?", gone)
             kept = [
-                (row.id, row.run_id, row.state, row.doc.model_dump_json())
+                (row.id, row.run_id, row.state, _json(row.doc))
                 for row in rows
                 if row.doc is not None
             ]
@@ -189,6 +192,13 @@ class Writer:
                 self._connection.execute("ROLLBACK")
             except sqlite3.Error as error:
                 self._problem(f"the store cannot be written: {error}; runs are paused")
+
+
+def _json(doc: BaseModel) -> str:
+    try:
+        return doc.model_dump_json()
+    except PydanticSerializationError:
+        return whole_json(doc)
 
 
 def _newest_rows(batch: Sequence[Write]) -> dict[str, list[Row]]:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from app.domain.events import Event, from_json, to_json
+from app.domain.base import whole_json
+from app.domain.events import Event, from_json, to_fields, to_json
 from app.domain.reducer import reduce
 from app.domain.run import RunState
 from tests.support.story import START, a_run, story
@@ -37,3 +38,8 @@ def test_a_state_stays_what_it_was_whatever_happens_after_it() -> None:
         assert state is not None and state.seq == seq
         found.append((state, state.model_dump_json()))
     assert all(state.model_dump_json() == before for state, before in found)
+
+
+def test_what_cannot_be_written_plainly_is_written_in_the_same_form() -> None:
+    for payload in STORY:
+        assert whole_json(payload, exclude_defaults=True) == to_fields(payload)

@@ -168,3 +168,14 @@ async def test_no_attempt_is_begun_for_which_its_step_has_no_time(world: Making)
     await w.tell(cmd.RetryRun(run_id=state.run.run_id, by=ADA))
     state = await w.until(state.run.run_id, lambda s: s.run.state is TaskState.DONE)
     assert len(w.stage.prompts) == asked + 1
+
+
+async def test_a_defect_is_said_in_one_harmless_line(world: Making) -> None:
+    def play(spec: SessionSpec, prompt: Prompt) -> str:
+        raise RuntimeError("no\nway\x1b[2J")
+
+    w = world(play)
+    w.workflow(agent("one", "one"))
+    state = await w.to_the_end()
+    assert state.run.state is TaskState.BLOCKED
+    assert state.run.reason == "Longwatch itself failed: RuntimeError: no ↵ way␛[2J"

@@ -179,6 +179,21 @@ async def test_a_locked_database_delays_and_loses_nothing(tmp_path: Path) -> Non
     assert (await verify(StorePaths(tmp_path))).ok
 
 
+async def test_half_a_surrogate_pair_is_written_as_a_replacement(tmp_path: Path) -> None:
+    """Each way into the journal has it replaced already; were one forgotten, nothing may stand."""
+    journal = await opened(tmp_path)
+    await journal.append([Draft(ev.RecipeRecorded(digest=RECIPE.digest, recipe=RECIPE))])
+    await journal.append(drafts("r-1")[:1])
+    odd = moved(TaskState.IN_PROGRESS).model_copy(update={"reason": "ü\ud800"})
+    await asyncio.wait_for(journal.append([Draft(odd, run_id=RunId("r-1"), trace_id="tr")]), 10)
+    await journal.close()
+    assert (await verify(StorePaths(tmp_path))).ok
+    journal = await opened(tmp_path)
+    state = journal.state(RunId("r-1"))
+    assert state is not None and state.run.reason == "ü\ufffd"
+    await journal.close()
+
+
 async def test_what_cannot_be_written_is_told_and_keeps_nobody_waiting(tmp_path: Path) -> None:
     journal = await opened(tmp_path)
     problems: list[str] = []
