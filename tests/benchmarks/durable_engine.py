@@ -147,16 +147,17 @@ async def opened(
 
 
 async def start(supervisor: Supervisor, recipe: Recipe, runs: int) -> list[RunId]:
-    """Commit `runs` new runs of a recipe and let them begin."""
-    core, ids = supervisor._core, []
-    for _ in range(runs):
+    """Commit `runs` new runs of a recipe, asked for at once, and let them begin."""
+    core = supervisor._core
+
+    async def one() -> RunId:
         request = Request(text="no-op", user="bench")
         run, drafts = admit(core, recipe, request, str(core.paths.root))
         await core.journal.append(drafts)
-        ids.append(run.run_id)
-    for run_id in ids:
-        supervisor._runs.wake(run_id)
-    return ids
+        supervisor._runs.wake(run.run_id)
+        return run.run_id
+
+    return await asyncio.gather(*(one() for _ in range(runs)))
 
 
 async def finished(supervisor: Supervisor, runs: list[RunId]) -> None:
