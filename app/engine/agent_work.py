@@ -248,6 +248,7 @@ class AgentWork:
         failure: Failure,
         result: TurnResult | None = None,
     ) -> None:
+        self._show_attempt(directive.unit)  # it may have failed before its turn
         attempt = self._state().newest(directive.unit)
         failed = attempt_failed(
             directive.unit,
