@@ -117,7 +117,8 @@ def _model_switched(s: RunState, p: ev.ModelSwitched, e: Event) -> RunState:
 
 
 def _session_closed(s: RunState, p: ev.SessionClosed, e: Event) -> RunState:
-    return with_session(s, p.session_id, state=SessionState.CLOSED, closed_reason=p.why)
+    closed = {"state": SessionState.CLOSED, "closed_reason": p.why, "stuck": None}
+    return with_session(s, p.session_id, **closed)
 
 
 def _turn_ended(s: RunState, p: ev.TurnEnded, e: Event) -> RunState:

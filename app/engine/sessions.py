@@ -246,8 +246,9 @@ class SessionKeeper:
             # The store is closing: what a session says after its end is nobody's loss.
             return
 
-    async def lose(self, live: LiveSession, why: str) -> None:
-        """Its agent is gone or given up; the session itself stays and can be resumed."""
+    async def lose(self, live: LiveSession, why: str, *, final: bool = False) -> None:
+        """Its agent is gone or given up; the session itself stays and can be resumed, unless this
+        is `final`."""
         if self._live.get(live.session_id) is not live:
             # Somebody does it already, or has; a newer agent of the session is not meant.
             await self._gone(live.session_id)
@@ -260,8 +261,13 @@ class SessionKeeper:
             await self._end(live.agent)
         finally:
             lost = lost_calls(self._core.state(live.run_id), _NO_OUTCOME, live.session_id)
-            gone_event = trusted(ev.SessionLost, session_id=live.session_id, why=why)
-            self._core.note(live.run_id, *lost, gone_event)
+            key = live.session_id
+            ended = (
+                trusted(ev.SessionClosed, session_id=key, why=why)
+                if final
+                else trusted(ev.SessionLost, session_id=key, why=why)
+            )
+            self._core.note(live.run_id, *lost, ended)
             self._let_go(live.run_id)
             self._leaving.pop(live.session_id, None)
             gone.set()
@@ -300,7 +306,7 @@ class SessionKeeper:
     async def close_run(self, run_id: RunId, why: str, *, final: bool) -> None:
         """End all agents of a run; `final` closes the sessions for good."""
         lives = [live for live in self._live.values() if live.run_id == run_id]
-        await asyncio.gather(*(self.lose(live, why) for live in lives))
+        await asyncio.gather(*(self.lose(live, why, final=final) for live in lives))
         if final:
             payloads = [
                 trusted(ev.SessionClosed, session_id=session.session_id, why=why)
