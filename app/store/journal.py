@@ -54,6 +54,11 @@ class _Batch(Struct):
     chunks: list[Chunk] = []
     waiting: list[asyncio.Future[None]] = []
 
+    @property
+    def holds(self) -> bool:
+        """Whether there is anything to write, or somebody to tell."""
+        return bool(self.events or self.chunks or self.waiting)
+
 
 class Journal:
     """Append-only, hash-chained; the only way to change anything in a store."""
@@ -65,8 +70,8 @@ class Journal:
         self._clock = clock
         self._loop = asyncio.get_running_loop()
         self._gathering = _Batch()
-        self._handing_over: asyncio.Handle | None = None
-        self._soon = False  # it happens in this turn of the loop
+        self._soon: asyncio.Handle | None = None  # hands over in this turn of the loop
+        self._later: asyncio.Handle | None = None  # looks then whether something still waits
         self._pending: dict[int, _Batch] = {}
         self._listeners: list[Listener] = []
         self._token = 0
@@ -153,18 +158,17 @@ class Journal:
         self._gathering.waiting.append(future)
         if not self._pending:
             self._hand_over()  # the writer has nothing to do
-        elif not self._soon:
-            self._put_off()
+        elif self._soon is None:
             # Whatever else this turn of the loop brings is written with it.
-            self._handing_over = self._loop.call_soon(self._hand_over)
-            self._soon = True
+            self._soon = self._loop.call_soon(self._hand_over)
         return future
 
     def note(self, drafts: Sequence[Draft], chunks: Sequence[Chunk] = ()) -> None:
         """As `append`, for what nobody waits for. Raises as `append` does."""
         self._gather(drafts, chunks)
-        if self._handing_over is None:
-            self._handing_over = self._loop.call_later(_NOTE_SECONDS, self._hand_over)
+        # Not put off by a commit that takes it along: a timer for each would cost a step more.
+        if self._later is None:
+            self._later = self._loop.call_later(_NOTE_SECONDS, self._look)
 
     async def on_disk(self) -> bool:
         """Wait until what has been applied so far is on disk, so that nobody is shown what a crash
@@ -193,14 +197,16 @@ class Journal:
         if chunks:
             batch.chunks += chunks
 
-    def _put_off(self) -> None:
-        if self._handing_over is not None:
-            self._handing_over.cancel()
-        self._handing_over, self._soon = None, False
+    def _look(self) -> None:
+        self._later = None
+        if self._gathering.holds:
+            self._hand_over()
 
     def _hand_over(self) -> None:
         """Give the writer what has gathered."""
-        self._put_off()
+        if self._soon is not None:
+            self._soon.cancel()
+            self._soon = None
         batch, self._gathering = self._gathering, _Batch()
         self._token += 1
         self._pending[self._token] = batch
@@ -240,8 +246,9 @@ class Journal:
         if self._closed:
             return
         self._closed = True
-        if self._handing_over is not None:
-            self._handing_over.cancel()
+        if self._later is not None:
+            self._later.cancel()
+        if self._gathering.holds:
             self._hand_over()
         # Readers first: the last connection to close is the writing one, which then moves the
         # WAL into the database. One that only reads could not.
