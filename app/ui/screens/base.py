@@ -64,9 +64,11 @@ class RoomScreen(Screen[None]):
     def draw_status(self, items: Iterable[AttentionItem] | None = None) -> None:
         """Draw the top lines: how things stand, and what is wrong with the whole room. `items` are
         what waits now, where a screen has asked the view already."""
-        found = self.view.attention(self.room.now()) if items is None else items
+        now = self.room.now()
+        found = self.view.attention(now) if items is None else items
         self.query_one(Banner).show(self.room.problem)
-        self.query_one(StatusBar).show(self.view, sum(not item.snoozed for item in found))
+        need = sum(not item.snoozed for item in found)
+        self.query_one(StatusBar).show(self.view, need, now)
 
     def view_changed(self, changes: Changes) -> None:
         """Draw what changed; called at most 15 times a second, and only on the top screen.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 from rich.cells import cell_len
@@ -30,9 +31,9 @@ class StatusBar(Widget):
         self._counts = "connecting…"
         self._place = ""
 
-    def show(self, view: View, need: int) -> None:
+    def show(self, view: View, need: int, now: datetime) -> None:
         """`need` is how many things wait for a person."""
-        counts, place = summary(view, need), place_of(view)
+        counts, place = summary(view, need, now), place_of(view)
         if (counts, place) != (self._counts, self._place):
             self._counts, self._place = counts, place
             self.refresh()
@@ -55,8 +56,9 @@ def _plain(style: Style) -> Style:
     return Style(bgcolor=style.bgcolor)
 
 
-def summary(view: View, need: int) -> str:
-    """Counts in words, what needs a person first; nothing that is zero."""
+def summary(view: View, need: int, now: datetime) -> str:
+    """Counts in words, what needs a person first; nothing that is zero. A run that waits for a
+    person is not at work, as in the list of runs."""
     if view.status is None:
         return "connecting…"
     from app.domain.day_budget import tightest  # the first frame is drawn without these models
@@ -65,6 +67,11 @@ def summary(view: View, need: int) -> str:
     paused = sum(is_paused(state) for state in view.runs.values())
     states = Counter(state.run.state for state in view.runs.values())
     states[TaskState.BLOCKED] -= paused
+    states[TaskState.IN_PROGRESS] -= sum(
+        state.run.state is TaskState.IN_PROGRESS
+        and any(not item.snoozed for item in view.needs(state, now))
+        for state in view.runs.values()
+    )
     parts = [
         (need, "needs you" if need == 1 else "need you"),
         (states[TaskState.IN_PROGRESS], "at work"),
