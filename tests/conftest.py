@@ -32,8 +32,8 @@ def repository() -> Path:
 
 
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
-    """One worker more than cores: many tests wait for programs, and a core is idle meanwhile."""
-    return (os.cpu_count() or 1) + 1
+    """Two workers more than cores: many tests wait for programs, and a core is idle meanwhile."""
+    return (os.cpu_count() or 1) + 2
 
 
 def pytest_configure(config: pytest.Config) -> None:
