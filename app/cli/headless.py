@@ -52,7 +52,7 @@ async def follow(
                 note(f"{handed}, for its own run is over: going on without it")
                 continue
             except LinkLost:
-                if run_id is not None or getattr(client, "changed", True):
+                if run_id is not None or client.changed:
                     raise
                 continue  # it was on its way out before it heard of the run
             if isinstance(client, LocalClient):

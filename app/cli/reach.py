@@ -50,7 +50,7 @@ def ask(store: Path, work: Callable[[AnyClient], Awaitable[T]]) -> T:
                 try:
                     return await work(client)
                 except LinkLost as lost:
-                    if getattr(client, "changed", True):
+                    if client.changed:
                         raise LinkLost(f"{lost}, before it said what came of this") from lost
                     gone = lost
         raise gone

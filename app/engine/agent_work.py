@@ -14,7 +14,7 @@ from app.domain.base import RunId, trusted
 from app.domain.errors import LongwatchError, StoreError
 from app.domain.overtaken import Overtaken
 from app.domain.remembered import remembered
-from app.domain.run import Failure, FailureKind, RunState, StepBrief, Unit, new_attempt
+from app.domain.run import Attempt, Failure, FailureKind, RunState, StepBrief, Unit, new_attempt
 from app.domain.session import ChunkKind, Session
 from app.engine.approvals import ApprovalDesk
 from app.engine.assignment import Assignment, assignment
@@ -75,12 +75,14 @@ class AgentWork:
             while await self._begun_anew(directive, work, slot):
                 pass
 
-    def _show_attempt(self, unit: Unit) -> None:
-        """Record the attempt that is to begin with its turn, for it takes a while until then.
-        Raises Overtaken."""
-        if self._state().newest(unit) is None:
+    def _show_attempt(self, unit: Unit) -> Attempt:
+        """The unit's newest attempt. The first one, which is to begin with its turn, is recorded
+        now, for it takes a while until then, or will have none. Raises Overtaken."""
+        attempt = self._state().newest(unit)
+        if attempt is None:
             attempt = new_attempt(unit, 1, self._core.clock.now())
             self._core.note(self._run_id, trusted(ev.AttemptStarted, attempt=attempt))
+        return attempt
 
     async def _begun_anew(self, directive: do.RunTurn, work: Assignment, slot: Slot) -> bool:
         """Carry it out; True when its agent was ended meanwhile, to be prompted anew at once."""
@@ -248,13 +250,12 @@ class AgentWork:
         failure: Failure,
         result: TurnResult | None = None,
     ) -> None:
-        self._show_attempt(directive.unit)  # it may have failed before its turn
-        attempt = self._state().newest(directive.unit)
+        attempt = self._show_attempt(directive.unit)
         failed = attempt_failed(
             directive.unit,
             directive.attempt,
             failure,
-            tries=attempt.tries if attempt is not None else None,
+            tries=attempt.tries,
             retry=work.retry,
             on_error=work.on_error,
             salt=f"{self._run_id}/{directive.unit}",

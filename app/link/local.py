@@ -45,6 +45,7 @@ class LocalClient:
     """
 
     hosts = True
+    changed = True  # as far as anybody knows: nothing that is asked of it is asked again
 
     def __init__(self, supervisor: Hosted) -> None:
         self._supervisor = supervisor
