@@ -41,6 +41,8 @@ class Bridge:
         self._connect = connect
         self._reconnect = reconnect
         self._changed = changed
+        # What lies between two attempts to connect; a test says when that is over.
+        self.pause: Callable[[float], Awaitable[None]] = asyncio.sleep
         self._pending = Changes()
         self._flush_at = 0.0
         self._flush: asyncio.TimerHandle | None = None
@@ -65,7 +67,7 @@ class Bridge:
                 # What is in the way of a new connection tells more than that the old one is gone.
                 lost = "" if began else no_other
                 self._lose(lost or f"connection lost ({why}), trying again")
-                await asyncio.sleep(PAUSES[min(failures, len(PAUSES) - 1)])
+                await self.pause(PAUSES[min(failures, len(PAUSES) - 1)])
                 if not began:
                     no_other = await self._again()
         finally:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 from datetime import timedelta
 from typing import cast
 
@@ -164,18 +165,21 @@ async def test_a_problem_of_the_store_is_on_a_banner_until_it_is_gone() -> None:
         assert "disk full" not in screen_text(room)
 
 
-async def test_a_lost_connection_is_on_the_banner_and_heals(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr("app.ui.bridge.PAUSES", (1.5,))
+async def test_a_lost_connection_is_on_the_banner_and_heals() -> None:
     client = FakeClient(canned.running_run())
     room = room_over(client)
+    again = asyncio.Event()
+
+    async def until_told(seconds: float) -> None:
+        await again.wait()
+
     async with room.run_test(size=(80, 24)) as pilot:
         await settle(pilot)
+        room.bridge.pause = until_told
         client.push(Ended(why="it stops"))
         await rest(pilot)
         assert "connection lost (it stops), trying again" in screen_text(room)
-        await pilot.pause(1.5)
+        again.set()
         await rest(pilot)
         assert "connection lost" not in screen_text(room) and client.feeds == 2
 
