@@ -103,6 +103,12 @@ def test_a_script_command_that_attaches_loads_no_engine(
     assert loaded.isdisjoint({*_HEAVY, "aiosqlite"})
 
 
+def test_whether_somebody_waits_is_told_without_any_model(tmp_path: Path) -> None:
+    with hosting(tmp_path / "s"):
+        loaded = _loaded_by(["status"], tmp_path / "s")
+    assert loaded.isdisjoint({"pydantic", "asyncio", "sqlite3"})
+
+
 async def test_a_script_command_that_takes_the_store_loads_no_screen(tmp_path: Path) -> None:
     from app.engine.supervisor import Supervisor
 

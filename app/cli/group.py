@@ -20,7 +20,7 @@ _COMMANDS = {
     "run": ("run", "Start a run."),
     "up": ("host", "Host the supervisor without a screen."),
     "down": ("host", "Stop the supervisor in order."),
-    "status": ("host", "Say who hosts the store."),
+    "status": ("status", "Say who hosts the store."),
     "runs": ("show", "List runs."),
     "show": ("show", "Show one run."),
     "events": ("history", "Print the journal."),

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import aclosing
 from pathlib import Path
 from typing import Any, Protocol
 
+from app.cli.awaited import Awaited
 from app.cli.output import note
 from app.cli.progress import sentence
-from app.cli.reach import AnyClient, client_of
-from app.cli.waiting import answer, waiting
+from app.cli.reach import AnyClient, served
+from app.cli.waiting import waiting
 from app.domain.approval import Approval
 from app.domain.attention import AttentionItem, AttentionKind
-from app.domain.base import ApprovalId, QuestionId, RunId, SessionId
+from app.domain.base import ApprovalId, RunId, SessionId
 from app.domain.commands import Command
 from app.domain.errors import Refused
 from app.domain.events import Event
@@ -23,6 +25,8 @@ from app.domain.run import Review, RunState
 from app.domain.task_state import TaskState
 from app.link.errors import LinkLost
 from app.link.local import LocalClient
+
+_Key = tuple[str, int, str]
 
 
 class Answers(Protocol):
@@ -38,44 +42,80 @@ class HandedOn(LinkLost):
 
 
 async def follow(
-    store: Path, begin: Callable[[AnyClient], Awaitable[RunId]], answers: Answers | None
+    store: Path,
+    begin: Callable[[AnyClient], Awaitable[RunId]],
+    answers: Answers | None,
+    max_wait: float | None = None,
 ) -> RunState:
     """Begin a run, or find one, and follow it (see `Headless.follow`), with the supervisor that
     there is or as that; and with the next one when that has done what it was started for."""
     run_id: RunId | None = None
-    while True:
-        async with client_of(store, host=True, run=True) as client:
-            try:
-                run_id = run_id or await begin(client)
-                state = await Headless(client, run_id, answers).follow()
-            except HandedOn as handed:
-                note(f"{handed}, for its own run is over: going on without it")
-                continue
-            except LinkLost:
-                if run_id is not None or client.changed:
-                    raise
-                continue  # it was on its way out before it heard of the run
-            if isinstance(client, LocalClient):
-                client.hand_on()
-            return state
+    heard = 0  # the last event of the run that reached us: with each new one patience is new
+
+    async def work(client: AnyClient) -> RunState:
+        nonlocal run_id, heard
+        run_id = run_id or await begin(client)
+        following = Headless(client, run_id, answers, max_wait)
+        try:
+            state = await following.follow()
+        finally:
+            heard = max(heard, following.heard)
+        if isinstance(client, LocalClient):
+            client.hand_on()
+        return state
+
+    def again(client: AnyClient, lost: LinkLost) -> bool:
+        if isinstance(lost, HandedOn):
+            note(f"{lost}, for its own run is over: going on without it")
+            return True
+        return run_id is None and not client.changed  # on its way out before it heard of the run
+
+    return await served(store, work, again=again, host=True, run=True, moved=lambda: heard)
 
 
 class Headless:
     """Follows a run: says what happens, answers what it may, says what waits for a person."""
 
-    def __init__(self, client: AnyClient, run_id: RunId, answers: Answers | None) -> None:
+    def __init__(
+        self,
+        client: AnyClient,
+        run_id: RunId,
+        answers: Answers | None,
+        max_wait: float | None = None,
+    ) -> None:
         self._client, self._run_id, self._answers = client, run_id, answers
         self._state: RunState | None = None
-        self._seen = set[tuple[str, int]]()  # questions answered or told of, with revision
+        self._seen = set[_Key]()  # questions answered or told of, with revision
+        self._awaited = Awaited(run_id, max_wait)
+
+    @property
+    def heard(self) -> int:
+        """The number of the run's newest event that has come here."""
+        return self._state.seq if self._state is not None else 0
 
     async def follow(self) -> RunState:
-        """The run's state once it is done, canceled, or stands still until a person acts.
+        """The run's state once it is done, canceled, or stands still until a person acts; or once
+        something has waited for a person for `max_wait` seconds.
 
         Raises LinkLost when the supervisor stops before that; HandedOn when nobody wanted that.
         """
+        following = asyncio.ensure_future(self._to_its_end())
+        waiting = asyncio.ensure_future(self._awaited.too_long())
+        try:
+            await asyncio.wait((following, waiting), return_when=asyncio.FIRST_COMPLETED)
+            if not following.done() and self._state is not None:
+                waiting.result()
+                return self._state
+            return await following
+        finally:
+            for task in (following, waiting):
+                task.cancel()
+            await asyncio.gather(following, waiting, return_exceptions=True)
+
+    async def _to_its_end(self) -> RunState:
         while True:
             ended = await self._read_feed()
-            if self._state is not None and _over(self._state):
+            if self._state is not None and is_over(self._state):
                 return self._state
             if ended.handed_on:
                 raise HandedOn(ended.why)
@@ -95,9 +135,9 @@ class Headless:
                     self._apply(item.events)
                 else:
                     continue
-                await self._attend()
-                if self._state is not None and _over(self._state):
+                if self._state is not None and is_over(self._state):
                     break
+                await self._attend()
         return Ended(why="the feed ended")
 
     def _apply(self, events: Sequence[Event]) -> None:
@@ -113,16 +153,15 @@ class Headless:
         """Answer what is new, or say how a person can."""
         if self._state is None:
             return
-        for item in waiting(self._state):
-            if item.kind is AttentionKind.BLOCKED:
-                continue  # nobody is asked: the run is over unless a person retries it
-            key = (item.item_id, _revision(self._state, item))
+        items = {_key(self._state, item): item for item in waiting(self._state)}
+        self._awaited.keep(list(items))
+        for key, item in items.items():
             if key in self._seen:
                 continue
             self._seen.add(key)
             command = self._command_for(self._state, item)
             if command is None:
-                note(f"waits for you: {answer(item)}")
+                self._awaited.put(key, item)
                 continue
             try:
                 await self._client.execute(command)
@@ -132,7 +171,7 @@ class Headless:
     def _command_for(self, state: RunState, item: AttentionItem) -> Command | None:
         if self._answers is None:
             return None
-        if item.kind in (AttentionKind.QUESTION, AttentionKind.STUCK):
+        if item.kind in (AttentionKind.QUESTION, AttentionKind.STUCK, AttentionKind.BLOCKED):
             return None
         if item.kind is AttentionKind.REVIEW:
             review = next(r for r in state.reviews.values() if r.review_id == item.item_id)
@@ -140,17 +179,15 @@ class Headless:
         return self._answers.answer_approval(state.approvals[ApprovalId(item.item_id)])
 
 
-def _revision(state: RunState, item: AttentionItem) -> int:
-    if item.kind is AttentionKind.REVIEW:
-        return next(r.revision for r in state.reviews.values() if r.review_id == item.item_id)
-    if item.kind is AttentionKind.QUESTION:
-        return state.questions[QuestionId(item.item_id)].revision
+def _key(state: RunState, item: AttentionItem) -> _Key:
+    """What is asked: once it changes, it is asked anew."""
     if item.kind is AttentionKind.STUCK:
-        return state.sessions[SessionId(item.item_id)].turn
-    return state.approvals[ApprovalId(item.item_id)].revision
+        return (item.item_id, state.sessions[SessionId(item.item_id)].turn, "")
+    what = item.title if item.kind is AttentionKind.BLOCKED else ""
+    return (item.item_id, item.revision, what)
 
 
-def _over(state: RunState) -> bool:
+def is_over(state: RunState) -> bool:
     """Whether nothing moves any more but by a person who retries or cancels."""
     if state.run.state.terminal:
         return True

@@ -1,4 +1,4 @@
-"""`longwatch up | down | status`: the supervisor without a screen."""
+"""`longwatch up | down`: the supervisor without a screen."""
 
 from __future__ import annotations
 
@@ -11,16 +11,13 @@ from pathlib import Path
 import click
 
 from app.cli.background import start_in_background
-from app.cli.looking import looked_at, marked
 from app.cli.options import chosen_store, json_option, store_option
-from app.cli.output import ago, emit, flush, say, span
+from app.cli.output import emit, flush, say
 from app.cli.reach import client_of
 from app.cli.signals import Stopped, until_signal
-from app.domain.base import Model, trusted
+from app.domain.base import Model
 from app.domain.errors import Refused
 from app.domain.feed import Status
-from app.domain.seen import Waiting
-from app.domain.text import one_line
 from app.link.connect import attach, deaf_holder, wait_released
 from app.link.local import LocalClient
 from app.store.paths import StorePaths
@@ -126,51 +123,3 @@ async def _down(store: Path) -> int | None:
         await client.close()
     await wait_released(store)
     return client.hello.pid
-
-
-@click.command("status")
-@json_option
-@store_option
-def status_command(as_json: bool) -> None:
-    """Say whether a supervisor runs on this store, how it is, and what waits for you."""
-    store = chosen_store()
-    found, waiting = asyncio.run(_status(store, as_json))
-    if as_json:
-        return emit(found)
-    if found.status is None:
-        return say(f"no supervisor runs on {store}")
-    status = found.status
-    say(f"process {status.pid} on {status.host} hosts {store} since {ago(status.started_at)}")
-    say(f"Longwatch {status.version}, SQLite {status.sqlite}, journal at {status.seq}")
-    if status.problem:
-        say(f"PROBLEM: {status.problem}")
-    _say_waiting(status, waiting)
-    return None
-
-
-def _say_waiting(status: Status, waiting: list[Waiting]) -> None:
-    if not waiting:
-        return say("nothing waits for you")
-    unseen = f", {status.unseen} of them unseen" if status.unseen else ""
-    longest = f" (for {span(status.unseen_seconds)})" if status.unseen else ""
-    say(f"{status.waiting} waiting for you{unseen}{longest}:")
-    for one in waiting:
-        risk = f" ({one.item.risk} risk)" if one.item.risk else ""
-        kind = marked(f"{one.item.kind}{risk}", not one.seen)
-        say(f"  {kind}: {one_line(one.item.title, 200)}, run {one.item.run_id or '-'}")
-    return None
-
-
-async def _status(store: Path, as_json: bool) -> tuple[Hosting, list[Waiting]]:
-    socket = str(StorePaths(store).socket)
-    client = await attach(store)
-    if client is None:
-        if (deaf := deaf_holder(store)) is not None:
-            raise deaf
-        return trusted(Hosting, store=str(store), socket=socket, hosted=False), []
-    try:
-        status = await client.status()
-        waiting = await looked_at(client, lambda item: True, as_json=as_json)
-    finally:
-        await client.close()
-    return trusted(Hosting, store=str(store), socket=socket, hosted=True, status=status), waiting

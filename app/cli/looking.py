@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
-from app.cli.reach import AnyClient
-from app.domain.attention import AttentionItem
-from app.domain.seen import Waiting, sighting
+if TYPE_CHECKING:
+    from app.cli.reach import AnyClient
+    from app.domain.attention import AttentionItem
+    from app.domain.seen import Waiting
 
 
 async def looked_at(
@@ -20,6 +22,8 @@ async def looked_at(
     """
     if client.hosts or as_json:
         return []
+    from app.domain.seen import sighting
+
     found = [one for one in await client.waiting() if wanted(one.item)]
     if found:
         await client.seen([sighting(one.item) for one in found])

@@ -40,6 +40,16 @@ def json_option(function: F) -> F:
     )(function)
 
 
+def max_wait_option(function: F) -> F:
+    """`--max-wait SECONDS`: what waits for a person does not keep a script for ever."""
+    return click.option(
+        "--max-wait",
+        type=click.FloatRange(min=0),
+        metavar="SECONDS",
+        help="No screen: exit with 3 when something has waited for a person so long (0: at once).",
+    )(function)
+
+
 def project_option(function: F) -> F:
     """`--project PATH`: which repository it is about."""
     return click.option("--project", type=click.Path(path_type=Path), help="The git repository.")(

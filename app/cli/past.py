@@ -11,7 +11,14 @@ from typing import TypeVar
 import click
 
 from app.cli.deciding import decide_options, read_answers
-from app.cli.options import attach_option, chosen_store, json_option, project_option, store_option
+from app.cli.options import (
+    attach_option,
+    chosen_store,
+    json_option,
+    max_wait_option,
+    project_option,
+    store_option,
+)
 from app.cli.output import ago, emit, note, say, table
 from app.cli.project import project_root
 from app.cli.reach import AnyClient, client_of
@@ -165,6 +172,7 @@ def show_command(
 @click.option("--headless", is_flag=True, help="No screen: follow the run here until it is over.")
 @attach_option
 @decide_options
+@max_wait_option
 @json_option
 @store_option
 def resume_command(
@@ -176,6 +184,7 @@ def resume_command(
     attach: tuple[str, ...],
     decide: str | None,
     decisions: Path | None,
+    max_wait: float | None,
     as_json: bool,
 ) -> int:
     """Start a run whose first agent goes on with past session ID: PROMPT is said to it next.
@@ -189,8 +198,8 @@ def resume_command(
     request = Request(text=text, user=user_name(), channel="cli", past=past)
     command = StartRun(request=request, project=str(root), workflow=workflow, attach=attach)
     answers = read_answers(decide, decisions)
-    if headless or as_json or answers is not None:
-        return run_headless(chosen_store(), command, answers, as_json)
+    if headless or as_json or answers is not None or max_wait is not None:
+        return run_headless(chosen_store(), command, answers, as_json, max_wait)
     return run_on_screen(chosen_store(), command, "")
 
 

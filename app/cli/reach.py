@@ -44,15 +44,40 @@ def ask(store: Path, work: Callable[[AnyClient], Awaitable[T]]) -> T:
             f'{store}: there is no store here yet; `longwatch run "…"` or `longwatch up` makes one'
         )
 
-    async def within() -> T:
-        for _ in range(_TIMES):
-            async with client_of(store, host=False, run=False) as client:
-                try:
-                    return await work(client)
-                except LinkLost as lost:
-                    if client.changed:
-                        raise LinkLost(f"{lost}, before it said what came of this") from lost
-                    gone = lost
-        raise gone
+    def again(client: AnyClient, lost: LinkLost) -> bool:
+        if client.changed:
+            raise LinkLost(f"{lost}, before it said what came of this") from lost
+        return True
 
-    return asyncio.run(within())
+    return asyncio.run(served(store, work, again=again, host=False, run=False))
+
+
+async def served(
+    store: Path,
+    work: Callable[[AnyClient], Awaitable[T]],
+    *,
+    again: Callable[[AnyClient, LinkLost], bool],
+    host: bool,
+    run: bool,
+    moved: Callable[[], object] = lambda: None,
+) -> T:
+    """Do `work` with the supervisor there is, or as that; and with the next one when it stopped
+    meanwhile and `again` says that this is to be done.
+
+    That happens a few times in a row at most; the row ends when `moved` says something new.
+    """
+    times, before = 0, moved()
+    while True:
+        async with client_of(store, host=host, run=run) as client:
+            try:
+                return await work(client)
+            except LinkLost as lost:
+                if not again(client, lost):
+                    raise
+                gone = lost
+        times, before = (times + 1 if moved() == before else 1), moved()
+        if times == _TIMES:
+            raise LinkLost(
+                f"{gone}; that was so {times} times in a row, with a supervisor each time that "
+                "ended before it had done anything here: nothing is lost, try again"
+            ) from gone

@@ -8,8 +8,15 @@ from pathlib import Path
 import click
 
 from app.cli.deciding import decide_options, read_answers
-from app.cli.headless import Answers, follow
-from app.cli.options import attach_option, chosen_store, json_option, project_option, store_option
+from app.cli.headless import Answers, follow, is_over
+from app.cli.options import (
+    attach_option,
+    chosen_store,
+    json_option,
+    max_wait_option,
+    project_option,
+    store_option,
+)
 from app.cli.output import emit, note
 from app.cli.project import isolation, project_root, unseen_changes
 from app.cli.reach import AnyClient, client_of
@@ -23,6 +30,8 @@ from app.domain.request import Request, Risk
 from app.domain.run import RunState
 from app.domain.task_state import TaskState
 from app.link.person import user_name
+
+WAITS = 3  # the exit code that says that a person has to answer
 
 
 @click.command("run")
@@ -38,6 +47,7 @@ from app.link.person import user_name
 @click.option("--headless", is_flag=True, help="No screen: follow the run here until it is over.")
 @attach_option
 @decide_options
+@max_wait_option
 @json_option
 @store_option
 def run_command(
@@ -52,12 +62,14 @@ def run_command(
     attach: tuple[str, ...],
     decide: str | None,
     decisions: Path | None,
+    max_wait: float | None,
     as_json: bool,
 ) -> int:
     """Start a run for the request TEXT in this git repository.
 
-    Opens the control room on it; with --headless, --json or --decide follows it here instead
-    and exits 0 when it is done, 1 when it is blocked, failed or canceled.
+    Opens the control room on it; with --headless, --json, --decide or --max-wait follows it here
+    instead and exits 0 when it is done, 1 when it is blocked, failed or canceled, 3 when it still
+    waits for a person after --max-wait.
     """
     if not text.strip():
         raise click.BadParameter("the request is empty", param_hint="TEXT")
@@ -69,10 +81,10 @@ def run_command(
     answers = read_answers(decide, decisions)
     store = chosen_store()
     unseen = isolation(root) or unseen_changes(root)
-    if headless or as_json or answers is not None:
+    if headless or as_json or answers is not None or max_wait is not None:
         if unseen:
             note(unseen)
-        return run_headless(store, command, answers, as_json)
+        return run_headless(store, command, answers, as_json, max_wait)
     return run_on_screen(store, command, unseen)
 
 
@@ -98,7 +110,13 @@ async def begin(client: AnyClient, command: StartRun) -> RunId:
     return done.run_id
 
 
-def run_headless(store: Path, command: StartRun, answers: Answers | None, as_json: bool) -> int:
+def run_headless(
+    store: Path,
+    command: StartRun,
+    answers: Answers | None,
+    as_json: bool,
+    max_wait: float | None,
+) -> int:
     """Start a run and follow it to its end; the exit code."""
 
     async def started(client: AnyClient) -> RunId:
@@ -107,7 +125,7 @@ def run_headless(store: Path, command: StartRun, answers: Answers | None, as_jso
         return run_id
 
     try:
-        state = asyncio.run(until_signal(follow(store, started, answers)))
+        state = asyncio.run(until_signal(follow(store, started, answers, max_wait)))
     except Stopped as stopped:
         note(f"stopped by {stopped}; `longwatch` or `longwatch up` goes on with the run")
         return stopped.exit_code
@@ -115,7 +133,7 @@ def run_headless(store: Path, command: StartRun, answers: Answers | None, as_jso
 
 
 def report(state: RunState, as_json: bool) -> int:
-    """Print a finished run; 0 only when it is done."""
+    """Print a run; 0 only when it is done, and 3 when it still waits for a person."""
     if as_json:
         emit(state)
         for line in answer_lines(state):
@@ -123,4 +141,7 @@ def report(state: RunState, as_json: bool) -> int:
     else:
         print_run(state)
         print_result(state)
+    if not is_over(state):
+        note("the run waits; `longwatch` or `longwatch up` goes on with it")
+        return WAITS
     return 0 if state.run.state is TaskState.DONE else 1

@@ -34,15 +34,13 @@ from app.link.errors import LinkLost
 from app.link.failures import revive
 from app.link.limits import REPLY_LIMIT
 from app.link.peer import peer_uid
-from app.version import VERSION
+from app.link.words import HELLO_WAIT, STOP_IT, other_version
 
 if TYPE_CHECKING:
     from app.domain.project_report import ProjectReport
 
 P = TypeVar("P", bound=Model)
 R = TypeVar("R")
-HELLO_WAIT = 5.0  # seconds in which a supervisor says hello
-_STOP = "stop it, or choose another store with --store"
 
 Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
@@ -273,18 +271,15 @@ async def _hello(path: Path, reader: asyncio.StreamReader) -> wire.Hello:
         async with asyncio.timeout(HELLO_WAIT):
             line = await reader.readline()
     except (TimeoutError, ValueError):
-        raise StoreError(f"{path}: who listens here does not say hello; {_STOP}") from None
+        raise StoreError(f"{path}: who listens here does not say hello; {STOP_IT}") from None
     if not line:  # it is just going down
         raise ConnectionRefusedError(f"{path}: the supervisor hung up")
     try:
         hello = wire.Hello.model_validate_json(line)
     except ValidationError:
-        raise StoreError(f"{path}: who listens here is not a supervisor; {_STOP}") from None
+        raise StoreError(f"{path}: who listens here is not a supervisor; {STOP_IT}") from None
     if hello.protocol != wire.PROTOCOL:
-        raise StoreError(
-            f"{path}: the supervisor (process {hello.pid}) is Longwatch {hello.longwatch} and "
-            f"this is {VERSION}; stop it with its own `longwatch down` and start this one"
-        )
+        raise StoreError(f"{path}: {other_version(hello.pid, hello.longwatch)}")
     return hello
 
 

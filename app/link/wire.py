@@ -30,11 +30,14 @@ from app.domain.usage import MAX_DAYS, UsageOfDay
 from app.domain.workflow import Recipe
 from app.domain.worktree_report import CleanReport, WorktreeReport
 from app.link.client import Client
+from app.link.words import PROTOCOL as PROTOCOL
+from app.link.words import SEEN as SEEN_CALL
+from app.link.words import STATUS as STATUS_CALL
+from app.link.words import WAITING as WAITING_CALL
 
 if TYPE_CHECKING:
     from app.domain.project_report import ProjectReport
 
-PROTOCOL = 1
 FEED = "feed"
 
 P = TypeVar("P", bound=Model)
@@ -196,7 +199,7 @@ def _project_report() -> "TypeAdapter[ProjectReport]":
 EXECUTE = Call(
     "execute", Execute, lambda: TypeAdapter(Done), lambda c, p: c.execute(p.command), changes=True
 )
-STATUS = Call("status", Nothing, lambda: TypeAdapter(Status), lambda c, _: c.status())
+STATUS = Call(STATUS_CALL, Nothing, lambda: TypeAdapter(Status), lambda c, _: c.status())
 RUNS = Call(
     "runs", ListRuns, lambda: TypeAdapter(Sequence[Run]), lambda c, p: c.runs(p.limit, p.trace)
 )
@@ -229,8 +232,10 @@ QUESTIONS = Call(
     lambda: TypeAdapter(Sequence[Question]),
     lambda c, p: c.questions(p.open_only),
 )
-WAITING = Call("waiting", Nothing, lambda: TypeAdapter(Sequence[Waiting]), lambda c, _: c.waiting())
-SEEN = Call("seen", Sightings, lambda: TypeAdapter(None), lambda c, p: c.seen(p.sightings))
+WAITING = Call(
+    WAITING_CALL, Nothing, lambda: TypeAdapter(Sequence[Waiting]), lambda c, _: c.waiting()
+)
+SEEN = Call(SEEN_CALL, Sightings, lambda: TypeAdapter(None), lambda c, p: c.seen(p.sightings))
 RULES = Call("rules", Nothing, lambda: TypeAdapter(Sequence[StoredRule]), lambda c, _: c.rules())
 ROLLOUTS = Call(
     "rollouts", Nothing, lambda: TypeAdapter(Sequence[Rollout]), lambda c, _: c.rollouts()

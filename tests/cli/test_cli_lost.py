@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
 
-from app.cli.reach import AnyClient, ask
+from app.cli import reach
+from app.cli.reach import AnyClient, ask, served
 from app.domain.approval import Actor, ActorKind
 from app.domain.base import RunId
 from app.domain.commands import CancelRun
@@ -47,6 +50,34 @@ def test_what_changed_nothing_is_done_anew_without_it(tmp_path: Path, decided: b
             assert ask(store, work) == 0
     assert hosts == ([False] if decided else [False, True])
     assert not StorePaths(store).socket.exists()
+
+
+@pytest.mark.parametrize(("moves", "tries"), [(0, 5), (3, 7)])
+async def test_supervisors_that_all_end_are_not_tried_for_ever(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, moves: int, tries: int
+) -> None:
+    """A follower's run may go on under one host after the other, but each must bring something."""
+    tried = list[int]()
+
+    @asynccontextmanager
+    async def nobody(store: Path, *, host: bool, run: bool) -> AsyncIterator[None]:
+        yield None
+
+    async def lost(client: AnyClient) -> None:
+        tried.append(1)
+        raise LinkLost("the supervisor has stopped")
+
+    monkeypatch.setattr(reach, "client_of", nobody)
+    with pytest.raises(LinkLost, match=r"5 times in a row.*try again"):
+        await served(
+            tmp_path,
+            lost,
+            again=lambda client, lost: True,
+            host=True,
+            run=True,
+            moved=lambda: min(len(tried), moves),
+        )
+    assert len(tried) == tries
 
 
 CONFIG = '[[agent]]\nname = "coder"\ndriver = "scripted"\nscript = "script.toml"\n'
