@@ -87,7 +87,7 @@ def family(
     looked = set(spare)
     for _ in range(LOOKS):
         new = set(psutil.pids()) - looked
-        for pid in new:
+        for pid in sorted(new, reverse=True):  # the newest first: they may be forking already
             if (found := _look(pid, started, marked)) is not None:
                 seen[pid] = found
                 if freeze and found.belongs:
