@@ -15,7 +15,7 @@ from app.cli.reach import AnyClient, served
 from app.cli.waiting import waiting
 from app.domain.approval import Approval
 from app.domain.attention import AttentionItem, AttentionKind
-from app.domain.base import ApprovalId, RunId, SessionId
+from app.domain.base import ApprovalId, ReviewId, RunId, SessionId
 from app.domain.commands import Command
 from app.domain.errors import Refused
 from app.domain.events import Event
@@ -174,7 +174,7 @@ class Headless:
         if item.kind in (AttentionKind.QUESTION, AttentionKind.STUCK, AttentionKind.BLOCKED):
             return None
         if item.kind is AttentionKind.REVIEW:
-            review = next(r for r in state.reviews.values() if r.review_id == item.item_id)
+            review = state.reviews[ReviewId(item.item_id)]
             return self._answers.answer_review(review, state)
         return self._answers.answer_approval(state.approvals[ApprovalId(item.item_id)])
 

@@ -6,7 +6,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from app.domain.approval import ApprovalState
-from app.domain.base import Model, RunId
+from app.domain.base import Model, ReviewId, RunId
 from app.domain.request import Risk
 from app.domain.rollout import Rollout
 from app.domain.run import QuestionState, ReviewState, Run, RunState
@@ -41,7 +41,7 @@ class AttentionItem(Model):
 
 def waits_for_operator(state: RunState, review_id: str) -> bool:
     """Whether a review is now the operator's to answer: escalated, or agents before are done."""
-    review = next(r for r in state.reviews.values() if r.review_id == review_id)
+    review = state.reviews[ReviewId(review_id)]
     if review.state is not ReviewState.OPEN or state.run.state.terminal:
         return False
     if review.escalated:

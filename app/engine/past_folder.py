@@ -19,7 +19,6 @@ from app.migrate.openclaw.transcript import Line, parse
 from app.migrate.openclaw.transcript_line import entries_of, moment
 
 IMPORTED = Path(".longwatch", "imported")
-HOW = "`longwatch migrate openclaw` brings them over"
 _HEAD = 24 * 1024  # bytes at a file's start that are looked at for a list
 _TAIL = 16 * 1024
 _INDEX_LIMIT = 32 * 1024 * 1024  # bytes of sessions.json

@@ -26,7 +26,6 @@ class Metadata(Struct, frozen=True):
 
     folder: Path
     half_made: bool  # git was ended while it was making the worktree
-    locked: bool
 
 
 def find_metadata(common: Path, worktree: Path) -> Metadata | None:
@@ -39,7 +38,7 @@ def find_metadata(common: Path, worktree: Path) -> Metadata | None:
         if os.path.realpath(folder / points_to.strip()) == wanted:
             lock = _read(folder / "locked")
             half_made = lock is not None and lock.strip() == _INITIALISING
-            return Metadata(folder, half_made, lock is not None)
+            return Metadata(folder, half_made)
     return None
 
 

@@ -9,7 +9,6 @@ from app.domain.errors import NotFound
 from app.domain.migration import Installation, MigrationPlan
 from app.migrate.detect import detect
 
-SYSTEMS = ("openclaw", "openfang")
 _HOMES = {"openclaw": "~/.openclaw", "openfang": "~/.openfang"}
 
 

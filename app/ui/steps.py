@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterator
 from datetime import datetime, timedelta
 
 from app.domain.attention import attention, waits_for_operator
+from app.domain.base import ReviewId
 from app.domain.flow import owner
 from app.domain.run import Attempt, QuestionState, Review, RunState, StepState
 from app.domain.text import one_line
@@ -251,7 +252,7 @@ def attempt_of(state: RunState, item_id: str) -> Attempt | None:
 
 
 def review_of(state: RunState, item_id: str) -> Review | None:
-    return next((r for r in state.reviews.values() if r.review_id == item_id), None)
+    return state.reviews.get(ReviewId(item_id))
 
 
 def step_of(state: RunState, item_id: str) -> str:
