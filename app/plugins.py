@@ -2,31 +2,14 @@
 
 from __future__ import annotations
 
-import sys
-from importlib import import_module
-from types import ModuleType
-
-_LOADER = "pydantic.plugin._loader"
+import os
 
 
 def no_plugins() -> None:
-    """Have pydantic look for no plugins, to be called before its first model is made ready.
+    """Have pydantic look for no plugins; to be called before the first model is made.
 
-    It would read the metadata of all that is installed beside us, and load the standard library's
-    reader of it: a twentieth of a start. Its own switch is an environment variable, which
-    saves only the reading, and which every child would inherit. With a pydantic that keeps its
-    loader elsewhere this does nothing, and one that wants more of its loader gets it.
+    It would read the metadata of all that is installed beside us. Whoever has set pydantic's
+    switch already keeps what they have set. Agents do not inherit it: their environment has only
+    what their configuration names.
     """
-    sys.modules.setdefault(_LOADER, _NoLoader(_LOADER))
-
-
-class _NoLoader(ModuleType):
-    """In the loader's place."""
-
-    get_plugins = tuple
-
-    def __getattr__(self, name: str) -> object:
-        if name.startswith("__"):  # what the import system asks a module for
-            raise AttributeError(name)
-        sys.modules.pop(_LOADER, None)
-        return getattr(import_module(_LOADER), name)
+    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")

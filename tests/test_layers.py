@@ -37,8 +37,6 @@ _LATER = {
     "app.store.counts",
     "app.store.spending",
     "app.store.verify",
-    "importlib.metadata",
-    "importlib.resources",
     "jsonschema",
     "psutil",
     "tomllib",

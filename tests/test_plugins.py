@@ -1,27 +1,54 @@
-"""Pydantic is kept from looking for plugins, and works as it would have."""
+"""Pydantic is kept from looking for plugins, unless somebody wants them."""
 
 from __future__ import annotations
 
-import json
+import os
 import subprocess
 import sys
+from pathlib import Path
+
+import pytest
 
 _PROBE = """
-import json, sys
 from app.plugins import no_plugins
 no_plugins()
 from pydantic import BaseModel
 class Point(BaseModel):
     x: int
-made = Point(x="1").x
-metadata = "importlib.metadata" in sys.modules
-from pydantic.plugin._loader import PYDANTIC_ENTRY_POINT_GROUP, get_plugins
-print(json.dumps([made, metadata, PYDANTIC_ENTRY_POINT_GROUP, list(get_plugins())]))
+print(Point(x="1").x)
+"""
+_PLUGIN = """
+print("asked")
+class Plugin:
+    def new_schema_validator(self, *_):
+        return None, None, None
+plugin = Plugin()
 """
 
 
-def test_no_plugins_are_looked_for_and_what_else_the_loader_has_is_there() -> None:
+@pytest.mark.parametrize(
+    ("chosen", "printed"),
+    [
+        pytest.param({}, ["1"], id="nothing is set"),
+        pytest.param({"PYDANTIC_DISABLE_PLUGINS": ""}, ["asked", "1"], id="plugins are wanted"),
+    ],
+)
+def test_no_plugins_are_looked_for_unless_somebody_wants_them(
+    tmp_path: Path, chosen: dict[str, str], printed: list[str]
+) -> None:
+    (tmp_path / "probe_plugin.py").write_text(_PLUGIN)
+    described = tmp_path / "probe_plugin-1.0.dist-info"
+    described.mkdir()
+    (described / "METADATA").write_text("Metadata-Version: 2.1\nName: probe-plugin\nVersion: 1.0\n")
+    (described / "entry_points.txt").write_text("[pydantic]\nprobe = probe_plugin:plugin\n")
+    environment = {**os.environ, "PYTHONPATH": str(tmp_path)}
+    environment.pop("PYDANTIC_DISABLE_PLUGINS", None)
     ran = subprocess.run(
-        [sys.executable, "-c", _PROBE], capture_output=True, text=True, timeout=60, check=True
+        [sys.executable, "-c", _PROBE],
+        env={**environment, **chosen},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
     )
-    assert json.loads(ran.stdout) == [1, False, "pydantic", []]
+    assert ran.stdout.split() == printed
