@@ -10,6 +10,7 @@ from app.domain.approval import Approval, ApprovalRule
 from app.domain.base import ApprovalId
 from app.domain.errors import StoreError
 from app.domain.toolcall import ToolKind
+from app.store.damage import models
 from app.store.paths import StorePaths
 from app.store.schema import open_for_reading
 
@@ -50,7 +51,7 @@ def _read(
     connection = open_for_reading(paths.database)
     try:
         rows = connection.execute(_PAST.format(field=field), (value, but, project, MOST))
-        return [Approval.model_validate_json(doc) for (doc,) in rows]
+        return models(paths.database, Approval, "approvals", (doc for (doc,) in rows))
     except sqlite3.Error as error:
         raise StoreError(f"{paths.database}: cannot be read ({error})") from error
     finally:

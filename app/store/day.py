@@ -14,6 +14,7 @@ from app.domain.errors import StoreError
 from app.domain.events import BudgetGranted, UsageUpdated
 from app.domain.session import Usage
 from app.domain.usage import total
+from app.store.damage import damaged
 from app.store.names import NUMBER, NUMBER_OF
 from app.store.paths import StorePaths
 from app.store.rows import EVENT, event_of, microseconds
@@ -64,6 +65,8 @@ def _day_so_far(
         spent = list(_spent(connection, first, until_seq))
     except sqlite3.Error as error:
         raise StoreError(f"{paths.database}: today's use cannot be read ({error})") from error
+    except ValueError as error:
+        raise damaged(paths.database, "today's use cannot be read", error) from error
     finally:
         connection.close()
     return spent, [grant for grant in grants if isinstance(grant, BudgetGranted)]

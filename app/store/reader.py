@@ -4,29 +4,31 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
-from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable
 from pathlib import Path
 from typing import TypeVar
 
 import aiosqlite
+from pydantic import BaseModel
 
 from app.domain.approval import Approval
 from app.domain.base import RolloutId, RunId, SessionId
 from app.domain.errors import NotFound, StoreDamaged, StoreError
 from app.domain.events import Event
-from app.domain.reducer import reduce
 from app.domain.rollout import ShadowResult
 from app.domain.run import Question, Review, Run, RunState
 from app.domain.session import Chunk
 from app.domain.workflow import Recipe
+from app.store.damage import made, models
 from app.store.head import Head
 from app.store.names import NUMBER
 from app.store.projection import Projection
-from app.store.recovering import read_projection
+from app.store.recovering import moved_on, read_projection
 from app.store.rows import CHUNK, EVENT, chunk_of, event_of, hex_of
 from app.store.schema import open_for_reading
 
 _T = TypeVar("_T")
+_M = TypeVar("_M", bound=BaseModel)
 
 
 class Reader:
@@ -65,23 +67,12 @@ class Reader:
             "can take its place"
         )
 
-    async def _docs(self, sql: str, *values: object) -> list[str]:
+    async def _names(self, sql: str, *values: object) -> list[str]:
         return [str(row[0]) for row in await self.all(sql, *values)]
 
-    def _made(
-        self, make: Callable[[Sequence[object]], _T], rows: Iterable[Sequence[object]]
-    ) -> list[_T]:
-        """What rows stand for. Raises StoreDamaged."""
-        found: list[_T] = []
-        for row in rows:
-            try:
-                found.append(make(row))
-            except ValueError as error:
-                name = f"event {row[0]}" if make is event_of else f"a text of session {row[0]}"
-                raise StoreDamaged(
-                    f"{self._path}: {name} cannot be read ({error}); `longwatch verify` says more"
-                ) from error
-        return found
+    async def docs(self, model: type[_M], table: str, sql: str, *values: object) -> list[_M]:
+        """Rows of a read model: the first column of each. Raises StoreDamaged."""
+        return models(self._path, model, table, await self._names(sql, *values))
 
     async def head(self) -> Head | None:
         for seq, digest in await self.all(
@@ -101,7 +92,7 @@ class Reader:
         where = f"run={NUMBER} AND seq>?" if run_id is not None else "seq>?"
         values = (run_id, after, limit) if run_id is not None else (after, limit)
         sql = f"{EVENT} WHERE {where} ORDER BY seq LIMIT ?"
-        return self._made(event_of, await self.all(sql, *values))
+        return made(self._path, "event", event_of, await self.all(sql, *values))
 
     async def stream(self, after: int = 0, page: int = 2000) -> AsyncIterator[Event]:
         """Every event in order, in pages: for replay."""
@@ -115,13 +106,13 @@ class Reader:
 
     async def runs(self, limit: int = 200) -> list[Run]:
         """Newest first."""
-        docs = await self._docs("SELECT doc FROM runs ORDER BY rowid DESC LIMIT ?", limit)
-        found = [Run.model_validate_json(doc) for doc in docs]
+        sql = "SELECT doc FROM runs ORDER BY rowid DESC LIMIT ?"
+        found = await self.docs(Run, "runs", sql, limit)
         return sorted(found, key=lambda run: run.created_at, reverse=True)
 
     async def run_ids(self, prefix: str) -> list[RunId]:
         """Ids that begin with `prefix`, an exact one alone."""
-        rows = await self._docs(
+        rows = await self._names(
             "SELECT id FROM runs WHERE substr(id, 1, ?)=? ORDER BY rowid DESC LIMIT 20",
             len(prefix),
             prefix,
@@ -135,7 +126,7 @@ class Reader:
         while True:
             events = await self.events(run_id, after, 1000)
             for event in events:
-                state = reduce(state, event)
+                state = moved_on(state, event, self._path)
             if len(events) < 1000:
                 break
             after = events[-1].seq
@@ -144,45 +135,47 @@ class Reader:
         return state
 
     async def recipe(self, digest: str) -> Recipe:
-        docs = await self._docs("SELECT doc FROM recipes WHERE id=?", digest)
-        if not docs:
-            raise NotFound(f"there is no recipe {digest[:12]}")
-        return Recipe.model_validate_json(docs[0])
+        sql = "SELECT doc FROM recipes WHERE id=?"
+        for recipe in await self.docs(Recipe, "recipes", sql, digest):
+            return recipe
+        raise NotFound(f"there is no recipe {digest[:12]}")
 
     async def approvals(self, limit: int = 500) -> list[Approval]:
-        docs = await self._docs("SELECT doc FROM approvals ORDER BY rowid DESC LIMIT ?", limit)
-        return [Approval.model_validate_json(doc) for doc in docs]
+        sql = "SELECT doc FROM approvals ORDER BY rowid DESC LIMIT ?"
+        return await self.docs(Approval, "approvals", sql, limit)
 
     async def reviews(self, limit: int = 500) -> list[Review]:
-        docs = await self._docs("SELECT doc FROM reviews ORDER BY rowid DESC LIMIT ?", limit)
-        return [Review.model_validate_json(doc) for doc in docs]
+        sql = "SELECT doc FROM reviews ORDER BY rowid DESC LIMIT ?"
+        return await self.docs(Review, "reviews", sql, limit)
 
     async def questions(self, limit: int = 500) -> list[Question]:
-        docs = await self._docs("SELECT doc FROM questions ORDER BY rowid DESC LIMIT ?", limit)
-        return [Question.model_validate_json(doc) for doc in docs]
+        sql = "SELECT doc FROM questions ORDER BY rowid DESC LIMIT ?"
+        return await self.docs(Question, "questions", sql, limit)
 
     async def answered(self, rollout_id: RolloutId, limit: int) -> list[Run]:
         """Finished runs of a rollout's stable path, newest first; those of no step."""
-        docs = await self._docs(
+        return await self.docs(
+            Run,
+            "runs",
             "SELECT doc FROM runs WHERE state='done' AND json_extract(doc, '$.rollout')=? "
             "AND json_extract(doc, '$.path')='stable' AND json_extract(doc, '$.parent') IS NULL "
             "ORDER BY rowid DESC LIMIT ?",
             rollout_id,
             limit,
         )
-        return [Run.model_validate_json(doc) for doc in docs]
 
     async def comparisons(
         self, rollout_id: RolloutId, limit: int = 100, *, mismatches: bool = False
     ) -> list[ShadowResult]:
         """Of one rollout, newest first; with `mismatches`, those that do not agree."""
         where = "run_id=? AND state!='agreed'" if mismatches else "run_id=?"
-        docs = await self._docs(
+        return await self.docs(
+            ShadowResult,
+            "comparisons",
             f"SELECT doc FROM comparisons WHERE {where} ORDER BY rowid DESC LIMIT ?",
             rollout_id,
             limit,
         )
-        return [ShadowResult.model_validate_json(doc) for doc in docs]
 
     async def chunks(
         self, session_id: SessionId, before: int | None = None, limit: int = 500
@@ -190,7 +183,8 @@ class Reader:
         """The newest chunks before an ordinal, oldest first."""
         sql = f"{CHUNK} WHERE session={NUMBER} AND ordinal<? ORDER BY ordinal DESC LIMIT ?"
         bound = before if before is not None else 2**62
-        return self._made(chunk_of, await self.all(sql, session_id, bound, limit))[::-1]
+        rows = await self.all(sql, session_id, bound, limit)
+        return made(self._path, "a text of session", chunk_of, rows)[::-1]
 
     async def projection(self, finished: int) -> Projection:
         """States of all unfinished runs and the newest finished ones; rules and processes.

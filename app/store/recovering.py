@@ -5,19 +5,25 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
+from typing import TypeVar
+
+from pydantic import BaseModel
 
 from app.domain.approval import StoredRule
-from app.domain.errors import NotFound, StoreDamaged
+from app.domain.base import RunId
+from app.domain.errors import NotFound, Refused
 from app.domain.events import Event, SupervisorStarted
 from app.domain.reducer import reduce
 from app.domain.rollout import Rollout
 from app.domain.run import RunState
 from app.domain.session import Process
 from app.domain.workflow import Recipe
+from app.store.damage import damaged, models
 from app.store.names import NUMBER, SUPERVISOR_STARTED
 from app.store.projection import Projection
 from app.store.rows import EVENT, event_of
 
+_M = TypeVar("_M", bound=BaseModel)
 _OVER = "('done', 'canceled')"
 _RUNS = (
     f"SELECT id FROM (SELECT rowid r, id FROM runs WHERE state NOT IN {_OVER} "
@@ -35,37 +41,37 @@ def read_projection(connection: sqlite3.Connection, path: Path, finished: int) -
     """
     projection = Projection()
     for (run_id,) in connection.execute(_RUNS, (finished,)).fetchall():
-        state = _replayed(_events(connection.execute(_OF_RUN, (run_id,)), path))
-        if state is None:
-            raise NotFound(f"there is no run {run_id}")
-        projection.adopt(state)
-    for doc in _docs(connection, "SELECT doc FROM rules"):
-        rule = StoredRule.model_validate_json(doc)
+        rows = connection.execute(_OF_RUN, (run_id,))
+        projection.adopt(_replayed(RunId(run_id), _events(rows, path), path))
+    for rule in _docs(connection, path, StoredRule, "rules"):
         projection.rules[rule.rule_id] = rule
-    for doc in _docs(connection, "SELECT doc FROM processes"):
-        process = Process.model_validate_json(doc)
+    for process in _docs(connection, path, Process, "processes"):
         projection.processes[process.process_id] = process
-    for doc in _docs(connection, "SELECT doc FROM rollouts"):
-        rollout = Rollout.model_validate_json(doc)
+    for rollout in _docs(connection, path, Rollout, "rollouts"):
         projection.rollouts[rollout.rollout_id] = rollout
     used = {state.run.recipe for state in projection.states.values()}
     used |= {digest for r in projection.rollouts.values() for digest in r.recipes}
     for digest in used:
-        projection.recipes[digest] = _recipe(connection, digest)
+        for recipe in _docs(connection, path, Recipe, "recipes", "WHERE id=?", digest):
+            projection.recipes[digest] = recipe
+        if digest not in projection.recipes:
+            raise damaged(path, f"recipe {digest[:12]} cannot be read", NotFound("it is gone"))
     for event in _events(connection.execute(_EPOCH), path):
         if isinstance(event.payload, SupervisorStarted):
             projection.epoch = event.payload.epoch
     return projection
 
 
-def _docs(connection: sqlite3.Connection, sql: str, *values: object) -> list[str]:
-    return [str(doc) for (doc,) in connection.execute(sql, values)]
-
-
-def _recipe(connection: sqlite3.Connection, digest: str) -> Recipe:
-    for doc in _docs(connection, "SELECT doc FROM recipes WHERE id=?", digest):
-        return Recipe.model_validate_json(doc)
-    raise NotFound(f"there is no recipe {digest[:12]}")
+def _docs(
+    connection: sqlite3.Connection,
+    path: Path,
+    model: type[_M],
+    table: str,
+    where: str = "",
+    *values: object,
+) -> list[_M]:
+    rows = connection.execute(f"SELECT doc FROM {table} {where}", values)
+    return models(path, model, table, (str(doc) for (doc,) in rows))
 
 
 def _events(rows: Iterable[Sequence[object]], path: Path) -> Iterator[Event]:
@@ -73,13 +79,23 @@ def _events(rows: Iterable[Sequence[object]], path: Path) -> Iterator[Event]:
         try:
             yield event_of(row)
         except ValueError as error:
-            raise StoreDamaged(
-                f"{path}: event {row[0]} cannot be read ({error}); `longwatch verify` says more"
-            ) from error
+            raise damaged(path, f"event {row[0]} cannot be read", error) from error
 
 
-def _replayed(events: Iterable[Event]) -> RunState | None:
+def _replayed(run_id: RunId, events: Iterable[Event], path: Path) -> RunState:
     state: RunState | None = None
     for event in events:
-        state = reduce(state, event)
+        state = moved_on(state, event, path)
+    if state is None:
+        raise damaged(path, f"run {run_id} cannot be read", NotFound("it has no events"))
     return state
+
+
+def moved_on(state: RunState | None, event: Event, path: Path) -> RunState | None:
+    """The run's state after its next event in a journal. Raises StoreDamaged when that cannot be
+    its next one."""
+    try:
+        return reduce(state, event)
+    except (Refused, KeyError) as error:
+        what = f"event {event.seq} does not follow from those before it in run {event.run_id}"
+        raise damaged(path, what, error) from error

@@ -1,4 +1,4 @@
-"""Proof that a store is whole: hash chain, head, and read models equal to a replay."""
+"""Proof that a store is whole: hash chain, head, read models equal to a replay, and texts."""
 
 from __future__ import annotations
 
@@ -10,11 +10,14 @@ from typing import Any
 from app.domain.errors import Refused
 from app.domain.events import GENESIS, chain_hash
 from app.domain.feed import VerifyReport
+from app.domain.text import one_line
+from app.store.damage import cause
 from app.store.head import Head, read_head
 from app.store.paths import StorePaths
 from app.store.projection import TABLES, Projection
 from app.store.rows import HASHED_EVENT, body_of, event_of, hex_of, moment
 from app.store.schema import migrations, open_for_reading
+from app.store.verify_texts import Texts
 
 _PROBLEMS = 20  # more would not be read
 
@@ -66,12 +69,15 @@ class _Verification:
         self._projection = Projection()
         self._events = 0
         self._hashes: dict[int, str] = {}
+        self._texts = Texts()
 
     def report(self, witness: Head | None) -> VerifyReport:
         self._integrity()
         self._chain(witness.seq if witness else 0)
         self._check_head(witness.seq if witness else 0, witness.hash if witness else "")
         rows = self._compare_rows()
+        self._problems += self._texts.problems(self._connection)
+        self._checked.append(f"{self._texts.count} texts of transcripts against their hashes")
         return VerifyReport(
             ok=not self._problems,
             events=self._events,
@@ -84,7 +90,7 @@ class _Verification:
     def _integrity(self) -> None:
         for (line,) in self._connection.execute("PRAGMA integrity_check"):
             if line != "ok":
-                self._problems.append(f"SQLite: {line}")
+                self._problems.append(f"SQLite: {one_line(line, 300)}")
         self._checked.append("SQLite's own integrity check")
 
     def _chain(self, witness_seq: int) -> None:
@@ -105,9 +111,11 @@ class _Verification:
 
     def _replay(self, row: Sequence[object]) -> None:
         try:
-            rows = self._projection.apply([event_of(row)])
+            event = event_of(row)
+            self._texts.note(event)
+            rows = self._projection.apply([event])
         except (ValueError, KeyError, Refused) as error:
-            self._problems.append(f"event {row[0]} cannot be replayed: {error}")
+            self._problems.append(f"event {row[0]} cannot be replayed: {cause(error)}")
             return
         for changed in rows:
             if changed.doc is None:

@@ -17,6 +17,7 @@ from random import Random
 from typing import Any
 from unittest.mock import patch
 
+from app.domain.base import RunId
 from app.domain.config import Config
 from app.domain.errors import StoreError
 from app.domain.feed import Committed, FeedItem, Snapshot
@@ -228,7 +229,7 @@ class Schedule:
         await self._stop(supervisor, watch)
 
     async def _stop(self, supervisor: Supervisor, watch: asyncio.Task[None]) -> None:
-        self._owned(supervisor)
+        await self._owned(supervisor)
         try:
             await supervisor.close()
         except StoreError:
@@ -236,15 +237,15 @@ class Schedule:
                 raise
         await asyncio.wait([watch])
 
-    def _owned(self, supervisor: Supervisor) -> None:
+    async def _owned(self, supervisor: Supervisor) -> None:
         """A run that is in progress has a loop that moves it on."""
-        tasks = supervisor._runs._tasks
-        for state in supervisor._journal.projection.states.values():
-            run = state.run
-            if run.state in (TaskState.PENDING, TaskState.IN_PROGRESS):
-                task = tasks.get(run.run_id)
-                if task is None or task.done():
-                    self.world.violate(f"run {run.run_id} is {run.state} and nobody's")
+        if not _nobodys(supervisor):
+            return
+        # One that was made just now is woken once it is on the disk.
+        await supervisor._journal.on_disk()
+        await asyncio.sleep(1)
+        for run_id in _nobodys(supervisor):
+            self.world.violate(f"run {run_id} is nobody's")
 
     async def _watch(self, supervisor: Supervisor) -> None:
         """A screen: a snapshot, then every event after it, none before it is on the disk."""
@@ -286,6 +287,16 @@ class Schedule:
                 self.world.violate(f"{state.run.run_id}: {state.rejects} is not {known.rejects}")
             if sum(state.returns.values()) != sum(known.returns.values()):
                 self.world.violate(f"{state.run.run_id}: {state.returns} is not {known.returns}")
+
+
+def _nobodys(supervisor: Supervisor) -> list[RunId]:
+    """Runs that should go on, and have no loop."""
+    tasks = supervisor._runs._tasks
+    states = supervisor._journal.projection.states.values()
+    going = [
+        s.run.run_id for s in states if s.run.state in (TaskState.PENDING, TaskState.IN_PROGRESS)
+    ]
+    return [run_id for run_id in going if run_id not in tasks or tasks[run_id].done()]
 
 
 def _stuck(state: Any) -> str:

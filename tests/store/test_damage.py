@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import shutil
+import sqlite3
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from app.domain import events as ev
-from app.domain.base import RunId
-from app.domain.errors import StoreError
+from app.domain.base import RunId, SessionId
+from app.domain.errors import StoreDamaged, StoreError
+from app.domain.session import Chunk, ChunkKind
 from app.store.journal import Draft, Journal
 from app.store.paths import StorePaths
 from app.store.schema import migrations
 from app.store.verify import verify
-from tests.support.story import FixedClock, story, two_runs
+from tests.support.story import START, FixedClock, story, two_runs
 
 
 async def fill(journal: Journal) -> None:
@@ -78,6 +82,88 @@ async def test_an_unreadable_page_is_reported_and_kept(tmp_path: Path) -> None:
     database.write_bytes(bytes(data))
     assert not (await verify(StorePaths(tmp_path))).ok
     assert database.read_bytes() == bytes(data)
+
+
+@pytest.mark.parametrize(
+    ("damage", "says"),
+    [
+        ("UPDATE runs SET doc='{}'", "a row of runs cannot be read (run_id: Field required)"),
+        ("UPDATE approvals SET doc='[]'", "a row of approvals cannot be read (Input should be"),
+        ("UPDATE reviews SET doc='{'", "a row of reviews cannot be read (Invalid JSON: "),
+        ("DELETE FROM recipes", "cannot be read (it is gone)"),
+        ("UPDATE recipes SET doc='x'", "a row of recipes cannot be read (Invalid JSON: "),
+        ("INSERT INTO rules VALUES ('ru-1', '', '', '{')", "a row of rules cannot be read ("),
+        ("DELETE FROM names WHERE name='r-1'", "run r-1 cannot be read (it has no events)"),
+        ("DELETE FROM journal WHERE kind=1", "does not follow from those before it in run r-"),
+        ("UPDATE journal SET body='x' WHERE seq=9", "event 9 cannot be read ("),
+    ],
+)
+async def test_damaged_rows_are_told_in_one_sentence(
+    tmp_path: Path, damage: str, says: str
+) -> None:
+    journal = await Journal.open(StorePaths(tmp_path), FixedClock())
+    await fill(journal)
+    await journal.close()
+    database = StorePaths(tmp_path).database
+    with closing(sqlite3.connect(database)) as connection, connection:
+        connection.execute(damage)
+    with pytest.raises(StoreDamaged) as raised:
+        await read_all(StorePaths(tmp_path))
+    (line,) = str(raised.value).splitlines()
+    assert line.startswith(f"{database}: ")
+    assert says in line and "`longwatch verify` says more" in line
+    report = await verify(StorePaths(tmp_path))
+    assert report.problems
+    assert not [problem for problem in report.problems if "\n" in problem]
+
+
+async def read_all(paths: StorePaths) -> None:
+    journal = await Journal.open(paths, FixedClock())
+    try:
+        await journal.reader.runs()
+        await journal.reader.approvals()
+        await journal.reader.reviews()
+    finally:
+        await journal.close()
+
+
+@pytest.mark.parametrize(
+    ("damage", "says"),
+    [
+        ("UPDATE chunks SET text='Hellp'", "session s-1: the text that event 1 is about was ch"),
+        ("DELETE FROM chunks", "session s-1: the text that event 1 is about was changed, or is g"),
+        ("UPDATE chunks SET text=x'01ff'", "a text of session s-1 cannot be read: a compressed "),
+    ],
+)
+async def test_a_damaged_transcript_is_found(tmp_path: Path, damage: str, says: str) -> None:
+    journal = await Journal.open(StorePaths(tmp_path), FixedClock())
+    texts = ("Hel", "lo", "cut o", "Hello")  # the agent was cut off, and its ids begin again
+    chunks = [
+        Chunk(
+            session_id=SessionId("s-1"),
+            ordinal=ordinal,
+            kind=ChunkKind.MESSAGE,
+            item_id="m1",
+            text=text,
+            end=False,
+            at=START,
+        )
+        for ordinal, text in enumerate(texts)
+    ]
+    finished = ev.ItemFinished(
+        session_id=SessionId("s-1"),
+        item_id="m1",
+        kind="message",
+        sha256=hashlib.sha256(b"Hello").hexdigest(),
+        size=5,
+    )
+    await journal.append([Draft(finished), Draft(finished)], chunks)
+    await journal.close()
+    assert (await verify(StorePaths(tmp_path))).ok
+    with closing(sqlite3.connect(StorePaths(tmp_path).database)) as connection, connection:
+        connection.execute(damage)
+    report = await verify(StorePaths(tmp_path))
+    assert report.problems[0].startswith(says)
 
 
 async def test_a_full_disk_pauses_and_goes_on_by_itself(tmp_path: Path) -> None:
