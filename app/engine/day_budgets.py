@@ -7,6 +7,7 @@ import logging
 import os
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
+from datetime import date
 
 from app.domain import directives as do
 from app.domain import events as ev
@@ -23,7 +24,7 @@ from app.domain.day_budget import (
     midnight,
     next_midnight,
 )
-from app.domain.errors import ConfigError, Refused
+from app.domain.errors import ConfigError, Refused, StoreError
 from app.domain.overtaken import Overtaken
 from app.domain.run import Blocked, RunState
 from app.domain.task_state import TaskState
@@ -90,20 +91,28 @@ class DayBudgets:
         StoreError."""
         states = self._states() if run_id is None else [self._core.state(run_id)]
         if self._loading is None and any(map(self._limits, states)):
-            self._loading = asyncio.create_task(self._load(), name="today's budgets")
+            self._load(day_of(self._core.clock.now()))
         if self._loading is not None:
-            await asyncio.shield(self._loading)
+            try:
+                await asyncio.shield(self._loading)
+            except StoreError:
+                self._loading = None  # the next who asks reads again
+                raise
 
-    async def _load(self) -> None:
-        until = self._core.journal.seq
-        self._counting = True  # what comes after it
+    def _load(self, day: date) -> None:
+        """Begin with what the journal has of a day; what comes after that is counted meanwhile."""
+        self._ledger = DayLedger(day)
+        self._counting = True
+        reading = self._read(self._ledger, self._core.journal.seq)
+        self._loading = asyncio.create_task(reading, name="today's budgets")
+
+    async def _read(self, ledger: DayLedger, until: int) -> None:
         await self._core.settle()
-        day = self._ledger.day
-        spent, grants = await day_so_far(self._core.paths, midnight(day), until)
-        if day != self._ledger.day:
-            return  # it is a new day meanwhile
+        spent, grants = await day_so_far(self._core.paths, midnight(ledger.day), until)
+        if ledger is not self._ledger:
+            return  # it is another day meanwhile
         for one in spent:
-            self._ledger.spend(one.project, one.agent, one.usage)
+            ledger.spend(one.project, one.agent, one.usage)
         for grant in grants:
             self._granted(grant)
 
@@ -127,7 +136,9 @@ class DayBudgets:
 
     def _turn_the_page(self) -> None:
         today = day_of(self._core.clock.now())
-        if today != self._ledger.day:
+        if self._counting and today < self._ledger.day:
+            self._load(today)  # the clock was set back: some of this day may be used already
+        elif today != self._ledger.day:
             self._ledger = DayLedger(today)
 
     def _tell(self) -> None:
@@ -257,7 +268,8 @@ class DayBudgets:
         now = self._core.clock.now()
         for state in self._held():
             until = state.run.blocked.until if state.run.blocked else None
-            if until is None or until > now:
+            # A later midnight is that of a day on which the clock was wrong.
+            if until is None or now < until <= next_midnight(now):
                 continue
             goes_on = ev.RunStateChanged(
                 state=TaskState.IN_PROGRESS, reason="a new day's budget", by=ENGINE

@@ -38,6 +38,9 @@ WHERE run = {NUMBER} AND kind = {NUMBER_OF.format("session_opened")}
 _PROJECT = "SELECT json_extract(doc, '$.project') FROM runs WHERE id = ?"
 
 
+_LOOK_BACK = 100_000  # events: more than a day has, and some 20 ms
+
+
 class Spent(Struct, frozen=True):
     """What one session's use has grown by."""
 
@@ -73,8 +76,8 @@ def _day_so_far(
 
 
 def _first_since(connection: sqlite3.Connection, since: datetime) -> int:
-    """The first event at or after a moment: events are in the order of their times, so that no
-    index is needed."""
+    """The first event at or after a moment, found without an index: events are in the order of
+    their times, but where a clock was set. So what comes before is looked through, for a while."""
     wanted = microseconds(since)
     low, high = 1, (connection.execute("SELECT max(seq) FROM journal").fetchone()[0] or 0) + 1
     while low < high:
@@ -84,7 +87,9 @@ def _first_since(connection: sqlite3.Connection, since: datetime) -> int:
             low = middle + 1
         else:
             high = middle
-    return low
+    earlier = "SELECT min(seq) FROM journal WHERE seq >= ? AND seq < ? AND at >= ?"
+    (seq,) = connection.execute(earlier, (low - _LOOK_BACK, low, wanted)).fetchone()
+    return low if seq is None else int(seq)
 
 
 def _spent(connection: sqlite3.Connection, first: int, until_seq: int) -> Iterator[Spent]:

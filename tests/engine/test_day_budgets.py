@@ -178,6 +178,37 @@ async def test_a_day_that_came_while_nobody_ran_lets_it_go_on(
     await second.close()
 
 
+async def used_today(supervisor: Supervisor, tokens: int) -> None:
+    async with asyncio.timeout(10):
+        while [budget.used for budget in (await supervisor.status()).budgets] != [tokens]:  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+
+
+async def test_a_clock_that_is_set_back_forgets_nothing_and_holds_nobody_for_days(
+    driver: PuppetDriver, tmp_path: Path
+) -> None:
+    clock = LateClock()
+    place = {"drivers": {"scripted": driver}, "clock": clock}
+    first = await Supervisor.open(tmp_path / "store", **place)  # type: ignore[arg-type]
+    run_id = await start(first, a_project(tmp_path / "project", config=CONFIG + BUDGET))
+    puppet = await driver.session(1)
+    use(puppet, 900)
+    await used_today(first, 900)
+    clock.to_the_next_day()  # by mistake
+    await used_today(first, 0)
+    use(puppet, 2000)
+    await until(first, run_id, held)
+    clock.ahead = timedelta()
+    await used_today(first, 2000)
+    await first.close()
+    second = await Supervisor.open(tmp_path / "store", **place)  # type: ignore[arg-type]
+    midnight = next_midnight(clock.now())
+    await until(
+        second, run_id, lambda s: held(s) and getattr(s.run.blocked, "until", 0) == midnight
+    )
+    await second.close()
+
+
 async def test_an_agents_own_budget_holds_only_who_needs_it(
     supervisor: Supervisor, driver: PuppetDriver, tmp_path: Path
 ) -> None:

@@ -9,10 +9,11 @@ from pathlib import Path
 from app.domain import events as ev
 from app.domain.base import RunId, SessionId
 from app.domain.session import Session, Usage
+from app.store.day import day_so_far
 from app.store.journal import Draft, Journal
 from app.store.paths import StorePaths
 from app.store.spending import spending
-from tests.support.story import FixedClock, a_run
+from tests.support.story import ADA, START, FixedClock, a_run
 
 RUN = RunId("r-1")
 
@@ -86,3 +87,19 @@ def test_a_day_has_what_its_sessions_grew_by(tmp_path: Path) -> None:
         (0, "coder", 1, 150, 0.06),
         (0, "judge", 1, 7, None),
     ]
+
+
+async def test_what_came_before_a_clock_went_wrong_is_of_today_too(tmp_path: Path) -> None:
+    clock = FixedClock()
+    journal = await Journal.open(StorePaths(tmp_path), clock)
+    for total, at, idle in ((1, START, 30), (2, START + timedelta(hours=1), 0)):
+        clock.time = at
+        granted = ev.BudgetGranted(
+            day=at.date(), project="", agent="", unit="tokens", total=total, by=ADA
+        )
+        await journal.append([Draft(granted)])
+        clock.time = START - timedelta(days=20_000)
+        await journal.append([Draft(ev.SupervisorStopped(epoch=1))] * idle)
+    _, grants = await day_so_far(StorePaths(tmp_path), START, journal.seq)
+    await journal.close()
+    assert [grant.total for grant in grants] == [1, 2]
