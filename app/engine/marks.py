@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import os
 import sys
-from pathlib import Path
 
 STORE_ID = "LONGWATCH_STORE_ID"
 EPOCH = "LONGWATCH_EPOCH"
@@ -13,8 +12,6 @@ PROCESS = "LONGWATCH_PROCESS"
 
 # How often the process table is read again for what has appeared since the last time.
 LOOKS = 20
-
-_PROC = Path("/proc")
 
 
 def may_be_marked(store_id: str) -> bool:
@@ -27,7 +24,7 @@ def may_be_marked(store_id: str) -> bool:
     mark, looked = os.fsencode(f"{STORE_ID}={store_id}"), set[str]()
     for _ in range(LOOKS):
         try:
-            new = {one.name for one in _PROC.iterdir() if one.name.isdecimal()} - looked
+            new = {one.name for one in os.scandir("/proc") if one.name.isdecimal()} - looked
         except OSError:
             return True
         if not new:
@@ -41,6 +38,8 @@ def may_be_marked(store_id: str) -> bool:
 def _environment(pid: str) -> bytes:
     """Empty when the process is gone, or another user's."""
     try:
-        return (_PROC / pid / "environ").read_bytes()
+        # Of hundreds of processes, at each start: a `Path` takes three times as long.
+        with open(f"/proc/{pid}/environ", "rb", buffering=0) as file:  # noqa: PTH123
+            return file.read()
     except OSError:
         return b""

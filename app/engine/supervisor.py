@@ -171,16 +171,14 @@ class Supervisor(ReadsCounts, ReadsPast, KnowsSeen):
         started = ev.SupervisorStarted(
             epoch=core.epoch, pid=os.getpid(), host=socket.gethostname(), version=VERSION
         )
-        on_disk = journal.append([Draft(started)])
+        unfinished = [s for s in journal.projection.states.values() if not s.run.state.terminal]
+        lost = [Draft(payload, state) for state in unfinished for payload in recover(state)]
+        on_disk = journal.append([Draft(started), *lost])  # one write for all of them
         # Until then nothing is started, but what a crash has left can be cleared away.
         await asyncio.to_thread(sweep)
         await asyncio.to_thread(core.attaching.sweep)
         await core.processes.reap_leftovers(left_over)
         await on_disk
-        unfinished = [s for s in journal.projection.states.values() if not s.run.state.terminal]
-        found = [(state.run.run_id, recover(state)) for state in unfinished]
-        # All at once: one write to the disk for all of them.
-        await asyncio.gather(*(core.committing(run, *events) for run, events in found if events))
         for state in list(journal.projection.states.values()):
             await self._runs.children.ended(state)
         self._runs.take_up()
