@@ -3,7 +3,6 @@
 import functools
 import json
 import math
-import re
 from collections.abc import Callable, Iterator, Sequence
 from typing import Literal
 
@@ -11,6 +10,7 @@ from pydantic import Field
 
 from app.domain.base import Model
 from app.domain.gate import Text
+from app.domain.late_pattern import LatePattern
 from app.domain.text import one_line
 
 Path = tuple[str | int, ...]
@@ -18,8 +18,8 @@ Same = Callable[[int, object, object], bool]  # whether an item's like is the ot
 _MOST = 1_000  # differences that are looked for
 _LARGE_LIST = 2_000  # items from which a list without order is compared by its canonical items
 _SHOWN = 200  # characters of a value
-_SEGMENT = re.compile(r'\.?(?P<key>[^.\[\]"]+)|\[(?P<index>\d+|\*)\]|\["(?P<quoted>[^"]*)"\]')
-_NAME = re.compile(r"^[A-Za-z_][\w-]*$")
+_SEGMENT = LatePattern(r'\.?(?P<key>[^.\[\]"]+)|\[(?P<index>\d+|\*)\]|\["(?P<quoted>[^"]*)"\]')
+_NAME = LatePattern(r"^[A-Za-z_][\w-]*$")
 
 
 class JsonRule(Model):
@@ -57,7 +57,7 @@ def parse_path(text: str) -> tuple[str, ...]:
     rest = text.removeprefix("$")
     found, at = list[str](), 0
     while at < len(rest):
-        match = _SEGMENT.match(rest, at)
+        match = _SEGMENT.compiled.match(rest, at)
         if match is None:
             raise ValueError(f"{text!r} is no path; write such as items[*].id")
         index = match["index"]
@@ -253,7 +253,7 @@ def shown(path: Path) -> str:
     for segment in path:
         if isinstance(segment, int):
             text += f"[{segment}]"
-        elif _NAME.match(segment):
+        elif _NAME.compiled.match(segment):
             text += f".{segment}" if text else segment
         else:
             text += f"[{json.dumps(segment, ensure_ascii=False)}]"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import json
 from collections.abc import Mapping
 from typing import Any
@@ -254,6 +253,8 @@ def difference(before: Attempt | None, after: Attempt | None) -> str:
     """Unified diff of two attempts' outputs."""
     if before is None or after is None or after.state is AttemptState.FAILED:
         return ""
+    from difflib import unified_diff  # with the first that has something to compare
+
     old, new = (before.output or "").splitlines(), (after.output or "").splitlines()
     names = (f"attempt {before.attempt}", f"attempt {after.attempt}")
-    return "\n".join(difflib.unified_diff(old, new, *names, lineterm=""))
+    return "\n".join(unified_diff(old, new, *names, lineterm=""))

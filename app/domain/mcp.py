@@ -1,17 +1,17 @@
 """Servers of the Model Context Protocol: tools that agents are given besides their own."""
 
-import re
 from collections.abc import Iterator
 
 from pydantic import Field
 
 from app.domain.base import Model
 from app.domain.gate import Name, Seconds, Text
+from app.domain.late_pattern import LatePattern
 from app.domain.named import address_problem, header_problem, variable_problem
 from app.domain.toml_lines import KeyPath
 
 _PREFIX = "mcp:"
-_FOREIGN = re.compile(r"mcp__([A-Za-z][A-Za-z0-9_-]*?)__(\S+)")
+_FOREIGN = LatePattern(r"mcp__([A-Za-z][A-Za-z0-9_-]*?)__(\S+)")
 
 
 class McpServer(Model):
@@ -38,7 +38,7 @@ def tool_name(server: str, tool: str) -> str:
 
 def named_elsewhere(name: str) -> str | None:
     """Our name for a tool that an agent calls `mcp__server__tool`; None for any other."""
-    found = _FOREIGN.fullmatch(name)
+    found = _FOREIGN.compiled.fullmatch(name)
     return tool_name(found[1], found[2]) if found else None
 
 

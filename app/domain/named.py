@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import re
 
-_HEADER = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
-_URL = re.compile(r"https?://[^\s/]+", re.IGNORECASE)
+from app.domain.late_pattern import LatePattern
+
+_HEADER = LatePattern(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_URL = LatePattern(r"https?://[^\s/]+", re.IGNORECASE)
 
 
 def variable_problem(name: str) -> str:
@@ -15,7 +17,7 @@ def variable_problem(name: str) -> str:
 
 def header_problem(name: str) -> str:
     """What is wrong with the name of an HTTP header; "" when nothing is."""
-    return "" if _HEADER.fullmatch(name) else f"{name!r} is not the name of a header"
+    return "" if _HEADER.compiled.fullmatch(name) else f"{name!r} is not the name of a header"
 
 
 def inside_problem(path: str) -> str:
@@ -27,4 +29,4 @@ def inside_problem(path: str) -> str:
 
 def address_problem(url: str) -> str:
     """What is wrong with the address of an endpoint; "" when nothing is."""
-    return "" if _URL.match(url) else f"{url!r} is not an http or https address"
+    return "" if _URL.compiled.match(url) else f"{url!r} is not an http or https address"

@@ -9,13 +9,14 @@ from urllib.parse import quote
 
 from msgspec import Struct
 
+from app.domain.late_pattern import LatePattern
 from app.domain.literals import Anchors, Literals
 
 REDACTED = "[redacted]"
 MIN_SECRET = 6  # shorter values would blank out ordinary words
 
 # Shapes of well-known tokens; sources: the vendors' documentation of their prefixes.
-_SHAPES = re.compile(
+_SHAPES = LatePattern(
     r"""
       \bsk-(?:ant-|proj-|svcacct-|or-v1-|live-|test-)?[A-Za-z0-9_-]{16,}   # OpenAI, Anthropic
     | \b[sr]k_(?:live|test)_[A-Za-z0-9]{16,}                               # Stripe
@@ -34,16 +35,16 @@ _SHAPES = re.compile(
     """,
     re.VERBOSE,
 )
-_HEADER = re.compile(
+_HEADER = LatePattern(
     r"((?:proxy-)?authorization[\"']?\s*[:=]\s*[\"']?(?:bearer|basic|token|digest)\s+)[^\s\"',;]+"
     r"|(\bbearer\s+)[A-Za-z0-9._~+/-]{16,}=*"
     r"|((?:x-api-key|api-key|x-auth-token)[\"']?\s*:\s*[\"']?)[^\s\"',;]{6,}",
     re.IGNORECASE,
 )
 _LOGIN, _PASSWORD = r"://[^\s:/@]{0,100}:", r"[^\s:/@]{3,200}(?=@)"
-_URL = re.compile(rf"(\b[a-z][a-z0-9+.-]{{1,20}}{_LOGIN}){_PASSWORD}", re.IGNORECASE)
-_AFTER_SCHEME = re.compile(_LOGIN + _PASSWORD)
-_KEY_BLOCK = re.compile(
+_URL = LatePattern(rf"(\b[a-z][a-z0-9+.-]{{1,20}}{_LOGIN}){_PASSWORD}", re.IGNORECASE)
+_AFTER_SCHEME = LatePattern(_LOGIN + _PASSWORD)
+_KEY_BLOCK = LatePattern(
     r"-----BEGIN ([A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?)-----.*?(?:-----END \1-----|\Z)", re.DOTALL
 )
 
@@ -52,11 +53,11 @@ class Rule(Struct, frozen=True):
     """A pattern of secrets. To search for it takes a hundred times as long as to find that a text
     has none of its anchors: each match contains one of them."""
 
-    pattern: re.Pattern[str]
+    pattern: LatePattern
     # In small letters; with how many characters before it a match may begin.
     anchors: Mapping[str, Sequence[int]]
     kept: Callable[[re.Match[str]], str] = lambda match: ""  # of a match, before the secret
-    there: re.Pattern[str] | None = None  # what matches at the anchor if the pattern does around it
+    there: LatePattern | None = None  # what matches at the anchor if the pattern does around it
 
     def replaced(self, text: str, found: Sequence[tuple[str, int]]) -> str:
         """As `pattern.sub` would; `found` are the anchors in the text."""
@@ -64,12 +65,12 @@ class Rule(Struct, frozen=True):
             at - back
             for anchor, at in found
             if (backs := self.anchors.get(anchor))
-            and (not self.there or self.there.match(text, at))
+            and (not self.there or self.there.compiled.match(text, at))
             for back in backs
         ]
         parts, done = list[str](), 0
         for start in sorted(starts):
-            if start >= done and (match := self.pattern.match(text, start)):
+            if start >= done and (match := self.pattern.compiled.match(text, start)):
                 parts += (text[done:start], self.kept(match), REDACTED)
                 done = match.end()
         return "".join((*parts, text[done:])) if parts else text
@@ -90,7 +91,7 @@ RULES = (
             **dict.fromkeys(("api-", "ap\u0131-", "ap\u0130-"), (0, len("x-"))),
         },
         lambda match: match[1] or match[2] or match[3],
-        re.compile("auth(?:orization|-token)|bearer|api-key", re.IGNORECASE),
+        LatePattern("auth(?:orization|-token)|bearer|api-key", re.IGNORECASE),
     ),
     Rule(_URL, {"://": range(2, 22)}, lambda match: match[1], _AFTER_SCHEME),
     Rule(_SHAPES, dict.fromkeys(_STARTS_OF_SHAPES.split(), (0,))),

@@ -5,16 +5,16 @@ What could still become part of a secret is held back until more has come, or th
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 
+from app.domain.late_pattern import LatePattern
 from app.domain.redact import REDACTED
 
 _WORDS = 8  # held back: a header's name and scheme before its token, a secret of several words
 _MOST = 4096  # characters held back at most, but for a private key
 _KEY_MOST = 64 * 1024  # of a private key whose end has not come
-_KEY = re.compile(r"-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----")
-_KEY_END = re.compile(r"-----END [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----")
+_KEY = LatePattern(r"-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----")
+_KEY_END = LatePattern(r"-----END [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----")
 
 
 class StreamCleaner:
@@ -40,8 +40,8 @@ class StreamCleaner:
         if not text or not self._past_key():
             return ""
         text = self._held
-        key = _KEY.search(text)
-        end = len(text) if key is None or _KEY_END.search(text, key.end()) else key.start()
+        key = _KEY.compiled.search(text)
+        end = len(text) if key is None or _KEY_END.compiled.search(text, key.end()) else key.start()
         if key is not None and not end and len(text) > _KEY_MOST:
             self._held, self._in_key = "", True
             return REDACTED
@@ -57,7 +57,7 @@ class StreamCleaner:
     def _past_key(self) -> bool:
         """Drop what belongs to a private key whose beginning is out; whether it is over."""
         if self._in_key:
-            found = _KEY_END.search(self._held)
+            found = _KEY_END.compiled.search(self._held)
             if found is None:
                 self._held = self._held[-100:]  # its end may come in pieces too
                 return False

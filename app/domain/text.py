@@ -9,12 +9,15 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from datetime import timedelta
+from functools import cache
+
+from app.domain.late_pattern import LatePattern
 
 _REPLACEMENT = "\ufffd"
 
 # Colour and erase-to-end-of-line sequences carry no words and fill the output of every build
 # tool: they are dropped whole. Every other sequence stays visible, with its ESC as a picture.
-_COLOUR = re.compile(r"\x1b\[[0-9;:]{0,64}[mK]")
+_COLOUR = LatePattern(r"\x1b\[[0-9;:]{0,64}[mK]")
 
 # Ranges of invisible characters: first and last, inclusive.
 _HIDDEN = (
@@ -41,6 +44,7 @@ _HIDDEN = (
 )
 
 
+@cache
 def _table() -> dict[int, str]:
     table = {code: chr(0x2400 + code) for code in range(0x20) if code not in (0x09, 0x0A)}
     table[0x7F] = "\u2421"
@@ -50,15 +54,14 @@ def _table() -> dict[int, str]:
     return table
 
 
-_TABLE = _table()
 _PLAIN = b"\t\n" + bytes(range(0x20, 0x7F))
-_UNSAFE = re.compile(
+_UNSAFE = LatePattern(
     "[\x00-\x08\x0b-\x1f\x7f"
     + "".join(f"{re.escape(chr(a))}-{re.escape(chr(b))}" for a, b in _HIDDEN)
     + "]"
 )
 
-_HALVES = re.compile("[\ud800-\udfff]")
+_HALVES = LatePattern("[\ud800-\udfff]")
 
 
 def printable(text: str) -> str:
@@ -71,8 +74,8 @@ def printable(text: str) -> str:
     if _is_printable(text):
         return text
     if "\x1b" in text:
-        text = _COLOUR.sub("", text)
-    return text.replace("\r\n", "\n").translate(_TABLE)
+        text = _COLOUR.compiled.sub("", text)
+    return text.replace("\r\n", "\n").translate(_table())
 
 
 def writable(text: str) -> str:
@@ -83,17 +86,17 @@ def writable(text: str) -> str:
     try:
         text.encode()
     except UnicodeEncodeError:
-        return _HALVES.sub(_REPLACEMENT, text)
+        return _HALVES.compiled.sub(_REPLACEMENT, text)
     return text
 
 
 def _is_printable(text: str) -> bool:
     data = text.encode("utf-8", "surrogatepass")
     if 2 * (len(data) - len(text)) > len(text):
-        return _UNSAFE.search(text) is None
+        return _UNSAFE.compiled.search(text) is None
     # To drop what is plain takes a tenth of the time of a search, and most texts are little else.
     rest = data.translate(None, _PLAIN)
-    return not rest or _UNSAFE.search(rest.decode("utf-8", "surrogatepass")) is None
+    return not rest or _UNSAFE.compiled.search(rest.decode("utf-8", "surrogatepass")) is None
 
 
 def one_line(text: str, limit: int) -> str:

@@ -7,10 +7,12 @@ from collections.abc import Iterator
 
 from msgspec import Struct
 
+from app.domain.late_pattern import LatePattern
+
 KeyPath = tuple[str | int, ...]
 
 # What a value may contain that hides a newline, a bracket, a "#" or a "=" from the scanner.
-_TOKEN = re.compile(
+_TOKEN = LatePattern(
     r'"""(?:\\.|[^\\])*?"{3,5}'
     r"|'''.*?'{3,5}"
     r'|"(?:\\.|[^"\\\n])*"'
@@ -21,7 +23,7 @@ _TOKEN = re.compile(
     r"|.",
     re.DOTALL,
 )
-_KEY = re.compile(r"""\s*(?:"((?:\\.|[^"\\])*)"|'([^']*)'|([A-Za-z0-9_-]+))\s*(\.)?""")
+_KEY = LatePattern(r"""\s*(?:"((?:\\.|[^"\\])*)"|'([^']*)'|([A-Za-z0-9_-]+))\s*(\.)?""")
 
 
 class _Lines(Struct):
@@ -95,7 +97,7 @@ def _logical_lines(text: str) -> Iterator[tuple[int, str]]:
     """Each statement with the number of its first line, without comments."""
     number = start = 1
     depth, parts = 0, list[str]()
-    for match in _TOKEN.finditer(text.replace("\r\n", "\n") + "\n"):
+    for match in _TOKEN.compiled.finditer(text.replace("\r\n", "\n") + "\n"):
         token = match.group()
         if token == "\n" and depth == 0:
             if statement := "".join(parts).strip():
@@ -111,7 +113,7 @@ def _logical_lines(text: str) -> Iterator[tuple[int, str]]:
 def _dotted(text: str) -> list[str]:
     """The parts of the dotted key that `text` begins with."""
     keys, at = list[str](), 0
-    while match := _KEY.match(text, at):
+    while match := _KEY.compiled.match(text, at):
         keys.append(next(group for group in match.groups()[:3] if group is not None))
         at = match.end()
         if match.group(4) is None:

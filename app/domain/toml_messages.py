@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable, Iterator
 from typing import Any, get_args
 
@@ -42,8 +41,10 @@ def problems_of(
 
 def not_among(what: str, word: object, allowed: Iterable[str]) -> str:
     """`what`, then the nearest allowed word if one is near, then all of them."""
+    from difflib import get_close_matches  # needed for mistakes only
+
     names = list(allowed)
-    near = difflib.get_close_matches(str(word), names, n=3)
+    near = get_close_matches(str(word), names, n=3)
     # Letters in another order are the commoner slip than a letter more or less.
     near.sort(key=lambda name: sorted(name) != sorted(str(word)))
     hint = f'; did you mean "{near[0]}"? Allowed: ' if near else ". Allowed: "

@@ -6,9 +6,9 @@ their own: for them a name means the kind of call that it stands for.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 
+from app.domain.late_pattern import LatePattern
 from app.domain.toml_messages import not_among
 from app.domain.toolcall import ToolCall, ToolKind
 from app.domain.workflow import AgentConfig
@@ -39,12 +39,12 @@ _KINDS = {
 }
 _TOOLS = {tool: family for family, tools in FAMILIES.items() for tool in tools}
 _SHELL_TOO = {"process_start": ToolKind.SHELL}
-_MCP = re.compile(r"mcp:[A-Za-z][A-Za-z0-9_-]{0,63}(/[^\s/*]+)?")
+_MCP = LatePattern(r"mcp:[A-Za-z][A-Za-z0-9_-]{0,63}(/[^\s/*]+)?")
 
 
 def tool_problem(name: str) -> str | None:
     """What is wrong with a name in a tool list; None if it is one."""
-    if name in _KINDS or name in _TOOLS or _MCP.fullmatch(name):
+    if name in _KINDS or name in _TOOLS or _MCP.compiled.fullmatch(name):
         return None
     if name.startswith("mcp:"):
         return f'"{name}" is not "mcp:SERVER" or "mcp:SERVER/TOOL"'
