@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING
 import click
 
 from app.cli.given import file_text
-from app.cli.looking import looked_at, marked, unseen_ids
+from app.cli.looking import marked, newly_seen
 from app.cli.options import chosen_store, json_option, store_option
-from app.cli.output import ago, emit, note, say, table
+from app.cli.output import ago, emit, note, report, say, table
 from app.cli.prefix import pick
 from app.cli.reach import AnyClient, ask
 from app.domain.approval import Action, Approval, Scope, Settlement
@@ -38,9 +38,8 @@ def approvals_command(everything: bool, as_json: bool) -> None:
 
     async def work(client: AnyClient) -> tuple[Sequence[Approval], frozenset[str]]:
         found = await client.approvals(open_only=not everything)
-        ids = {each.approval_id for each in found}
-        looked = await looked_at(client, lambda item: item.item_id in ids, as_json=as_json)
-        return found, unseen_ids(looked)
+        ids = (each.approval_id for each in found)
+        return found, await newly_seen(client, ids, as_json=as_json)
 
     found, unseen = ask(chosen_store(), work)
     if as_json:
@@ -146,7 +145,7 @@ def settle_command(approval_id: str, settlement: str, reason: str, as_json: bool
         )
         return await _tell(client, command, approval)
 
-    _report(ask(chosen_store(), work), as_json)
+    report(ask(chosen_store(), work), as_json)
 
 
 def _decide(
@@ -170,7 +169,7 @@ def _decide(
         command = _decision(approval, action, scope, reason, interrupt)
         return await _tell(client, command, approval)
 
-    _report(ask(chosen_store(), work), as_json)
+    report(ask(chosen_store(), work), as_json)
 
 
 def _decision(
@@ -286,10 +285,3 @@ async def _tell(client: AnyClient, command: Command, approval: Approval) -> Done
     for change in approval.call.changes:
         note(f"  {change.change} {change.path}")
     return await client.execute(command)
-
-
-def _report(done: Done, as_json: bool) -> None:
-    if as_json:
-        emit(done)
-    else:
-        say(done.message)

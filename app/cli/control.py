@@ -6,7 +6,7 @@ import click
 
 from app.cli.given import stdin_text
 from app.cli.options import chosen_store, json_option, store_option
-from app.cli.output import ago, emit, say, table
+from app.cli.output import ago, emit, report, say, table
 from app.cli.prefix import find_run, pick
 from app.cli.reach import AnyClient, ask
 from app.domain.approval import RuleMatch
@@ -87,11 +87,3 @@ def remove_command(rule_id: str, as_json: bool) -> None:
 def conditions(match: RuleMatch) -> str:
     """A rule's conditions in one line."""
     return " ".join(f"{key}={value}" for key, value in match if value is not None) or "anything"
-
-
-def report(done: Done, as_json: bool) -> None:
-    """Say what was done."""
-    if as_json:
-        emit(done)
-    else:
-        say(done.message)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -30,9 +30,11 @@ async def looked_at(
     return found
 
 
-def unseen_ids(found: list[Waiting]) -> frozenset[str]:
-    """Of what was looked at, what nobody had seen."""
-    return frozenset(one.item.item_id for one in found if not one.seen)
+async def newly_seen(client: AnyClient, ids: Iterable[str], *, as_json: bool) -> frozenset[str]:
+    """Of items that this command shows, those that nobody had seen before."""
+    shown = frozenset(ids)
+    looked = await looked_at(client, lambda item: item.item_id in shown, as_json=as_json)
+    return frozenset(one.item.item_id for one in looked if not one.seen)
 
 
 def marked(state: str, unseen: bool) -> str:

@@ -12,10 +12,13 @@ import unicodedata
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from app.domain.errors import LongwatchError
 from app.domain.text import one_line, printable
+
+if TYPE_CHECKING:
+    from app.domain.commands import Done
 
 _WIDE = ("W", "F")
 _CELL = 500  # characters of a table cell that can matter
@@ -69,6 +72,14 @@ def emit(value: Any) -> None:
 
     document = TypeAdapter(Any).dump_json(value, indent=2, ensure_ascii=True)
     write(document.decode() + "\n")
+
+
+def report(done: Done, as_json: bool) -> None:
+    """What a command did: its sentence, or all of it as JSON."""
+    if as_json:
+        emit(done)
+    else:
+        say(done.message)
 
 
 def emit_line(value: Any) -> None:

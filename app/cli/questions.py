@@ -6,11 +6,10 @@ from collections.abc import Sequence
 
 import click
 
-from app.cli.control import report
 from app.cli.given import stdin_text
-from app.cli.looking import looked_at, marked, unseen_ids
+from app.cli.looking import marked, newly_seen
 from app.cli.options import chosen_store, json_option, store_option
-from app.cli.output import ago, emit, say, table
+from app.cli.output import ago, emit, report, say, table
 from app.cli.prefix import pick
 from app.cli.reach import AnyClient, ask
 from app.domain.commands import AnswerQuestion, Done
@@ -28,9 +27,8 @@ def questions_command(everything: bool, as_json: bool) -> None:
 
     async def work(client: AnyClient) -> tuple[Sequence[Question], frozenset[str]]:
         found = await client.questions(open_only=not everything)
-        ids = {each.question_id for each in found}
-        looked = await looked_at(client, lambda item: item.item_id in ids, as_json=as_json)
-        return found, unseen_ids(looked)
+        ids = (each.question_id for each in found)
+        return found, await newly_seen(client, ids, as_json=as_json)
 
     found, unseen = ask(chosen_store(), work)
     if as_json:

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 import click
 
-from app.cli.looking import looked_at, marked, unseen_ids
+from app.cli.looking import marked, newly_seen
 from app.cli.options import chosen_store, json_option, store_option
-from app.cli.output import ago, emit, say, table
+from app.cli.output import ago, emit, report, say, table
 from app.cli.prefix import pick
 from app.cli.reach import AnyClient, ask
 from app.domain.commands import Done, GiveVerdict
@@ -26,9 +26,8 @@ def reviews_command(everything: bool, as_json: bool) -> None:
 
     async def work(client: AnyClient) -> tuple[Sequence[Review], frozenset[str]]:
         found = await client.reviews(open_only=not everything)
-        ids = {each.review_id for each in found}
-        looked = await looked_at(client, lambda item: item.item_id in ids, as_json=as_json)
-        return found, unseen_ids(looked)
+        ids = (each.review_id for each in found)
+        return found, await newly_seen(client, ids, as_json=as_json)
 
     found, unseen = ask(chosen_store(), work)
     if as_json:
@@ -93,8 +92,4 @@ def _judge(given: str, accept: bool, reason: str, as_json: bool) -> None:
             )
         )
 
-    done = ask(chosen_store(), work)
-    if as_json:
-        emit(done)
-    else:
-        say(done.message)
+    report(ask(chosen_store(), work), as_json)

@@ -9,9 +9,8 @@ from pathlib import Path
 
 import click
 
-from app.cli.control import report
 from app.cli.options import chosen_store, json_option, project_option, store_option
-from app.cli.output import ago, emit, note, say, table
+from app.cli.output import ago, emit, note, report, say, table
 from app.cli.project import project_root
 from app.cli.reach import AnyClient, ask, client_of
 from app.cli.rollout_shown import Shown, print_rollout

@@ -6,9 +6,9 @@ from collections.abc import Callable
 
 import click
 
-from app.cli.control import report
 from app.cli.given import stdin_text
 from app.cli.options import attach_option, chosen_store, json_option, store_option
+from app.cli.output import report
 from app.cli.prefix import find_run, find_session
 from app.cli.reach import AnyClient, ask
 from app.domain.base import RunId, SessionId

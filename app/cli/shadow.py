@@ -8,9 +8,8 @@ from pathlib import Path
 
 import click
 
-from app.cli.control import report
 from app.cli.options import chosen_store, json_option, project_option, store_option
-from app.cli.output import ago, emit, say, table
+from app.cli.output import ago, emit, report, say, table
 from app.cli.prefix import RUN_KIND
 from app.cli.reach import AnyClient, ask
 from app.cli.rollout import find_rollout

@@ -7,8 +7,8 @@ from typing import Literal
 
 import click
 
-from app.cli.control import report
 from app.cli.options import chosen_store, json_option, store_option
+from app.cli.output import report
 from app.cli.prefix import pick
 from app.cli.reach import AnyClient, ask
 from app.domain.commands import Done, Snooze
