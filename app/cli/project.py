@@ -24,7 +24,7 @@ def project_root(start: Path | None) -> Path:
 
 def new_root(start: Path | None) -> Path:
     """Where a project is to be begun: as `project_root`, or a folder that is in none yet."""
-    from app.engine.plain import check_plain, has_git
+    from app.engine.plain_folder import check_plain, has_git
 
     place = (start or Path.cwd()).absolute()
     try:
@@ -38,7 +38,7 @@ def new_root(start: Path | None) -> Path:
 
 
 def _plain(place: Path, said: bytes) -> Path:
-    from app.engine.plain import plain_root
+    from app.engine.plain_folder import plain_root
 
     found = plain_root(place) if b"not a git repository" in said else None
     if found is None:
@@ -59,7 +59,7 @@ def _recorded(place: Path, path: bytes) -> Path:
 def isolation(root: Path) -> str:
     """What to tell of how sessions are kept apart; empty for a git repository, where each has a
     worktree of it as usual."""
-    from app.engine.plain import is_plain
+    from app.engine.plain_folder import is_plain
 
     if not is_plain(root):
         return ""

@@ -25,7 +25,7 @@ from app.domain.run import Run, StepBrief
 from app.domain.step import CollectStep, ReviewStep
 from app.domain.workflow import Recipe, Workflow
 from app.engine.core import Core
-from app.engine.plain import is_plain
+from app.engine.plain_folder import is_plain
 from app.store.journal import Draft
 
 

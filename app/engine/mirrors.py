@@ -20,7 +20,7 @@ from app.domain.text import one_line
 from app.engine import listing, worktrees
 from app.engine.git import Git, GitError
 from app.engine.listing import Stamps
-from app.engine.plain import has_git
+from app.engine.plain_folder import has_git
 from app.engine.project_names import CONFIG_FILE
 from app.engine.scratch import scratch_folder
 

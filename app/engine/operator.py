@@ -35,7 +35,7 @@ from app.engine.rollouts import Rollouts
 from app.engine.run_control import RunControl
 from app.engine.runs import Runs
 from app.engine.sessions import LiveSession, SessionKeeper
-from app.engine.taking import take_work
+from app.engine.take_work import take_work
 
 _TAKEN = "; what looked like a secret in it was taken out: agents get secrets by their `env` only"
 

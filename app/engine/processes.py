@@ -20,8 +20,14 @@ from app.domain.events import Payload, ProcessEnded, ProcessStarted
 from app.domain.session import Process
 from app.engine import marks
 from app.engine.capture import Captured, Keep, follow
-from app.engine.crowd import LOOK_SECONDS, bound, crowds, everybody, limit_of_a_child
 from app.engine.launch import Launch, start
+from app.engine.process_limit import (
+    LOOK_SECONDS,
+    count_by_child,
+    count_processes,
+    limit_of_a_child,
+    limit_tasks,
+)
 
 if TYPE_CHECKING:
     from app.engine.child import Child
@@ -109,23 +115,23 @@ class ProcessRegistry:
         self._children[process_id] = child
         self._own(self._watch(child))
         if launch.recorded:
-            bound(child.pid, self._most)
+            limit_tasks(child.pid, self._most)
             if self._counting is None or self._counting.done():
                 self._counting = asyncio.create_task(self._count(), name="count processes")
         return child
 
     async def _count(self) -> None:
         """As long as there are children: end one that has become too many."""
-        before = everybody()
+        before = count_processes()
         while self._children:
             await asyncio.sleep(LOOK_SECONDS)
-            now = everybody()
+            now = count_processes()
             if now - before < self._most // 4:
                 before = min(before, now)
                 continue
             before = now
             roots = {child.pid: str(name) for name, child in self._children.items()}
-            found = await asyncio.to_thread(crowds, roots)
+            found = await asyncio.to_thread(count_by_child, roots)
             for child in list(self._children.values()):
                 if (count := found[str(child.process_id)]) > self._most:
                     child.why = f"it was {count} processes at once (at most {self._most})"

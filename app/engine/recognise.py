@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from app.engine.plain import is_plain
+from app.engine.plain_folder import is_plain
 
 _NO_TEST = "no test specified"  # what `npm init` writes: a script that only fails
 _MAKE_TEST = re.compile(r"^test\s*:(?!=)", re.MULTILINE)

@@ -18,11 +18,11 @@ from app.engine.admission import admit, admit_fork, admit_request
 from app.engine.core import Core
 from app.engine.day_budgets import DayBudgets, held_for_today
 from app.engine.past_sessions import PastSessions
+from app.engine.past_start import pinned
 from app.engine.project import Project, load_project
 from app.engine.redaction import Redaction
 from app.engine.rollouts import Rollouts
 from app.engine.runs import Runs
-from app.engine.taking_up import pinned
 
 
 class RunControl:

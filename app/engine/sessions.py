@@ -30,8 +30,8 @@ from app.engine.environment import child_environment
 from app.engine.fates import lost_calls
 from app.engine.mcp_launch import mcp_launches
 from app.engine.past_sessions import PastSessions
+from app.engine.past_start import history_of
 from app.engine.slots import Slot
-from app.engine.taking_up import history_of
 from app.engine.transcripts import Transcript
 
 _CONTINUITY = {

@@ -28,7 +28,6 @@ from app.engine.approvals import ApprovalDesk
 from app.engine.assembly import make_core
 from app.engine.broadcast import Broadcast
 from app.engine.core import Core
-from app.engine.crowd import limit_of_a_child
 from app.engine.day_budgets import DayBudgets, limits_of_the_store
 from app.engine.deadlines import Deadlines
 from app.engine.deciding import Decider
@@ -36,6 +35,7 @@ from app.engine.drivers import Drivers
 from app.engine.machine import MACHINE, Machine
 from app.engine.notifying import KnowsSeen, make_notifications
 from app.engine.past_sessions import PastSessions, ReadsPast
+from app.engine.process_limit import limit_of_a_child
 from app.engine.reads_counts import ReadsCounts
 from app.engine.recovery import recover
 from app.engine.redaction import Redaction

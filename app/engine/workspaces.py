@@ -20,7 +20,7 @@ from app.domain.text import one_line
 from app.engine import diffs, merges, worktrees
 from app.engine.git import Git, GitError
 from app.engine.mirrors import Mirrors
-from app.engine.plain import is_plain, plain_root
+from app.engine.plain_folder import is_plain, plain_root
 from app.engine.processes import ProcessRegistry
 from app.engine.worktrees import Metadata
 

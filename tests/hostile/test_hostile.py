@@ -18,7 +18,7 @@ from app.domain import commands as cmd
 from app.domain.approval import Approval
 from app.domain.run import RunState
 from app.domain.task_state import TaskState
-from app.engine.crowd import LIMIT_VARIABLE
+from app.engine.process_limit import LIMIT_VARIABLE
 from tests.hostile.arena import MIB, Arena, Attack, arena
 from tests.support import waiting
 from tests.support.runs import until

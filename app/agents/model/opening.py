@@ -9,8 +9,8 @@ from app.agents import sandbox
 from app.agents.model.conversation import BrokenConversation, Conversation
 from app.agents.model.kit import Kit
 from app.agents.model.lineup import Lineup
+from app.agents.model.past_messages import messages_of, told
 from app.agents.model.session import ModelSession
-from app.agents.model.taking_up import messages_of, told
 from app.agents.protocol import SessionSpec
 from app.domain.errors import DriverError
 from app.domain.past import PastHistory

@@ -10,7 +10,7 @@ from pydantic_ai.messages import ModelMessage, ModelRequest, ModelResponse
 
 from app.agents.model import ModelDriver
 from app.agents.model.conversation import Conversation
-from app.agents.model.taking_up import messages_of
+from app.agents.model.past_messages import messages_of
 from app.agents.protocol import AgentEvent, ItemDone, SessionSpec
 from app.domain.errors import DriverError, Refused
 from app.domain.past import PastEntry, PastHistory, PastKind, PastSession

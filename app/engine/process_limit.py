@@ -35,7 +35,7 @@ def limit_of_a_child() -> int:
     return int(named)
 
 
-def bound(pid: int, limit: int) -> None:
+def limit_tasks(pid: int, limit: int) -> None:
     """Hold a child that has just started to so many processes more than there are now, where the
     kernel can do that (Linux). It is a second line: a child that has ended meanwhile is no error.
     """
@@ -51,14 +51,14 @@ def bound(pid: int, limit: int) -> None:
             resource.prlimit(pid, resource.RLIMIT_NPROC, (wanted, hard))
 
 
-def everybody() -> int:
+def count_processes() -> int:
     """How many processes the machine has: a quick look."""
     import psutil  # here: it is loaded with the first child
 
     return len(psutil.pids())
 
 
-def crowds(roots: dict[int, str]) -> Counter[str]:
+def count_by_child(roots: dict[int, str]) -> Counter[str]:
     """How many processes belong to each child (blocking). `roots`: their pids and process ids."""
     import psutil
 
