@@ -26,7 +26,8 @@ from app.domain.run import (
 from app.domain.session import Continuity, StuckKind, Usage
 from app.domain.task_state import TaskState
 from app.domain.toolcall import ToolOutcome
-from app.domain.trace import NOT_TRACED, TraceCategory, TraceEntry, entries_of
+from app.domain.trace import NOT_TRACED, TraceEntry, entries_of
+from app.domain.trace_facts import TraceCategory
 from tests.support.story import (
     ADA,
     ENGINE,
