@@ -1,8 +1,8 @@
 """Comparison: whether a candidate's answer is as good as the stable path's.
 
-What every comparison says is that of OpenFang (behaviour.md 7.1): the same text, the same text
-but for whitespace, and the first character that differs. Whether it *agrees* is said by the rule
-that the rollout names.
+What every comparison says is that of OpenFang: the same text, the same text but for whitespace,
+and the first character that differs. Whether it *agrees* is said by the rule that the rollout
+names.
 """
 
 import functools

@@ -1,6 +1,6 @@
 """Metrics: seven numbers about all runs of a store, counted from events and never from words.
 
-Names are those of behaviour.md 1.10. A run that is blocked is resumable: it is neither terminal
+Names are OpenFang's. A run that is blocked is resumable: it is neither terminal
 nor a failure, and counts as either only once it is done, failed or canceled.
 """
 

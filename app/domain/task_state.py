@@ -1,4 +1,4 @@
-"""The task state machine (behaviour.md 1.7): which run state may follow which."""
+"""The task state machine, OpenFang's: which run state may follow which."""
 
 from __future__ import annotations
 

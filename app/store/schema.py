@@ -74,7 +74,7 @@ def is_outdated(path: Path) -> bool:
 
 
 def _configure(connection: sqlite3.Connection) -> None:
-    # FULL: NORMAL was seen to lose acknowledged rows at power loss (design.md section 4).
+    # FULL: NORMAL was seen to lose acknowledged rows at power loss.
     connection.execute("PRAGMA journal_mode=WAL")
     connection.execute("PRAGMA synchronous=FULL")
 

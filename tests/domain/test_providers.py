@@ -10,7 +10,7 @@ from app.domain.config import parse_config
 from app.domain.errors import ConfigError
 from app.domain.providers import PROVIDERS, ModelRef, canonical, find_provider, key_env, split_model
 
-# behaviour.md 8.7
+# names that are taken for a provider | its name | the variable with its key
 TABLE = """
 anthropic, claude | anthropic | ANTHROPIC_API_KEY
 openai, gpt, codex, openai_codex | openai | OPENAI_API_KEY

@@ -1,4 +1,4 @@
-"""The task state table (behaviour.md 1.7), every cell of it."""
+"""The task state table, every cell of it."""
 
 from __future__ import annotations
 
