@@ -2,7 +2,8 @@
 
 Categories and tokens are OpenFang's where it has one (`sent`, `ok`, `failed`, `rejected`,
 `approved`, `return_to_step`, `quality_gate_passed`, `in_progress`, `resumed`, …). What OpenFang
-does not trace has tokens of its own: retries, time-outs, approvals, blocked, canceled, sessions. Left out here is only what says nothing of the run's way: see `NOT_TRACED`.
+does not trace has tokens of its own: retries, time-outs, approvals, blocked, canceled, sessions.
+Left out here is only what says nothing of the run's way: see `NOT_TRACED`.
 """
 
 from datetime import datetime
