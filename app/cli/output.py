@@ -68,10 +68,7 @@ def complain(text: str) -> None:
 
 def emit(value: Any) -> None:
     """A model, or a sequence of models, as one JSON document."""
-    from pydantic import TypeAdapter
-
-    document = TypeAdapter(Any).dump_json(value, indent=2, ensure_ascii=True)
-    write(document.decode() + "\n")
+    write(_json(value, indent=2))
 
 
 def report(done: Done, as_json: bool) -> None:
@@ -84,11 +81,18 @@ def report(done: Done, as_json: bool) -> None:
 
 def emit_line(value: Any) -> None:
     """A model as one line of JSON, at once: for output that goes on and on."""
+    write(_json(value))
+    flush()
+
+
+def _json(value: Any, indent: int | None = None) -> str:
     from pydantic import TypeAdapter
 
-    document = TypeAdapter(Any).dump_json(value, ensure_ascii=True)
-    write(document.decode() + "\n")
-    flush()
+    from app.domain.record import plain
+
+    any_value = TypeAdapter(Any)
+    document = any_value.dump_json(value, indent=indent, ensure_ascii=True, fallback=plain)
+    return document.decode() + "\n"
 
 
 def cells(text: str) -> int:

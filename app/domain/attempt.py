@@ -5,7 +5,8 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Literal, NamedTuple, Self
 
-from app.domain.base import Model, RunId, SessionId, trusted
+from app.domain.base import Model, RunId, SessionId
+from app.domain.record import Record
 
 
 class FailureKind(StrEnum):
@@ -139,7 +140,7 @@ class Unit(NamedTuple):
         return f"{self.step}{branch}" + (f" (iter {self.iteration})" if self.iteration else "")
 
 
-class Attempt(Model):
+class Attempt(Record, frozen=True, kw_only=True):
     """One try of one unit. (run, step, branch, iteration, attempt) names it."""
 
     step: str
@@ -187,8 +188,7 @@ def new_attempt(
     turn: int | None = None,
 ) -> Attempt:
     """An attempt of a unit as it begins."""
-    return trusted(
-        Attempt,
+    return Attempt(
         step=unit.step,
         branch=unit.branch,
         iteration=unit.iteration,

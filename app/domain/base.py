@@ -67,7 +67,7 @@ _BLANK: dict[object, dict[str, Any]] = {}  # of each kind: its fields in order, 
 
 def trusted(kind: Callable[_P, _M], /, *_: _P.args, **fields: _P.kwargs) -> _M:
     """`kind(**fields)` of values that are valid already: nothing is checked or converted, so it
-    costs a fraction. For what is made at every step; what comes from outside is validated.
+    costs a fraction. For what is made often; what comes from outside is validated.
     """
     blank = _BLANK.get(kind) or _blank(cast(type[Model], kind))
     made: _M = _new(kind)

@@ -83,6 +83,7 @@ from app.domain.events_of_work import (
     StepFinished,
     TurnStarted,
 )
+from app.domain.record import Record
 from app.domain.rollout_events import (
     CandidateAdopted,
     CandidateReopened,
@@ -290,7 +291,7 @@ def with_type(kind: str, fields: str) -> str:
     return f'{{"type":"{kind}"{more}'
 
 
-class Event(Model):
+class Event(Record, frozen=True, kw_only=True):
     """One entry of the journal. `run_id` is empty for what concerns the store as a whole."""
 
     seq: int  # from 1, without gaps

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from app.domain.errors import Refused
 from app.domain.flow import dependents, owner
@@ -38,7 +39,7 @@ def prefix(state: RunState, step: str) -> Prefix:
     steps = tuple(p for p in state.steps.values() if p.finished and p.step not in anew)
     kept = {progress.step for progress in steps}
     attempts = tuple(
-        attempt.model_copy(update={"session_id": None, "turn": None, "child": None})
+        replace(attempt, session_id=None, turn=None, child=None)
         for attempt in state.attempts.values()
         if owner(attempt.step) in kept and attempt.state.over
     )

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from msgspec.structs import force_setattr, replace
+
 from app.domain.attempts import Attempts
 from app.domain.base import ApprovalId, QuestionId, ReviewId, SessionId
 from app.domain.events import Event
@@ -18,22 +20,22 @@ def stamped(before: RunState, after: RunState, event: Event) -> RunState:
     if after.run is not before.run:
         after.run.__dict__["updated_at"] = event.at
     if after is before:
-        return after.model_copy(update={"seq": event.seq})
-    after.__dict__["seq"] = event.seq
+        return replace(after, seq=event.seq)
+    force_setattr(after, "seq", event.seq)
     return after
 
 
 def with_run(state: RunState, /, **changes: Any) -> RunState:
-    return state.model_copy(update={"run": state.run.model_copy(update=changes)})
+    return replace(state, run=state.run.model_copy(update=changes))
 
 
 def with_session(state: RunState, session_id: SessionId, /, **changes: Any) -> RunState:
-    return state.model_copy(update={"sessions": changed_session(state, session_id, **changes)})
+    return replace(state, sessions=changed_session(state, session_id, **changes))
 
 
 def changed_session(state: RunState, session_id: SessionId, /, **changes: Any) -> Sessions:
     """The run's sessions for who changes something else too: the state is copied once for both."""
-    session = state.sessions[session_id].model_copy(update=changes)
+    session = replace(state.sessions[session_id], **changes)
     return state.sessions.set(session_id, session)
 
 
@@ -43,28 +45,28 @@ def turn_over(state: RunState, session_id: SessionId) -> Sessions:
 
 
 def with_attempt(state: RunState, key: str, /, **changes: Any) -> RunState:
-    return state.model_copy(update={"attempts": changed_attempt(state, key, **changes)})
+    return replace(state, attempts=changed_attempt(state, key, **changes))
 
 
 def changed_attempt(state: RunState, key: str, /, **changes: Any) -> Attempts:
     """As `changed_session`, for an attempt."""
-    return state.attempts.set(key, state.attempts[key].model_copy(update=changes))
+    return state.attempts.set(key, replace(state.attempts[key], **changes))
 
 
 def with_approval(state: RunState, approval_id: ApprovalId, /, **changes: Any) -> RunState:
     approval = state.approvals[approval_id].model_copy(update=changes)
-    return state.model_copy(update={"approvals": state.approvals.set(approval_id, approval)})
+    return replace(state, approvals=state.approvals.set(approval_id, approval))
 
 
 def with_review(state: RunState, review_id: ReviewId, /, **changes: Any) -> RunState:
     review = state.reviews[review_id].model_copy(update=changes)
-    return state.model_copy(update={"reviews": state.reviews.set(review_id, review)})
+    return replace(state, reviews=state.reviews.set(review_id, review))
 
 
 def with_question(state: RunState, question_id: QuestionId, /, **changes: Any) -> RunState:
     question = state.questions[question_id].model_copy(update=changes)
-    return state.model_copy(update={"questions": state.questions.set(question_id, question)})
+    return replace(state, questions=state.questions.set(question_id, question))
 
 
 def with_step(state: RunState, progress: StepProgress) -> RunState:
-    return state.model_copy(update={"steps": state.steps.set(progress.step, progress)})
+    return replace(state, steps=state.steps.set(progress.step, progress))

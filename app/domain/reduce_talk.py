@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 from typing import Any
 
+from msgspec.structs import replace
+
 from app.domain import events as ev
 from app.domain.approval import Action, ActorKind, Approval, ApprovalState, Decision
 from app.domain.base import ApprovalId, QuestionId, ReviewId
@@ -22,7 +24,7 @@ from app.domain.session import SessionState
 
 def _approval_requested(s: RunState, p: ev.ApprovalRequested, e: Event) -> RunState:
     approval = p.approval
-    s = s.model_copy(update={"approvals": s.approvals.set(approval.approval_id, approval)})
+    s = replace(s, approvals=s.approvals.set(approval.approval_id, approval))
     return _settle_waiting(s, approval)
 
 
@@ -122,7 +124,7 @@ def _approval_withdrawn(s: RunState, p: ev.ApprovalWithdrawn, e: Event) -> RunSt
 
 
 def _review_opened(s: RunState, p: ev.ReviewOpened, e: Event) -> RunState:
-    return s.model_copy(update={"reviews": s.reviews.set(p.review.review_id, p.review)})
+    return replace(s, reviews=s.reviews.set(p.review.review_id, p.review))
 
 
 def _verdict_given(s: RunState, p: ev.VerdictGiven, e: Event) -> RunState:
@@ -158,7 +160,7 @@ def _snoozed(s: RunState, p: ev.Snoozed, e: Event) -> RunState:
 
 
 def _question_asked(s: RunState, p: ev.QuestionAsked, e: Event) -> RunState:
-    return s.model_copy(update={"questions": s.questions.set(p.question.question_id, p.question)})
+    return replace(s, questions=s.questions.set(p.question.question_id, p.question))
 
 
 def _question_answered(s: RunState, p: ev.QuestionAnswered, e: Event) -> RunState:

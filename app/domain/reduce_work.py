@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 from typing import Any
 
+from msgspec.structs import replace
+
 from app.domain import events as ev
 from app.domain.attempts import Attempts
 from app.domain.base import SessionId, trusted
@@ -63,7 +65,7 @@ def _attempt_started(s: RunState, p: ev.AttemptStarted, e: Event) -> RunState:
         changes["run"] = s.run.model_copy(update={"current_step": step})
     if p.prompt is not None and attempt.session_id is not None:
         changes["sessions"] = _turn_begun(s, attempt.session_id, attempt.turn)
-    return s.model_copy(update=changes)
+    return replace(s, **changes)
 
 
 def _without_delay_of(s: RunState, attempt: Attempt) -> RunState:
@@ -74,7 +76,7 @@ def _without_delay_of(s: RunState, attempt: Attempt) -> RunState:
 def _turn_started(s: RunState, p: ev.TurnStarted, e: Event) -> RunState:
     attempts = changed_attempt(s, p.key, session_id=p.session_id, turn=p.turn)
     sessions = _turn_begun(s, p.session_id, p.turn)
-    return s.model_copy(update={"attempts": attempts, "sessions": sessions})
+    return replace(s, attempts=attempts, sessions=sessions)
 
 
 def _turn_begun(s: RunState, session_id: SessionId, turn: int | None) -> Sessions:
@@ -101,7 +103,7 @@ def _output_produced(s: RunState, p: ev.OutputProduced, e: Event) -> RunState:
         ended_at=e.at,
     )
     sessions = s.sessions if p.session_id is None else turn_over(s, p.session_id)
-    return s.model_copy(update={"attempts": attempts, "sessions": sessions})
+    return replace(s, attempts=attempts, sessions=sessions)
 
 
 def _attempt_failed(s: RunState, p: ev.AttemptFailed, e: Event) -> RunState:
@@ -136,7 +138,7 @@ def _attempt_released(s: RunState, p: ev.AttemptReleased, e: Event) -> RunState:
     failed_gate = attempt.gates and not attempt.gates[-1].passed and attempt.gates[-1].could_start
     changes: dict[str, Any] = {"blocked": None, "fatal": False, "retry_in": None}
     if p.prompt:
-        s = s.model_copy(update={"prompts": {**s.prompts, str(p.unit): p.prompt}})
+        s = replace(s, prompts={**s.prompts, str(p.unit): p.prompt})
     if attempt.state is AttemptState.PRODUCED and (failed_gate or p.prompt):
         changes["state"] = AttemptState.REJECTED
     return _granted_anew(with_attempt(s, p.key, **changes), p.unit)
@@ -174,7 +176,7 @@ def _step_finished(s: RunState, p: ev.StepFinished, e: Event) -> RunState:
     head = p.commit or s.run.head_commit
     at = {"head_commit": head, "current_step": _first_open(s.run, steps)}
     run = s.run.model_copy(update=at)
-    return s.model_copy(update={"run": run, "attempts": attempts, "steps": steps})
+    return replace(s, run=run, attempts=attempts, steps=steps)
 
 
 def _first_open(run: Run, steps: Steps) -> str:
@@ -204,7 +206,7 @@ def _head_moved(s: RunState, p: ev.HeadMoved, e: Event) -> RunState:
 def _prefix_taken(s: RunState, p: ev.PrefixTaken, e: Event) -> RunState:
     attempts = Attempts((attempt.key, attempt) for attempt in p.attempts)
     steps = Steps((progress.step, progress) for progress in p.steps)
-    s = s.model_copy(update={"attempts": attempts, "steps": steps})
+    s = replace(s, attempts=attempts, steps=steps)
     return with_run(s, current_step=_first_open(s.run, steps))
 
 
@@ -221,10 +223,10 @@ def _returned(s: RunState, p: ev.Returned, e: Event) -> RunState:
     for key, attempt in s.attempts.items():
         if owner(attempt.step) in after or attempt.step == p.to_step:
             changes = _superseded(attempt, p.to_step, kinds)
-            attempts = attempts.set(key, attempt.model_copy(update=changes))
+            attempts = attempts.set(key, replace(attempt, **changes))
     again = {p.to_step, *after}
     steps = Steps((name, x) for name, x in s.steps.items() if name not in again)
-    s = s.model_copy(update={"attempts": attempts, "steps": steps})
+    s = replace(s, attempts=attempts, steps=steps)
     s = _told(s, p)
     return with_run(_withdrawn(s, again, e), current_step=p.to_step)
 
@@ -248,7 +250,7 @@ def _sent_back(s: RunState, p: ev.Returned) -> RunState:
 
 def _counted(s: RunState, counter: str, key: str) -> RunState:
     counts: dict[str, int] = getattr(s, counter)
-    return s.model_copy(update={counter: {**counts, key: counts.get(key, 0) + 1}})
+    return replace(s, **{counter: {**counts, key: counts.get(key, 0) + 1}})
 
 
 def _superseded(attempt: Attempt, target: str, kinds: dict[str, str]) -> dict[str, Any]:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+from msgspec.structs import replace
+
 from app.domain import events as ev
 from app.domain import reduce_talk, reduce_work, rollout_events
 from app.domain.approval import ActorKind
-from app.domain.base import trusted
 from app.domain.errors import Refused
 from app.domain.events import Event
 from app.domain.reduce_base import stamped, turn_over, with_run, with_session
@@ -27,8 +28,7 @@ def reduce(state: RunState | None, event: Event) -> RunState | None:
         return state
     payload = event.payload
     if isinstance(payload, ev.RunCreated):
-        # The run is checked. Making a whole state's checks ready would count at each start.
-        return trusted(RunState, run=payload.run, seq=event.seq)
+        return RunState(run=payload.run, seq=event.seq)
     if state is None:
         raise KeyError(f"event {event.seq} is about run {event.run_id}, which was never created")
     apply = _APPLY.get(type(payload))
@@ -62,7 +62,7 @@ def _run_state_changed(s: RunState, p: ev.RunStateChanged, e: Event) -> RunState
 
 
 def _expected_given(s: RunState, p: rollout_events.ExpectedGiven, e: Event) -> RunState:
-    return s.model_copy(update={"expected": Expected(text=p.text, seconds=p.seconds)})
+    return replace(s, expected=Expected(text=p.text, seconds=p.seconds))
 
 
 def _shadow_begun(s: RunState, p: rollout_events.ShadowBegun, e: Event) -> RunState:
@@ -80,7 +80,7 @@ def _base_pinned(s: RunState, p: ev.BasePinned, e: Event) -> RunState:
 
 
 def _session_opened(s: RunState, p: ev.SessionOpened, e: Event) -> RunState:
-    return s.model_copy(update={"sessions": s.sessions.set(p.session.session_id, p.session)})
+    return replace(s, sessions=s.sessions.set(p.session.session_id, p.session))
 
 
 def _session_bound(s: RunState, p: ev.SessionBound, e: Event) -> RunState:
@@ -122,7 +122,7 @@ def _session_closed(s: RunState, p: ev.SessionClosed, e: Event) -> RunState:
 
 
 def _turn_ended(s: RunState, p: ev.TurnEnded, e: Event) -> RunState:
-    return s.model_copy(update={"sessions": turn_over(s, p.session_id)})
+    return replace(s, sessions=turn_over(s, p.session_id))
 
 
 def _usage_updated(s: RunState, p: ev.UsageUpdated, e: Event) -> RunState:

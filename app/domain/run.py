@@ -5,7 +5,8 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any, Literal, Self
 
-from pydantic import Field, model_validator
+from msgspec import field
+from pydantic import model_validator
 
 from app.domain.approval import Approval
 from app.domain.attempt import (
@@ -31,6 +32,7 @@ from app.domain.base import (
 )
 from app.domain.path_name import PathName
 from app.domain.persistent import PersistentMap
+from app.domain.record import Record
 from app.domain.remembered import remembered
 from app.domain.request import Request
 from app.domain.review import Question, QuestionState, Review, ReviewState, Verdict
@@ -196,19 +198,19 @@ class Expected(Model):
     seconds: float | None = None
 
 
-class RunState(Model):
+class RunState(Record, frozen=True, kw_only=True):
     """All that is known of a run; what `reduce` builds and every decision is made from."""
 
     run: Run
-    steps: Steps = Field(default_factory=Steps)
-    attempts: Attempts = Field(default_factory=Attempts)
-    sessions: Sessions = Field(default_factory=Sessions)
-    approvals: PersistentMap[ApprovalId, Approval] = Field(default_factory=PersistentMap)
-    reviews: PersistentMap[ReviewId, Review] = Field(default_factory=PersistentMap)
-    questions: PersistentMap[QuestionId, Question] = Field(default_factory=PersistentMap)
-    rejects: dict[str, int] = Field(default_factory=dict)  # by review step
-    returns: dict[str, int] = Field(default_factory=dict)  # by unit and gate
-    prompts: dict[str, str] = Field(default_factory=dict)  # by unit: what an operator put instead
+    steps: Steps = field(default_factory=Steps)
+    attempts: Attempts = field(default_factory=Attempts)
+    sessions: Sessions = field(default_factory=Sessions)
+    approvals: PersistentMap[ApprovalId, Approval] = field(default_factory=PersistentMap)
+    reviews: PersistentMap[ReviewId, Review] = field(default_factory=PersistentMap)
+    questions: PersistentMap[QuestionId, Question] = field(default_factory=PersistentMap)
+    rejects: dict[str, int] = field(default_factory=dict)  # by review step
+    returns: dict[str, int] = field(default_factory=dict)  # by unit and gate
+    prompts: dict[str, str] = field(default_factory=dict)  # by unit: what an operator put instead
     expected: Expected | None = None  # of a replayed request: what it was answered once
     seq: int = 0  # of the latest event applied
 

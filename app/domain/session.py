@@ -5,6 +5,7 @@ from enum import StrEnum
 
 from app.domain.attachment import Attachment
 from app.domain.base import Model, ProcessId, RunId, SessionId, trusted
+from app.domain.record import Record
 
 
 class SessionState(StrEnum):
@@ -54,7 +55,7 @@ class Usage(Model):
     cost_usd: float | None = None  # where the agent or a price list says so
 
 
-class Session(Model):
+class Session(Record, frozen=True, kw_only=True):
     """A conversation and where it works. `native_id` is the agent's own id for it."""
 
     session_id: SessionId
@@ -103,7 +104,7 @@ class ChunkKind(StrEnum):
     ERROR = "error"
 
 
-class Chunk(Model):
+class Chunk(Record, frozen=True, kw_only=True):
     """A piece of a session's transcript: kept outside the journal's chain.
 
     Text is printable already (see `app.domain.text`). `ordinal` counts from 1 without gaps

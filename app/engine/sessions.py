@@ -135,8 +135,7 @@ class SessionKeeper:
         workspace = await self._core.workspaces.create(
             Path(run.project), run.run_id, unit.step, base, name
         )
-        session = trusted(
-            Session,
+        session = Session(
             session_id=SessionId(self._core.ids.new("s")),
             run_id=run.run_id,
             step=unit.step,

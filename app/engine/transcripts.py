@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 
 from msgspec import Struct, field
 
-from app.domain.base import Clock, SessionId, trusted
+from app.domain.base import Clock, SessionId
 from app.domain.redact_stream import StreamCleaner
 from app.domain.session import Chunk, ChunkKind
 from app.domain.text import printable
@@ -173,8 +173,7 @@ class Transcript:
         if not text or not self._has_room(kind, len(text)):
             return False
         self._ordinal += 1
-        chunk = trusted(
-            Chunk,
+        chunk = Chunk(
             session_id=self._session_id,
             ordinal=self._ordinal,
             kind=kind,

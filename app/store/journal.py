@@ -17,7 +17,7 @@ from pathlib import Path
 
 from msgspec import Struct
 
-from app.domain.base import Clock, RunId, trusted
+from app.domain.base import Clock, RunId
 from app.domain.errors import StoreDamaged, StoreError
 from app.domain.events import GENESIS, Event, Payload
 from app.domain.run import RunState
@@ -265,8 +265,7 @@ class Journal:
 
 def _event(draft: Draft, seq: int, at: datetime) -> Event:
     run = draft.run.run if draft.run else None
-    return trusted(
-        Event,
+    return Event(
         seq=seq,
         at=at,
         run_id=run.run_id if run else draft.run_id or "",

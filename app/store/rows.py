@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from itertools import chain
 
-from app.domain.base import RunId, SessionId, trusted
+from app.domain.base import RunId, SessionId
 from app.domain.events import Event, from_json, with_type
 from app.domain.session import Chunk, ChunkKind
 from app.store.names import NAME, Names
@@ -117,8 +117,7 @@ def event_of(row: Sequence[object]) -> Event:
     seq, at, run_id, trace_id, kind, body = row
     if not (isinstance(seq, int) and isinstance(at, int)):
         raise ValueError("an event without a number or a time")
-    return trusted(
-        Event,
+    return Event(
         seq=seq,
         at=moment(at),
         run_id=RunId(str(run_id)),
@@ -130,8 +129,7 @@ def event_of(row: Sequence[object]) -> Event:
 def chunk_of(row: Sequence[object]) -> Chunk:
     """The piece of transcript of a row. Raises ValueError."""
     session_id, ordinal, kind, item_id, text, end, at = row
-    return trusted(
-        Chunk,
+    return Chunk(
         session_id=SessionId(str(session_id)),
         ordinal=int(str(ordinal)),
         kind=ChunkKind(str(kind)),

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from pydantic import TypeAdapter
 
 from app.domain.approval import Action, Approval, Scope, Settlement
 from app.domain.commands import (
@@ -48,15 +49,13 @@ def test_show_says_what_waits_and_how_to_answer(
     ran = longwatch("show", "run")
     assert ran.code == 0
     assert "longwatch approve ap-1 | longwatch deny ap-1 --reason" in ran.out
-    assert (
-        RunState.model_validate(longwatch("show", "run-1", "--json").json()).run.run_id == "run-1"
-    )
+    shown = TypeAdapter(RunState).validate_json(longwatch("show", "run-1", "--json").out)
+    assert shown.run.run_id == "run-1"
 
 
 def test_events_page_from_the_one_after(longwatch: CommandLine, hosted: FakeSupervisor) -> None:
-    assert [Event.model_validate(e).seq for e in longwatch("events", "--json").json()] == [
-        *range(1, 8)
-    ]
+    told = TypeAdapter(list[Event]).validate_json(longwatch("events", "--json").out)
+    assert [event.seq for event in told] == [*range(1, 8)]
     lines = longwatch("events", "run-1", "--after", "5").out.splitlines()
     assert [line.split()[0] for line in lines] == ["6", "7"]
     assert "run_state_changed" in lines[0]

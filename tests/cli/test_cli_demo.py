@@ -10,6 +10,7 @@ import time
 from pathlib import Path
 
 import pytest
+from pydantic import TypeAdapter
 
 from app.domain.run import RunState
 from app.domain.task_state import TaskState
@@ -24,7 +25,7 @@ def _demo(folder: Path, decide: str = "approve", speed: str = "50") -> list[str 
 
 def _result(ran: subprocess.CompletedProcess[str]) -> RunState:
     assert ran.stdout, ran.stderr
-    return RunState.model_validate_json(ran.stdout)
+    return TypeAdapter(RunState).validate_json(ran.stdout)
 
 
 def test_approved_to_its_end(tmp_path: Path) -> None:
@@ -122,7 +123,7 @@ def test_answers_from_another_command_are_heard(
             for asked in json.loads(run(store, "approvals", "--json").stdout or "[]"):
                 run(store, "approve", asked["approval_id"])
         assert one.stdout is not None
-        state = RunState.model_validate_json(one.stdout.read())
+        state = TypeAdapter(RunState).validate_json(one.stdout.read())
         assert state.run.state is TaskState.DONE
         answered = {str(a.decision.by) for a in state.approvals.values() if a.decision}
         assert "ada" in answered  # the one who gave the command, by name

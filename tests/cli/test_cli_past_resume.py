@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from pydantic import TypeAdapter
 
 from app.domain.run import RunState
 from tests.support.command_line import CommandLine
@@ -71,7 +72,7 @@ def test_its_first_agent_goes_on_with_what_was_said(
     write_session(project, "main", "abc", *CHAT, said("user", f"the key: {SECRET}", 9))
     ran = longwatch("past", "resume", "ab", "SAY: it goes on", "--json")
     assert ran.code == 0, ran.err
-    state = RunState.model_validate_json(ran.out)
+    state = TypeAdapter(RunState).validate_json(ran.out)
     ref = state.run.request.past
     assert ref is not None
     assert (ref.past_id, len(ref.sha256), state.run.workflow) == ("main/abc", 64, "main")
@@ -97,7 +98,7 @@ def test_files_come_with_a_request(
     words = ("run", "SAY: read", "-w", "main", "--json")
     ran = longwatch(*words, "--attach", notes)
     assert ran.code == 0, ran.err
-    state = RunState.model_validate_json(ran.out)
+    state = TypeAdapter(RunState).validate_json(ran.out)
     (found,) = state.run.request.attachments
     assert (found.name, found.size) == ("notes.txt", 16)
     assert "the port is 8417" in model.conversations()[0].text

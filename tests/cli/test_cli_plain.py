@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from pydantic import TypeAdapter
 
 from app.domain.run import RunState
 from tests.support.command_line import CommandLine
@@ -84,7 +85,7 @@ def test_agents_work_on_copies_and_the_result_is_taken_over(
     ran = longwatch("run", "write", "--headless", "--json")
     assert ran.code == 0, ran.err
     assert f"note: {project} is no git repository: each session works on a private" in ran.err
-    run = RunState.model_validate_json(ran.out).run
+    run = TypeAdapter(RunState).validate_json(ran.out).run
     assert run.copied
     assert (project / "a.txt").read_text() == "old\n"
     assert not (project / "docs").exists()

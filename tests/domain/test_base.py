@@ -4,45 +4,31 @@ import pkgutil
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from importlib import import_module
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import pytest
-from pydantic import ValidationError
+from pydantic import TypeAdapter, ValidationError
 
 import app.domain
 import app.engine.supervisor
 import app.link.wire
 from app.domain import events as ev
 from app.domain.attempt import Attempt, AttemptState
-from app.domain.base import Discreet, Model, RunId, SessionId, trusted
-from app.domain.session import Session
+from app.domain.base import Discreet, Model, trusted
+from app.domain.record import plain
 
 NOW = datetime(2026, 1, 2, tzinfo=UTC)
 
 
 def test_trusted_makes_what_the_constructor_would_make() -> None:
-    checked = Attempt(step="plan", attempt=2, started_at=NOW, state=AttemptState.PASSED)
-    made = trusted(Attempt, started_at=NOW, state=AttemptState.PASSED, attempt=2, step="plan")
+    checked = ev.OutputProduced(step="plan", attempt=2, output="a plan", passed=True)
+    made = trusted(ev.OutputProduced, passed=True, output="a plan", attempt=2, step="plan")
     assert made == checked
     assert hash(made) == hash(checked)
     assert repr(made) == repr(checked)
     assert made.model_dump_json() == checked.model_dump_json()
     assert made.model_fields_set == checked.model_fields_set
     assert made.key == "plan//0/2"
-
-
-def test_trusted_fills_in_defaults_that_are_models() -> None:
-    made = trusted(
-        Session,
-        session_id=SessionId("s-1"),
-        run_id=RunId("r-1"),
-        step="plan",
-        agent="a",
-        driver="scripted",
-        workspace="/w",
-        opened_at=NOW,
-    )
-    assert made == Session.model_validate_json(made.model_dump_json())
 
 
 def test_a_trusted_event_reads_back_from_the_journal() -> None:
@@ -60,6 +46,26 @@ def test_what_is_made_without_checks_is_frozen_all_the_same() -> None:
     copied = made.model_copy(update={"output": "another"})
     assert (made.output, copied.output) == ("a plan", "another")
     assert copied.model_fields_set == {"step", "attempt", "output"}
+
+
+def test_a_record_is_checked_where_it_comes_in_and_written_as_a_model() -> None:
+    read = TypeAdapter(Attempt).validate_json
+    made = Attempt(step="plan", attempt=2, started_at=NOW, state=AttemptState.PASSED)
+    written = TypeAdapter(Attempt).dump_json(made, exclude_defaults=True)
+    assert written == (
+        b'{"step":"plan","attempt":2,"state":"passed","started_at":"2026-01-02T00:00:00Z"}'
+    )
+    assert read(written) == made
+    assert TypeAdapter(Any).dump_json([made], fallback=plain) == (
+        b"[" + TypeAdapter(Attempt).dump_json(made) + b"]"
+    )
+    for wrong in (b'"attempt":"x"', b'"attempt":2,"other":1'):
+        with pytest.raises(ValidationError):
+            read(written.replace(b'"attempt":2', wrong))
+    with pytest.raises(ValidationError):
+        read(b'{"step":"plan"}')
+    with pytest.raises(AttributeError, match="immutable"):
+        made.step = "other"  # type: ignore[misc]
 
 
 class _Opened(Discreet, frozen=True):

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from app.domain import events as ev
 from app.domain.attempts import Attempts
@@ -32,7 +34,7 @@ def _state(
     attempt: AttemptState | None = AttemptState.OPEN,
     finished: bool = False,
 ) -> RunState:
-    made = ATTEMPT.model_copy(update={"state": attempt})
+    made = replace(ATTEMPT, state=attempt)
     progress = Progress(step="plan", state=StepState.DONE)
     return RunState(
         run=a_run().model_copy(update={"state": run}),
@@ -56,7 +58,7 @@ def _state(
     ],
 )
 def test_what_is_the_case_is_recorded(state: RunState, payload: ev.Payload) -> None:
-    before = state.model_copy(deep=True)
+    before = deepcopy(state)
     check_current(state, (payload,))
     assert state == before
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from msgspec.structs import replace
 
 from app.domain import directives as do
 from app.domain import events as ev
@@ -144,7 +145,7 @@ def test_an_unparsable_verdict_goes_to_the_operator_and_never_approves() -> None
 
 def test_at_the_reject_limit_the_run_blocks_and_the_operator_decides() -> None:
     state = reviewed(given("reject", "first"))
-    state = state.model_copy(update={"rejects": {"plan-review": 1}})
+    state = replace(state, rejects={"plan-review": 1})
     escalation = following(state)
     assert isinstance(escalation, do.Escalate) and escalation.at_limit
     state = play(
@@ -194,7 +195,7 @@ def test_a_failed_gate_sends_back_until_its_limit_then_blocks() -> None:
     back = ev.Returned(from_step="implement", to_step="implement", cause="gate", gate="tests")
     again = play(back, state=state)
     assert following(again) == do.StartAttempt(Unit("implement"), 2, Cause.GATE)
-    limit = state.model_copy(update={"returns": {"implement/tests": 1}})
+    limit = replace(state, returns={"implement/tests": 1})
     block = following(limit)
     assert isinstance(block, do.Block) and not block.fatal
     assert "gate tests failed" in block.blocked.message

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import get_args
 
 import pytest
+from msgspec.structs import replace
 
 from app.domain import events as ev
 from app.domain.approval import Action, Actor, ActorKind, Decision, Settlement
@@ -159,7 +160,7 @@ def test_a_rate_limit_and_each_retry_are_told() -> None:
     assert first.detail == "attempt 1, rate_limit: no␛[2Jresult; tries again in 10 s"
     assert (second.outcome, second.detail) == ("retry", "attempt 2, automatic try 1")
     causes = [Cause.FIRST, Cause.REJECTED, Cause.GATE]
-    again = [attempt.model_copy(update={"cause": cause, "tries": 0}) for cause in causes]
+    again = [replace(attempt, cause=cause, tries=0) for cause in causes]
     assert outcomes(*(ev.AttemptStarted(attempt=a) for a in again)) == [
         "attempt_started",
         "attempt_after_reject",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from app.domain.errors import NotFound, Refused
 from app.domain.migration import Installation
@@ -69,7 +70,7 @@ async def test_a_run_at_work_keeps_its_project_as_it_is(home: Installation, tmp_
     state = canned.running_run()
     run = state.run.model_copy(update={"project": str(tmp_path / "p")})
     assert run.state is TaskState.IN_PROGRESS
-    client = FakeClient(state.model_copy(update={"run": run}))
+    client = FakeClient(replace(state, run=run))
     mover = LocalMover({}, tmp_path)
     with pytest.raises(Refused, match=r"works in .*/p: let it end, cancel it, or stop its superv"):
         await mover.apply(home, str(tmp_path / "p"), client=client)

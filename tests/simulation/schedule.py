@@ -94,7 +94,7 @@ class Schedule:
         if not self.world.violations:
             self._at_the_end()
         world = self.world
-        text = "\n".join(event.model_dump_json() for event in self.disk.submitted)
+        text = "\n".join(repr(event) for event in self.disk.submitted)
         text = text.replace(str(self.disk.paths.root), "store")
         return Outcome(
             seed=world.seed,

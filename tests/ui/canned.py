@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from msgspec.structs import replace
+
 from app.domain.approval import (
     ApprovalState,
 )
@@ -58,8 +60,8 @@ def stuck_run(number: int = 11) -> RunState:
     (session,) = state.sessions.values()
     why = "no word for 15 min from: pytest -q tests"
     found = Stuck(kind=StuckKind.QUIET, why=why, since=ago(3))
-    changed = session.model_copy(update={"stuck": found})
-    return state.model_copy(update={"sessions": state.sessions.set(session.session_id, changed)})
+    changed = replace(session, stuck=found)
+    return replace(state, sessions=state.sessions.set(session.session_id, changed))
 
 
 def _implementing(
@@ -133,7 +135,7 @@ def review_run(number: int = 6, *, escalated: str = "") -> RunState:
         make_session(run, "plan-review", SessionState.IDLE, agent="critic"),
     ]
     state = make_state(run, sessions=sessions, attempts=[first, second], reviews=reviews)
-    return state.model_copy(update={"rejects": {"plan-review": 1}})
+    return replace(state, rejects={"plan-review": 1})
 
 
 def _review(
@@ -205,7 +207,7 @@ def copied_run() -> RunState:
     """Of a plain folder, and done: its work waits to be taken over."""
     state = done_run()
     update = {"copied": True, "base_commit": "b" * 40, "head_commit": "c" * 40}
-    return state.model_copy(update={"run": state.run.model_copy(update=update)})
+    return replace(state, run=state.run.model_copy(update=update))
 
 
 def canceled_run(number: int = 10) -> RunState:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 
+from msgspec.structs import replace
+
 from app.domain import events as ev
 from app.domain.approval import Actor, ActorKind
 from app.domain.attempts import Attempts
@@ -50,7 +52,7 @@ def graph_run(
 def unit(
     step: str, number: int = 1, state: AttemptState = AttemptState.PASSED, **more: object
 ) -> Attempt:
-    return make_attempt(step, number, state).model_copy(update=more)
+    return replace(make_attempt(step, number, state), **more)
 
 
 def done_step(step: str, state: StepState = StepState.DONE, reason: str = "") -> StepProgress:
@@ -58,7 +60,7 @@ def done_step(step: str, state: StepState = StepState.DONE, reason: str = "") ->
 
 
 def with_steps(state: RunState, *progress: StepProgress) -> RunState:
-    return state.model_copy(update={"steps": Steps((p.step, p) for p in progress)})
+    return replace(state, steps=Steps((p.step, p) for p in progress))
 
 
 def listed() -> Attempt:
@@ -75,7 +77,7 @@ def plans(count: int = len(ITEMS)) -> tuple[BranchPlan, ...]:
 def branches_run(number: int = 20) -> RunState:
     """A fan-out: one branch done, one at work, one that needs a person, one not begun."""
     run = graph_run(number, step="audit")
-    session = make_session(run, "audit").model_copy(update={"branch": "2"})
+    session = replace(make_session(run, "audit"), branch="2")
     message = "step audit/3: gate tests failed in attempt 2 after 1 return"
     blocked = Blocked(kind="gate", message=message, step="audit", branch="3")
     log = "E   assert parse('') == []\n1 failed, 41 passed in 0.52s\n"
@@ -167,9 +169,7 @@ def question_run(number: int = 25, *, choices: tuple[str, ...] = ("yes", "no")) 
         unit("release", 1, AttemptState.OPEN),
     ]
     state = make_state(run, attempts=attempts)
-    state = state.model_copy(
-        update={"questions": state.questions.set(question.question_id, question)}
-    )
+    state = replace(state, questions=state.questions.set(question.question_id, question))
     names = ("list", "audit", "report", "polish", "publish")
     return with_steps(state, *(done_step(name) for name in names))
 
@@ -180,18 +180,16 @@ def paused_run(number: int = 26) -> RunState:
     blocked = Blocked(kind="paused", message="paused by mara: lunch", step="audit")
     changes = {"state": TaskState.BLOCKED, "blocked": blocked, "reason": blocked.message}
     sessions = {
-        key: s.model_copy(update={"state": SessionState.LOST, "turn_open": False})
+        key: replace(s, state=SessionState.LOST, turn_open=False)
         for key, s in state.sessions.items()
     }
     attempts = {
-        key: a.model_copy(update={"blocked": None, "state": AttemptState.PASSED})
-        if a.blocked
-        else a
+        key: replace(a, blocked=None, state=AttemptState.PASSED) if a.blocked else a
         for key, a in state.attempts.items()
     }
     run = state.run.model_copy(update=changes)
     parts = {"sessions": Sessions(sessions), "attempts": Attempts(attempts)}
-    return state.model_copy(update={"run": run, **parts})
+    return replace(state, run=run, **parts)
 
 
 def asked(state: RunState) -> list[ev.Payload]:

@@ -6,6 +6,9 @@ import asyncio
 import sys
 from pathlib import Path
 
+from msgspec.structs import replace
+from pydantic import TypeAdapter
+
 from app.domain.errors import StoreError
 from app.domain.run import RunState
 from app.link.client import Client
@@ -14,15 +17,14 @@ from tests.ui import canned
 from tests.ui.fakes import FakeClient
 
 # Clipboard write, title, screen wipe, bell, C1 control sequence, bidi override, markup.
+STATE = TypeAdapter(RunState)
 EVIL = "\x1b]52;c;ZXZpbA==\x07\x1b]0;evil\x07\x1b[2J\x1bc\x9b31m\u202eevil[/foo][bold]EVIL"
 
 
 def hostile() -> FakeClient:
     """Every text that an agent or a file can bring into the room, as bad as can be."""
     states = [_evil(state) for state in (canned.waiting_edit_run(), canned.review_run())]
-    chunks = [
-        chunk.model_copy(update={"text": EVIL}) for state in states for chunk in canned.story(state)
-    ]
+    chunks = [replace(chunk, text=EVIL) for state in states for chunk in canned.story(state)]
     client = FakeClient(*states, tails=chunks, problem=EVIL)
     client.refuse = StoreError(EVIL)
     client.diffs[("", 0)] = EVIL
@@ -31,12 +33,12 @@ def hostile() -> FakeClient:
 
 def _evil(state: RunState) -> RunState:
     """The same state with every free text replaced."""
-    text = state.model_dump_json()
+    text = STATE.dump_json(state).decode()
     for words in ("retry uploads", "add retry to the uploader", "change uploader.py", "No test"):
         text = text.replace(words, _json(EVIL))
     for words in ("changes 1 file in the workspace", "import time", "Backs off", "# Plan"):
         text = text.replace(words, _json(EVIL))
-    return RunState.model_validate_json(text)
+    return STATE.validate_json(text)
 
 
 def _json(text: str) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from msgspec.structs import replace
+
 from app.domain import events as ev
 from app.domain.approval import Action, Actor, ActorKind, Decision
 from app.domain.commands import DecideApproval
@@ -68,7 +70,7 @@ async def test_a_call_that_appears_later_is_not_taken_along() -> None:
         session = late.sessions[approval.session_id]
         feed.push(
             runs[0],
-            ev.SessionOpened(session=session.model_copy(update={"run_id": runs[0].run.run_id})),
+            ev.SessionOpened(session=replace(session, run_id=runs[0].run.run_id)),
         )
         same = approval.model_copy(update={"run_id": runs[0].run.run_id})
         feed.push(runs[0], ev.ApprovalRequested(approval=same))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from msgspec.structs import replace
 from textual.pilot import Pilot
 
 from app.domain import events as ev
@@ -32,7 +33,7 @@ def editable(text: str | None = None) -> RunState:
     state = canned.waiting_run()
     approval = state.approvals[KEY]
     changed = approval.model_copy(update={"editable": text or approval.call.command})
-    return state.model_copy(update={"approvals": state.approvals.set(KEY, changed)})
+    return replace(state, approvals=state.approvals.set(KEY, changed))
 
 
 def edited(state: RunState) -> ev.ApprovalEdited:

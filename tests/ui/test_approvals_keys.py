@@ -6,6 +6,7 @@ import asyncio
 from datetime import datetime, timedelta
 
 import pytest
+from msgspec.structs import replace
 
 from app.domain.approval import Action, ApprovalState, Scope, Settlement
 from app.domain.base import ApprovalId
@@ -32,7 +33,7 @@ from tests.ui.parts import DIFF, ME, NOW
 def changed(state: RunState, /, **update: object) -> RunState:
     """The state with its one approval changed."""
     approvals = {k: a.model_copy(update=update) for k, a in state.approvals.items()}
-    return state.model_copy(update={"approvals": PersistentMap(approvals)})
+    return replace(state, approvals=PersistentMap(approvals))
 
 
 def allow(scope: Scope, number: str = "0003", revision: int = 1) -> DecideApproval:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
+from msgspec.structs import replace
 from textual.pilot import Pilot
 
 from app.domain import events as ev
@@ -47,7 +48,7 @@ MCP = ToolCall(
 def with_call(state: RunState, call: ToolCall, risk: Risk, *reasons: str) -> RunState:
     update = {"call": call, "risk": risk, "risk_reasons": reasons}
     approvals = {k: a.model_copy(update=update) for k, a in state.approvals.items()}
-    return state.model_copy(update={"approvals": PersistentMap(approvals)})
+    return replace(state, approvals=PersistentMap(approvals))
 
 
 def with_deadline(state: RunState) -> RunState:
@@ -55,7 +56,7 @@ def with_deadline(state: RunState) -> RunState:
         key: a.model_copy(update={"deadline": NOW + timedelta(minutes=4)})
         for key, a in state.approvals.items()
     }
-    return state.model_copy(update={"approvals": PersistentMap(approvals)})
+    return replace(state, approvals=PersistentMap(approvals))
 
 
 def past_runs() -> list[RunState]:
@@ -71,7 +72,7 @@ def past_runs() -> list[RunState]:
         decision = Decision(action=action, by=Actor(kind=kind, name=name), at=NOW)
         update = {"state": state, "decision": decision}
         approvals = {k: a.model_copy(update=update) for k, a in run.approvals.items()}
-        found.append(run.model_copy(update={"approvals": PersistentMap(approvals)}))
+        found.append(replace(run, approvals=PersistentMap(approvals)))
     return found
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+from msgspec.structs import replace
+
 from app.domain import events as ev
 from app.domain.approval import Actor, ActorKind
 from app.domain.base import ReviewId
@@ -35,8 +37,8 @@ def reading(screen: DecidingScreen) -> str:
 
 
 def changed(state: RunState, key: str, **update: object) -> RunState:
-    attempts = state.attempts.set(key, state.attempts[key].model_copy(update=update))
-    return state.model_copy(update={"attempts": attempts})
+    attempts = state.attempts.set(key, replace(state.attempts[key], **update))
+    return replace(state, attempts=attempts)
 
 
 async def test_accept_sends_the_revision_that_was_read() -> None:

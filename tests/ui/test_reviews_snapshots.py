@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from msgspec.structs import replace
 
 from app.domain.attempts import Attempts
 from app.domain.run import RunState
@@ -53,10 +54,9 @@ def prose(number: int = 6) -> RunState:
     state = canned.review_run(number)
     texts = {"plan//0/1": PLAN_1, "plan//0/2": PLAN_2}
     attempts = {
-        key: attempt.model_copy(update={"output": texts.get(key)})
-        for key, attempt in state.attempts.items()
+        key: replace(attempt, output=texts.get(key)) for key, attempt in state.attempts.items()
     }
-    return state.model_copy(update={"attempts": Attempts(attempts)})
+    return replace(state, attempts=Attempts(attempts))
 
 
 STATES: dict[str, tuple[list[RunState], tuple[str, ...]]] = {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from msgspec.structs import replace
 
 from app.domain import events as ev
 from app.domain.errors import StoreError
@@ -58,9 +59,7 @@ async def test_a_wide_text_leaves_room_for_the_keys() -> None:
     decision = what.payload.decision.model_copy(update=reason)
     wide = what.payload.model_copy(update={"decision": decision})
     journal = client()
-    journal.journal = [
-        e.model_copy(update={"payload": wide}) if e is what else e for e in journal.journal
-    ]
+    journal.journal = [replace(e, payload=wide) if e is what else e for e in journal.journal]
     async with shown(NOW_STATE, journal, size=(120, 40)) as (pilot, screen):
         await press(pilot, "h")
         await rest(pilot)

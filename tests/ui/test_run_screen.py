@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
 import pytest
+from msgspec.structs import replace
 from textual.pilot import Pilot
 
 from app.domain import events as ev
@@ -150,7 +151,7 @@ async def test_the_answers_of_reviewing_agents_have_rows_of_their_own() -> None:
     session = state.session_of("plan-review")
     answer = make_attempt("plan-review", 1, AttemptState.PASSED, output="{}", session=session)
     attempts = state.attempts.set(answer.key, answer)
-    async with shown(state.model_copy(update={"attempts": attempts})) as (_, screen):
+    async with shown(replace(state, attempts=attempts)) as (_, screen):
         assert "✓ passed    plan-review 1 · answer of critic" in text_of(screen)
 
 
@@ -178,10 +179,8 @@ async def test_gates_that_did_not_end_by_themselves() -> None:
         ({"timed_out": True, "exit_code": None}, "timed out"),
         ({"exit_code": None}, "did not end by itself"),
     ):
-        attempt = state.attempts[key].model_copy(
-            update={"gates": (gate.model_copy(update=update),)}
-        )
-        changed = state.model_copy(update={"attempts": state.attempts.set(key, attempt)})
+        attempt = replace(state.attempts[key], gates=(gate.model_copy(update=update),))
+        changed = replace(state, attempts=state.attempts.set(key, attempt))
         async with shown(changed) as (_, screen):
             assert words in reading(screen)
             assert "(no output)" in reading(screen)
@@ -363,14 +362,14 @@ async def test_a_row_that_is_read_stays_while_the_run_goes_on() -> None:
     client = FakeClient(state)
     feed = Feed(client)
     attempt = next(iter(state.attempts.values()))
-    again = attempt.model_copy(update={"attempt": 2, "cause": Cause.RETRY, "started_at": NOW})
+    again = replace(attempt, attempt=2, cause=Cause.RETRY, started_at=NOW)
     async with shown(state, client) as (pilot, screen):
         feed.push(state, ev.AttemptStarted(attempt=again))
         await rest(pilot)
         assert screen.chosen == "plan//0/2", "nobody reads: it goes along"
         await press(pilot, "k", "pageup")
         assert screen.chosen == "plan//0/1"
-        third = attempt.model_copy(update={"attempt": 3, "started_at": NOW})
+        third = replace(attempt, attempt=3, started_at=NOW)
         feed.push(state, ev.AttemptStarted(attempt=third))
         await rest(pilot)
         assert screen.chosen == "plan//0/1"

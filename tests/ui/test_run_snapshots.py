@@ -6,6 +6,7 @@ from datetime import date
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from app.domain import events as ev
 from app.domain.attachment import Attachment
@@ -34,11 +35,10 @@ def attached() -> RunState:
     past = PastRef(past_id=PastId("main/0191"), sha256="ef" * 32)
     request = state.run.request.model_copy(update={"attachments": (shot,), "past": past})
     sessions = {
-        key: session.model_copy(update={"attachments": (notes,)})
-        for key, session in state.sessions.items()
+        key: replace(session, attachments=(notes,)) for key, session in state.sessions.items()
     }
     run = state.run.model_copy(update={"request": request})
-    return state.model_copy(update={"run": run, "sessions": Sessions(sessions)})
+    return replace(state, run=run, sessions=Sessions(sessions))
 
 
 STATES: dict[str, tuple[RunState, tuple[str, ...]]] = {

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Sequence
 
 import pytest
+from msgspec.structs import replace
 from textual.app import App, ComposeResult
 from textual.pilot import Pilot
 
@@ -154,7 +155,7 @@ async def test_a_short_text_does_not_pause() -> None:
 
 
 async def test_long_lines_are_wrapped_and_narrower_windows_wrap_again() -> None:
-    chunk = numbered(1, 1)[0].model_copy(update={"text": "word " * 20, "kind": ChunkKind.MESSAGE})
+    chunk = replace(numbered(1, 1)[0], text="word " * 20, kind=ChunkKind.MESSAGE)
     app = TailApp([chunk])
     async with app.run_test(size=(40, 10)) as pilot:
         assert rows(app)[:2] == ["● " + "word " * 6 + "word", "  " + "word " * 6 + "word"]
@@ -171,10 +172,7 @@ async def test_an_empty_tail_says_so() -> None:
 
 
 async def test_every_kind_has_its_own_glyph() -> None:
-    chunks = [
-        numbered(n, n)[0].model_copy(update={"kind": kind})
-        for n, kind in enumerate(ChunkKind, start=1)
-    ]
+    chunks = [replace(numbered(n, n)[0], kind=kind) for n, kind in enumerate(ChunkKind, start=1)]
     app = TailApp(chunks)
     async with app.run_test(size=(40, 10)):
         glyphs = [row[0] for row in rows(app) if row]
@@ -183,6 +181,6 @@ async def test_every_kind_has_its_own_glyph() -> None:
 
 async def test_what_is_hostile_is_drawn_as_pictures() -> None:
     text = "\x1b]52;c;ZXZpbA==\x07[/foo][bold]x\u202eevil"
-    app = TailApp([numbered(1, 1)[0].model_copy(update={"text": text})])
+    app = TailApp([replace(numbered(1, 1)[0], text=text)])
     async with app.run_test(size=(60, 4)):
         assert rows(app)[0] == "│ ␛]52;c;ZXZpbA==␇[/foo][bold]x\ufffdevil"

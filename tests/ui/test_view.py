@@ -3,6 +3,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
+from msgspec.structs import replace
 
 from app.domain import events as ev
 from app.domain.approval import Action, ApprovalRule, Decision, RuleMatch, StoredRule
@@ -152,9 +153,7 @@ def test_what_is_snoozed_no_longer_comes_first() -> None:
     approval = next(iter(waiting.approvals.values()))
     later = NOW + timedelta(minutes=10)
     snoozed = approval.model_copy(update={"snoozed_until": later})
-    waiting = waiting.model_copy(
-        update={"approvals": waiting.approvals.set(approval.approval_id, snoozed)}
-    )
+    waiting = replace(waiting, approvals=waiting.approvals.set(approval.approval_id, snoozed))
     review = review_run(3)
     view = view_of(FakeClient(waiting, running, review))
     assert view.ordered_runs(NOW)[0].run.run_id == review.run.run_id
@@ -165,9 +164,7 @@ def test_what_is_snoozed_no_longer_comes_first() -> None:
 def test_finished_runs_come_newest_first() -> None:
     runs = [done_run(n, minutes=100 - n) for n in range(5)]
     ended = [
-        state.model_copy(
-            update={"run": state.run.model_copy(update={"ended_at": NOW - timedelta(minutes=n)})}
-        )
+        replace(state, run=state.run.model_copy(update={"ended_at": NOW - timedelta(minutes=n)}))
         for n, state in enumerate(runs)
     ]
     view = view_of(FakeClient(*reversed(ended)))

@@ -5,6 +5,7 @@ from datetime import timedelta
 from typing import cast
 
 import pytest
+from msgspec.structs import replace
 from rich.cells import cell_len
 
 from app.domain import events as ev
@@ -217,7 +218,7 @@ async def test_hostile_titles_and_reasons_are_only_text() -> None:
     call = approval.call.model_copy(update={"title": HOSTILE})
     asked = approval.model_copy(update={"call": call})
     approvals = state.approvals.set(approval.approval_id, asked)
-    hostile = state.model_copy(update={"run": run, "approvals": approvals})
+    hostile = replace(state, run=run, approvals=approvals)
     client = FakeClient(hostile, problem=HOSTILE)
     client.refuse = Refused(HOSTILE)
     room = room_over(client)
@@ -240,7 +241,7 @@ async def test_wide_characters_push_nothing_off_the_screen() -> None:
     [approval] = waiting.approvals.values()
     call = approval.call.model_copy(update={"title": wide})
     asks = {approval.approval_id: approval.model_copy(update={"call": call})}
-    state = waiting.model_copy(update={"run": run, "approvals": asks})
+    state = replace(waiting, run=run, approvals=asks)
     room = room_over(FakeClient(state))
     async with room.run_test(size=(80, 24)) as pilot:
         await settle(pilot)
