@@ -37,6 +37,7 @@ _LATER = {
     "app.store.counts",
     "app.store.spending",
     "app.store.verify",
+    "difflib",
     "jsonschema",
     "psutil",
     "tomllib",
