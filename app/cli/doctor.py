@@ -153,7 +153,8 @@ def _bwrap() -> Check:
 
 
 def _store(store: Path) -> list[Check]:
-    exists = StorePaths(store).database.exists()
+    paths = StorePaths(store)
+    exists = paths.database.exists() or paths.head.exists()  # with a head there was one
     place = Check(
         name="store", result="ok", found=f"{store}" + ("" if exists else " (not made yet)")
     )

@@ -39,7 +39,9 @@ def ask(store: Path, work: Callable[[AnyClient], Awaitable[T]]) -> T:
     A supervisor that stops meanwhile is no matter as long as nothing was changed: `work` is done
     anew then, with the next one or none.
     """
-    if not StorePaths(store).database.exists():
+    paths = StorePaths(store)
+    # With a head there was one: who opens it says so.
+    if not (paths.database.exists() or paths.head.exists()):
         raise StoreError(
             f'{store}: there is no store here yet; `longwatch run "…"` or `longwatch up` makes one'
         )

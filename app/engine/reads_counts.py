@@ -51,7 +51,7 @@ class ReadsCounts:
     async def verify(self) -> VerifyReport:
         from app.store.verify import verify
 
-        await self._core.settle()  # what is under way belongs to it
+        await self._core.journal.on_disk()  # what is under way belongs to it
         return await verify(self._core.paths)
 
     async def worktrees(self) -> list[WorktreeReport]:

@@ -177,8 +177,9 @@ class Supervisor(ReadsCounts, ReadsPast, KnowsSeen):
         # Until then nothing is started, but what a crash has left can be cleared away.
         await asyncio.to_thread(sweep)
         await asyncio.to_thread(core.attaching.sweep)
-        await core.processes.reap_leftovers(left_over)
-        await on_disk
+        reaping = asyncio.create_task(core.processes.reap_leftovers(left_over), name="reaping")
+        await journal.written(reaping)
+        await journal.written(on_disk)
         for state in list(journal.projection.states.values()):
             await self._runs.children.ended(state)
         self._runs.take_up()
@@ -388,7 +389,8 @@ class Supervisor(ReadsCounts, ReadsPast, KnowsSeen):
             await self._core.processes.close()
             await self._core.http.close()
             if self._runs.active:
-                await self._core.record(ev.SupervisorStopped(epoch=self._core.epoch))
+                stopped = ev.SupervisorStopped(epoch=self._core.epoch)
+                await self._journal.written(self._journal.append([Draft(stopped)]))
         finally:
             self._broadcast.end("the supervisor has stopped", handed_on=self.handed_on)
             await self._journal.close()

@@ -14,7 +14,11 @@ from pathlib import Path
 
 from msgspec import Struct
 
+from app.domain.errors import StoreError
+
 _SLOT = 128
+_MOST = 2**63  # SQLite's whole numbers end before it
+_ASIDE = "make it usable, or move it away"
 
 
 class Head(Struct, frozen=True):
@@ -28,7 +32,12 @@ class HeadFile:
     """Two slots written in turn, each with a checksum: a torn write costs one, never both."""
 
     def __init__(self, path: Path) -> None:
-        self._fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            self._fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        except OSError as error:
+            raise StoreError(
+                f"{path}: the journal's head cannot be written ({error.strerror}); {_ASIDE}"
+            ) from error
         self._turn = 0
 
     def write(self, head: Head) -> None:
@@ -42,11 +51,17 @@ class HeadFile:
 
 
 def read_head(path: Path) -> Head | None:
-    """The newest head in the file; None when there is none (a new store)."""
+    """The newest head in the file; None when there is none (a new store). Raises StoreError."""
     try:
+        if not path.is_file() and os.path.lexists(path):  # a pipe would never end
+            raise StoreError(f"{path}: the journal's head is a file, and this is none; {_ASIDE}")
         data = path.read_bytes()
     except FileNotFoundError:
         return None
+    except OSError as error:
+        raise StoreError(
+            f"{path}: the journal's head cannot be read ({error.strerror}); {_ASIDE}"
+        ) from error
     slots = (data[start : start + _SLOT] for start in (0, _SLOT))
     found = [head for head in map(_parse, slots) if head is not None]
     return max(found, key=lambda head: head.seq, default=None)
@@ -59,4 +74,4 @@ def _parse(slot: bytes) -> Head | None:
     body = f"{parts[0]} {parts[1]}"
     if parts[2] != f"{zlib.crc32(body.encode()):08x}":
         return None
-    return Head(int(parts[0]), parts[1])
+    return Head(seq, parts[1]) if (seq := int(parts[0])) < _MOST else None

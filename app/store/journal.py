@@ -14,6 +14,7 @@ import sqlite3
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from pathlib import Path
+from typing import TypeVar
 
 from msgspec import Struct
 
@@ -29,8 +30,10 @@ from app.store.reader import Reader
 from app.store.schema import open_for_writing
 from app.store.writer import Write, Writer
 
+_T = TypeVar("_T")
 _FINISHED_IN_MEMORY = 50
 _LOOK_SECONDS = 0.05  # how often a reader looks whether the store has become unwritable
+_PATIENCE_SECONDS = 8.0  # that who cannot wait for ever waits for a disk to be well again
 _NOTE_SECONDS = 0.005  # how long what nobody waits for may wait for company
 
 
@@ -101,6 +104,7 @@ class Journal:
         journal = cls(paths, clock, reader)
         try:
             await journal._load(witness)
+            head_file = HeadFile(paths.head)
         except BaseException:
             connection.close()
             await journal.reader.close()
@@ -108,7 +112,7 @@ class Journal:
         head = journal._head
         journal._writer = writer(
             connection,
-            HeadFile(paths.head),
+            head_file,
             head,
             lambda tokens: journal._call(journal._done, tokens),
             lambda text: journal._call(journal._set_problem, text),
@@ -122,11 +126,11 @@ class Journal:
         if witness is not None and witness.seq > 0:
             known = await self.reader.hash_at(witness.seq)
             if known != witness.hash:
+                what = "with another content" if known else f"and the journal ends at {head.seq}"
                 raise StoreDamaged(
-                    f"{self._paths.database}: the journal ends at event {head.seq} but event "
-                    f"{witness.seq} was acknowledged: the database or its WAL was damaged or "
-                    "replaced. Restore it, or run `longwatch verify` and then move "
-                    f"{self._paths.head} away to accept the loss"
+                    f"{self._paths.database}: event {witness.seq} was acknowledged, {what}: the "
+                    "database or its WAL was damaged or replaced. Restore it, or run "
+                    f"`longwatch verify` and then move {self._paths.head} away to accept the loss"
                 )
         self._head, self._seq, self.committed_seq = head, head.seq, head.seq
         self.projection = await self.reader.projection(_FINISHED_IN_MEMORY)
@@ -182,6 +186,25 @@ class Journal:
         while not future.done() and not self.problem:
             await asyncio.wait([future], timeout=_LOOK_SECONDS)
         return future.done() and not future.exception()
+
+    async def written(self, work: asyncio.Future[_T]) -> _T:
+        """Wait for what waits for an append, but not for ever. Raises StoreError when the store
+        could not be written for some seconds: the events come to the disk when it is well."""
+        ill_since: float | None = None
+        while not work.done():
+            await asyncio.wait([work], timeout=_LOOK_SECONDS)
+            if not self.problem:
+                ill_since = None
+                continue
+            now = self._loop.time()
+            ill_since = now if ill_since is None else ill_since
+            if now - ill_since > _PATIENCE_SECONDS and not work.done():
+                work.add_done_callback(lambda gone: gone.cancelled() or gone.exception())
+                raise StoreError(
+                    f"{self._paths.database}: {self.problem}; what is not on the disk yet will be "
+                    "once there is room, if this process is still there"
+                )
+        return work.result()
 
     def _gather(self, drafts: Sequence[Draft], chunks: Sequence[Chunk]) -> None:
         if self._closed or self._writer is None:

@@ -118,6 +118,15 @@ def test_a_damaged_store_is_told_looked_at_and_left_alone(person: Person, how: s
     assert database.read_bytes() == before
 
 
+def test_a_database_that_is_gone_is_no_store_that_was_never_made(person: Person) -> None:
+    paths = StorePaths(person.store)
+    paths.database.unlink()
+    for command in ("runs", "verify"):
+        said = person(command).complaint
+        assert said.startswith(f"{paths.database}: the database is gone or empty, but ")
+    assert "the database is gone or empty" in person("doctor").out
+
+
 def test_a_store_held_by_a_process_that_does_not_answer(person: Person) -> None:
     paths = StorePaths(person.store)
     with closing(socket.socket(socket.AF_UNIX)) as dead, paths.lock.open("r+") as lock:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import os
 import shutil
 import sqlite3
 from collections.abc import Callable, Sequence
@@ -166,7 +167,9 @@ async def test_a_damaged_transcript_is_found(tmp_path: Path, damage: str, says: 
     assert report.problems[0].startswith(says)
 
 
-async def test_a_full_disk_pauses_and_goes_on_by_itself(tmp_path: Path) -> None:
+async def test_a_full_disk_pauses_and_goes_on_by_itself(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     journal = await Journal.open(StorePaths(tmp_path), FixedClock())
     problems: list[str] = []
     journal.on_problem(problems.append)
@@ -183,6 +186,9 @@ async def test_a_full_disk_pauses_and_goes_on_by_itself(tmp_path: Path) -> None:
             await asyncio.sleep(0.01)
     assert "full" in problems[0] and "paused" in problems[0]
     assert not futures[-1].done()
+    monkeypatch.setattr("app.store.journal._PATIENCE_SECONDS", 0.0)
+    with pytest.raises(StoreError, match="cannot be written: database or disk is full; runs are "):
+        await journal.written(futures[-1])
     limit("PRAGMA max_page_count=1073741823")
     await asyncio.wait_for(asyncio.gather(*futures), 10)
     assert problems[-1] == ""
@@ -200,6 +206,23 @@ async def test_an_emptied_database_does_not_become_a_new_store(tmp_path: Path) -
     with pytest.raises(StoreError, match="gone or empty, but 33 events were acknowledged"):
         await Journal.open(StorePaths(tmp_path), FixedClock())
     assert database.read_bytes() == b""
+
+
+@pytest.mark.parametrize("how", ["folder", "pipe", "nowhere"])
+async def test_a_head_that_is_no_file_is_told(tmp_path: Path, how: str) -> None:
+    journal = await Journal.open(StorePaths(tmp_path), FixedClock())
+    await fill(journal)
+    await journal.close()
+    head = StorePaths(tmp_path).head
+    head.unlink()
+    if how == "folder":
+        head.mkdir()
+    elif how == "pipe":
+        os.mkfifo(head)
+    else:
+        head.symlink_to(tmp_path / "no" / "where")
+    with pytest.raises(StoreError, match=f"{head}: the journal's head is a file, and this is none"):
+        await Journal.open(StorePaths(tmp_path), FixedClock())
 
 
 async def test_what_is_written_while_a_store_is_verified_is_no_damage(
