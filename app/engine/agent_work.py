@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from app.agents.protocol import AttachedFile
@@ -101,13 +101,13 @@ class AgentWork:
             await self._failed(directive, work, opening_failed(error))
             return False
         live.slot = slot
+        live.turn = task = asyncio.current_task()
         try:
-            async with asyncio.timeout(None) as live.turn:
-                live.check_restart()
+            if not live.restarting:
                 await self._prompt(directive, work, live, files)
-        except TimeoutError:
-            if live.turn is None or not live.turn.expired():
-                raise
+        except asyncio.CancelledError:
+            if not live.restarting or task is None or task.uncancel():
+                raise  # it is not, or not only, that its agent is to start anew
         finally:
             live.slot = live.turn = None
             restarted = live.restarting
@@ -241,7 +241,7 @@ class AgentWork:
             session_id=spec.live.session_id,
             passed=work.produces and not work.gated,
         )
-        await self._commit_result(result, produced)
+        await self._commit_result(self._core.conclude, result, produced)
 
     async def _failed(
         self,
@@ -261,13 +261,16 @@ class AgentWork:
             salt=f"{self._run_id}/{directive.unit}",
             worked_seconds=result.worked_seconds if result else 0,
         )
-        await self._commit_result(result, *([result.ended] if result else ()), failed)
+        ended = [result.ended] if result else []
+        await self._commit_result(self._core.note, result, *ended, failed)
 
-    async def _commit_result(self, result: TurnResult | None, *outcome: ev.Payload) -> None:
+    async def _commit_result(
+        self, note: Callable[..., None], result: TurnResult | None, *outcome: ev.Payload
+    ) -> None:
         """The end of the turn and what came of it; when nobody wants that any more, its end."""
         before = result.events if result else ()
         try:
-            self._core.note(self._run_id, *before, *outcome)
+            note(self._run_id, *before, *outcome)
         except Overtaken:
             await self._commit(*before, *([result.ended] if result else ()))
 

@@ -109,6 +109,11 @@ class Core:
         self.journal.note(self._drafts(run_id, payloads))
         self._moved(run_id, payloads)
 
+    def conclude(self, run_id: RunId, *payloads: Payload) -> None:
+        """As `note`, for the last that comes of a directive: whose task has carried it out looks by
+        itself at what is next, so the run's loop need not be woken for it."""
+        self.journal.note(self._drafts(run_id, payloads))
+
     async def commit(self, run_id: RunId, *payloads: Payload) -> None:
         """Apply events to a run and wait until they are on disk. Raises Overtaken.
 

@@ -98,7 +98,7 @@ class Runner:
         """What the task that has carried out `done`, the only one of the run, is to do next; None
         when it is not for this task to say."""
         work = self._work.get(done.unit)
-        if work is None or len(self._work) > 1 or work.task is not asyncio.current_task():
+        if work is None or work.directive is not done or len(self._work) > 1:
             return None
         following = self._only_one()
         while following is not None and self._carrier.at_once(following):

@@ -6,6 +6,7 @@ import asyncio
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from msgspec import Struct
 
@@ -57,18 +58,14 @@ class LiveSession(Struct):
     transcript: Transcript
     waiting: set[ApprovalId] = set()  # approvals its agent waits for
     slot: Slot | None = None  # while a turn is under way
-    turn: asyncio.Timeout | None = None  # around that turn: how it is cut off
+    turn: asyncio.Task[Any] | None = None  # in which that turn is: how it is cut off
     restarting: bool = False  # its agent is to start anew
 
     def cut_off(self) -> None:
         """Its agent is to start anew: the turn that is under way ends without a word."""
         self.restarting = True
-        self.check_restart()
-
-    def check_restart(self) -> None:
-        """Cut off a turn that begins when its agent is to start anew already."""
-        if self.restarting and self.turn is not None:
-            self.turn.reschedule(asyncio.get_running_loop().time())
+        if self.turn is not None:
+            self.turn.cancel()
 
 
 class SessionKeeper:

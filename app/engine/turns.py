@@ -96,13 +96,11 @@ class Turn:
         self._spec = spec
         self._live = spec.live
         self._usage: Usage | None = None
-        self._usage_told = core.clock.monotonic()
+        self._usage_told = now = core.clock.monotonic()
         self._shown: set[str] = set()  # tool calls whose line is in the transcript
         self._waited = 0.0  # seconds for a person
         self._timed_out = False
-        self._progress = Progress(
-            spec.quiet_seconds, spec.repeat_limit, core.clock.monotonic(), spec.prompt_seconds
-        )
+        self._progress = Progress(spec.quiet_seconds, spec.repeat_limit, now, spec.prompt_seconds)
 
     async def run(self) -> TurnResult:
         """Prompt the agent and follow it to the end of the turn."""
