@@ -13,17 +13,12 @@ from typing import TYPE_CHECKING
 
 from app.agents.protocol import Driver
 from app.domain import events as ev
-from app.domain.approval import Actor, Approval, Scope, StoredRule
-from app.domain.attention import waits_for_operator
-from app.domain.base import ApprovalId, Clock, IdSource, RolloutId, RunId, SessionId
+from app.domain.approval import Actor, Scope
+from app.domain.base import ApprovalId, Clock, IdSource, RolloutId, RunId
 from app.domain.day_budget import Limit
-from app.domain.errors import NotFound, OwnershipError, Refused
-from app.domain.events import Event
 from app.domain.feed import FeedItem, Snapshot, Status
-from app.domain.rollout import DrillReport, Rollout, ShadowResult
-from app.domain.run import Question, QuestionState, Review, ReviewState, Run, RunState
+from app.domain.rollout import DrillReport
 from app.domain.session import Chunk, SessionState
-from app.domain.workflow import Recipe
 from app.engine.approvals import ApprovalDesk
 from app.engine.assembly import make_core
 from app.engine.broadcast import Broadcast
@@ -37,6 +32,7 @@ from app.engine.notifying import KnowsSeen, make_notifications
 from app.engine.past_sessions import PastSessions, ReadsPast
 from app.engine.process_limit import limit_of_a_child
 from app.engine.reads_counts import ReadsCounts
+from app.engine.reads_runs import ReadsRuns
 from app.engine.recovery import recover
 from app.engine.redaction import Redaction
 from app.engine.results import run_diff
@@ -51,7 +47,6 @@ from app.engine.system import RandomIds, SystemClock
 from app.store.journal import Draft
 from app.store.lock import StoreLock
 from app.store.paths import StorePaths
-from app.store.traces import runs_of_trace
 from app.version import VERSION
 
 if TYPE_CHECKING:
@@ -60,10 +55,9 @@ if TYPE_CHECKING:
     from app.engine.operator import Operator
 
 _TAIL_CHUNKS = 200  # of each live session in a snapshot; older text is paged
-_FINISHED_SHOWN = 50  # runs that are over, when they have to be read from the disk
 
 
-class Supervisor(ReadsCounts, ReadsPast, KnowsSeen):
+class Supervisor(ReadsRuns, ReadsCounts, ReadsPast, KnowsSeen):
     """The one process that writes to a store. Same methods as `app.link.client.Client`."""
 
     def __init__(
@@ -216,137 +210,30 @@ class Supervisor(ReadsCounts, ReadsPast, KnowsSeen):
         return self._broadcast.feed(self._snapshot)
 
     async def _snapshot(self) -> Snapshot:
-        seq, states, rules, rollouts = await self._on_disk()
+        shown = await self._on_disk()
         tails: list[Chunk] = []
-        for state in states:
+        for state in shown.states:
             for session in state.sessions.values():
                 if session.state is not SessionState.CLOSED or not state.run.state.terminal:
                     tails += await self._journal.reader.chunks(
                         session.session_id, limit=_TAIL_CHUNKS
                     )
         return Snapshot(
-            seq=seq,
+            seq=shown.seq,
             status=self._status(),
-            runs=tuple(states),
-            rules=tuple(rules),
-            rollouts=tuple(rollouts),
+            runs=tuple(shown.states),
+            rules=tuple(shown.rules),
+            rollouts=tuple(shown.rollouts),
             tails=tuple(tails),
         )
-
-    async def _on_disk(
-        self,
-    ) -> tuple[int, Sequence[RunState], Sequence[StoredRule], Sequence[Rollout]]:
-        """What can be shown: nothing that a crash would take back. While the disk cannot be
-        written, that is what was on it before."""
-        journal = self._journal
-        seq, found = journal.seq, journal.projection
-        states, rules = list(found.states.values()), list(found.rules.values())
-        rollouts = list(found.rollouts.values())
-        if await journal.on_disk():
-            return seq, states, rules, rollouts
-        while True:
-            seq = journal.committed_seq
-            found = await journal.reader.projection(_FINISHED_SHOWN)
-            if journal.committed_seq == seq:
-                states, rules = list(found.states.values()), list(found.rules.values())
-                return seq, states, rules, list(found.rollouts.values())
 
     async def status(self) -> Status:
         await self._budgets.ready()
         return self._status()
 
-    async def runs(self, limit: int = 200, trace: str = "") -> Sequence[Run]:
-        """Newest first; with `trace`, those whose trace id is or begins with it."""
-        if trace:
-            return await runs_of_trace(self._journal.reader, trace, limit)
-        found = await self._journal.reader.runs(limit)
-        live = {state.run.run_id: state.run for state in await self._states()}
-        return [live.get(run.run_id, run) for run in found]
-
-    async def run(self, run_id: RunId) -> RunState:
-        """Raises NotFound. An unambiguous prefix of the id is enough."""
-        state = self._journal.state(run_id)
-        if state is not None and await self._journal.on_disk():
-            return state
-        return await self._journal.reader.run(await self._full_id(run_id))
-
-    async def _full_id(self, run_id: RunId) -> RunId:
-        found = await self._journal.reader.run_ids(run_id)
-        if len(found) > 1:
-            raise Refused(f"{run_id} fits several runs: {', '.join(found[:5])}")
-        if not found:
-            raise NotFound(f"there is no run {run_id}; `longwatch runs` lists them")
-        return found[0]
-
-    async def recipe(self, run_id: RunId) -> Recipe:
-        state = await self.run(run_id)
-        known = self._journal.projection.recipes.get(state.run.recipe)
-        return known or await self._journal.reader.recipe(state.run.recipe)
-
-    async def events(
-        self, run_id: RunId | None = None, after: int = 0, limit: int = 1000
-    ) -> Sequence[Event]:
-        """In order of sequence, from `after` exclusive."""
-        full = (await self.run(run_id)).run.run_id if run_id else None
-        return await self._journal.reader.events(full, after, limit)
-
-    async def _states(self) -> Sequence[RunState]:
-        _, states, _, _ = await self._on_disk()
-        return states
-
-    async def _awaited(self) -> Sequence[RunState]:
-        """Runs that a person may be asked something by: nobody waits for a shadow's answer."""
-        return [state for state in await self._states() if not state.run.shadow]
-
-    async def approvals(self, open_only: bool = True) -> Sequence[Approval]:
-        """Newest first. Open ones are those of unfinished runs that wait for a person."""
-        if not open_only:
-            return await self._journal.reader.approvals()
-        return [
-            approval
-            for state in await self._awaited()
-            for approval in state.approvals.values()
-            if approval.state.needs_person and not state.run.state.terminal
-        ]
-
     async def covered(self, approval_id: ApprovalId, scope: Scope) -> Covered:
         """The rule that allowing it for this scope would write, and what of the past it matches."""
         return await self._decider.covered(approval_id, scope)
-
-    async def reviews(self, open_only: bool = True) -> Sequence[Review]:
-        """Newest first. Open ones are those that wait for the operator."""
-        if not open_only:
-            return await self._journal.reader.reviews()
-        return [
-            review
-            for state in await self._awaited()
-            for review in state.reviews.values()
-            if review.state is ReviewState.OPEN and waits_for_operator(state, review.review_id)
-        ]
-
-    async def questions(self, open_only: bool = True) -> Sequence[Question]:
-        """Newest first. Open ones are those of unfinished runs that wait for an answer."""
-        if not open_only:
-            return await self._journal.reader.questions()
-        return [
-            question
-            for state in await self._awaited()
-            for question in state.questions.values()
-            if question.state is QuestionState.OPEN and not state.run.state.terminal
-        ]
-
-    async def rules(self) -> Sequence[StoredRule]:
-        return list(self._journal.projection.rules.values())
-
-    async def rollouts(self) -> Sequence[Rollout]:
-        """All of the store, in the order in which they were opened."""
-        return list((await self._on_disk())[3])
-
-    async def comparisons(
-        self, rollout_id: RolloutId, limit: int = 100, *, mismatches: bool = False
-    ) -> Sequence[ShadowResult]:
-        """Of one rollout, newest first; with `mismatches`, those that do not agree."""
-        return await self._journal.reader.comparisons(rollout_id, limit, mismatches=mismatches)
 
     async def drill(self, rollout_id: RolloutId, by: Actor) -> DrillReport:
         """Rehearse a rollback on a copy of the store. Raises Refused, StoreError."""
@@ -354,15 +241,6 @@ class Supervisor(ReadsCounts, ReadsPast, KnowsSeen):
 
         await self._core.settle()
         return await drill(self._core, rollout_id, by)
-
-    async def transcript(
-        self, run_id: RunId, session_id: SessionId, before: int | None = None, limit: int = 500
-    ) -> Sequence[Chunk]:
-        """A page of transcript, oldest first. Raises OwnershipError."""
-        state = await self.run(run_id)
-        if session_id not in state.sessions:
-            raise OwnershipError(f"session {session_id} does not belong to run {run_id}")
-        return await self._journal.reader.chunks(session_id, before, limit)
 
     async def diff(self, run_id: RunId, step: str = "", attempt: int = 0, branch: str = "") -> str:
         """Unified diff of the run's work, or of what one attempt changed."""
