@@ -230,6 +230,26 @@ def _terminal() -> Check:
         return Check(name="terminal", result="ok", found="output is not a terminal")
     size = shutil.get_terminal_size()
     found = f"{os.environ.get('TERM', 'unknown')}, {size.columns}x{size.lines}"
+    if _tmux_hides_the_focus():
+        return Check(
+            name="terminal",
+            result="note",
+            found=f"{found}, in a tmux that does not tell whether you look",
+            fix="`tmux set -g focus-events on`: until then what is on screen counts as seen for "
+            "two minutes after each key",
+        )
     if size.columns >= 80 and size.lines >= 24:
         return Check(name="terminal", result="ok", found=found)
     return Check(name="terminal", result="note", found=found, fix="80x24 or more is comfortable")
+
+
+def _tmux_hides_the_focus() -> bool:
+    if not os.environ.get("TMUX"):
+        return False
+    try:
+        told = subprocess.run(
+            ["tmux", "show", "-gv", "focus-events"], capture_output=True, text=True, timeout=2
+        )
+    except (OSError, subprocess.SubprocessError):
+        return False
+    return told.stdout.strip() == "off"

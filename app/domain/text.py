@@ -61,6 +61,20 @@ _UNSAFE = LatePattern(
     + "]"
 )
 
+# What terminals draw in different widths, so that the rest of its row would stand elsewhere than
+# who draws it thinks: the sign that asks for a picture, skin tones, characters of later Unicode.
+_SELECTORS = "\ufe0e\ufe0f"
+_TONES = "\U0001f3fb-\U0001f3ff"
+_NEW = (
+    "\U0001f6dc\U0001fa75-\U0001fa77\U0001fa89\U0001fa8f\U0001faad-\U0001faaf\U0001fabb-\U0001fabf"
+    "\U0001fac6\U0001face\U0001facf\U0001fada-\U0001fadf\U0001fae8\U0001fae9\U0001faf7\U0001faf8"
+)
+_TONED = "\u261d\u26f9\u270a-\u270d\U0001f385-\U0001faff"  # what a skin tone can stand after
+_EMOJI = "\u2600-\u27bf\U0001f300-\U0001faff"
+_UNSTEADY = LatePattern(f"[{_SELECTORS}]|(?<=[{_TONED}])[{_TONES}]")
+_UNKNOWN = LatePattern(f"[{_TONES}{_NEW}]")
+_JOINED = LatePattern(f"([{_EMOJI}])(?:[\u200d\ufffd][{_EMOJI}])+")
+
 _HALVES = LatePattern("[\ud800-\udfff]")
 
 
@@ -76,6 +90,15 @@ def printable(text: str) -> str:
     if "\x1b" in text:
         text = _COLOUR.compiled.sub("", text)
     return text.replace("\r\n", "\n").translate(_table())
+
+
+def steady(text: str) -> str:
+    """Text that is as wide in every terminal as it is counted: an emoji is its plain form, without
+    skin tone, and one that older terminals do not know is U+FFFD."""
+    if text.isascii():
+        return text
+    plain = _UNSTEADY.compiled.sub("", text)
+    return _UNKNOWN.compiled.sub(_REPLACEMENT, plain)
 
 
 def writable(text: str) -> str:
@@ -103,7 +126,8 @@ def one_line(text: str, limit: int) -> str:
     """A single printable line of at most `limit` characters, for lists and titles.
 
     Runs of blanks become one; lines are joined by `↵`, so that a second command cannot pass
-    for an argument of the first; what does not fit ends in `…`.
+    for an argument of the first; what does not fit ends in `…`. Of emoji that are joined to one
+    picture the first is left, so that no column moves.
     """
     if limit <= 0:
         return ""
@@ -118,6 +142,8 @@ def one_line(text: str, limit: int) -> str:
         if length > limit + 3:
             break
     whole = " ↵ ".join(parts)
+    if not whole.isascii():
+        whole = _JOINED.compiled.sub(r"\1", steady(whole))
     return whole if len(whole) <= limit else whole[: limit - 1].rstrip() + "…"
 
 

@@ -14,13 +14,14 @@ from typing import TYPE_CHECKING, ClassVar, cast
 
 from textual.binding import Binding, BindingType
 from textual.command import Provider
-from textual.events import Resize
+from textual.events import Event, InputEvent, Resize
 from textual.geometry import Size
 from textual.screen import Screen
 
 from app.domain.errors import LongwatchError
 from app.link.person import operator
 from app.ui.keys import GLOBAL_KEYS, KEY_NAMES
+from app.ui.looking import Looking
 from app.ui.palette import RoomCommands
 from app.ui.safety import SafeApp
 from app.ui.screens.opening import OpeningScreen
@@ -126,6 +127,7 @@ class ControlRoom(SafeApp):
         self.now = now
         self.project = project or Path.cwd()
         self.drafts: dict[str, str] = {}  # typed and not sent, by dialog
+        self.looking = Looking()
         self.failure = ""  # why the room closed, when it could not open
         self._me = me
         self._mover = mover
@@ -253,11 +255,25 @@ class ControlRoom(SafeApp):
 
     def watch_app_focus(self, focus: bool) -> None:
         """Who turns to the terminal again sees what is on it."""
-        if focus and self.is_running:
-            from app.ui.screens.base import RoomScreen
+        if not self.is_running:
+            return
+        self.looking.focus(focus)
+        if focus:
+            self._tell_painted()
 
-            if isinstance(self.screen, RoomScreen):
-                self.screen.tell_painted()
+    async def on_event(self, event: Event) -> None:
+        if isinstance(event, InputEvent):
+            looked = self.looking.now()
+            self.looking.touched()
+            if not looked:
+                self._tell_painted()
+        await super().on_event(event)
+
+    def _tell_painted(self) -> None:
+        from app.ui.screens.base import RoomScreen
+
+        if isinstance(self.screen, RoomScreen):
+            self.screen.tell_painted()
 
     def _ring(self) -> None:
         """Ring the bell for what newly needs a person, not for what was there at the start."""

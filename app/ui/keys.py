@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from textual.binding import Binding, BindingType
 from textual.screen import Screen
@@ -20,7 +20,7 @@ GLOBAL_KEYS: list[BindingType] = [
     Binding("ctrl+q", "leave", "Quit", id="app.quit-anywhere", show=False, priority=True),
 ]
 
-BACK_KEY: BindingType = Binding("escape", "back", "Back", id="screen.back", show=False)
+BACK_KEY: BindingType = Binding("escape", "back", "Back", id="screen.back")
 
 
 def reading_keys(screen: str) -> list[BindingType]:
@@ -148,6 +148,24 @@ def described(screen: Screen[object]) -> list[KeyEntry]:
         )
         for (place, _), (binding, keys) in sorted(found.items(), key=_order)
     ]
+
+
+def is_shared(binding: Binding) -> bool:
+    """Whether it means the same on every screen."""
+    return (binding.id or "").partition(".")[0] in _SHARED
+
+
+def refused(screen: Screen[Any], key: str) -> str:
+    """What to say of a key that a screen has and that cannot be used now; "" for any other."""
+    found = [
+        binding
+        for binding in screen._bindings.key_to_bindings.get(key, ())
+        if binding.description and not is_shared(binding)
+    ]
+    if not found or key in screen.active_bindings:
+        return ""
+    names = " or ".join(dict.fromkeys(binding.description for binding in found))
+    return f"{screen.app.get_key_display(found[0])} {names}: not possible here now"
 
 
 def _order(item: tuple[tuple[str, str], object]) -> int:

@@ -59,7 +59,6 @@ STEPS = {
     StepState.SKIPPED: Mark("»", "skipped", "calm"),
     StepState.CANCELED: Mark("–", "canceled", "calm"),
 }
-WAITS = Mark("◆", "waits", "need")
 AGAIN = Mark("↻", "waits", "live")  # for the time after which it is tried again
 TO_DO = Mark("○", "to do", "calm")
 STOPPED = Mark("■", "stopped", "bad")

@@ -12,7 +12,7 @@ from itertools import islice
 
 from rich.cells import cell_len, get_character_cell_size
 
-from app.domain.text import printable
+from app.domain.text import printable, steady
 
 TAB = 4
 MOST_ROWS = 20_000  # of one text; what comes after is counted, not shown
@@ -46,8 +46,8 @@ BLANK = Row()
 
 
 def clean(text: str) -> str:
-    """Printable and without tabs, so that a character is a character."""
-    return printable(text).expandtabs(TAB)
+    """Printable and without tabs, so that a character is a character and as wide as it seems."""
+    return steady(printable(text)).expandtabs(TAB)
 
 
 def row(*parts: str | tuple[str, str], tone: str = "", hang: str = "", anchor: str = "") -> Row:

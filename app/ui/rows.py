@@ -106,7 +106,7 @@ def explain(state: RunState, needs: Iterable[AttentionItem], now: datetime) -> s
             case AttentionKind.REVIEW:
                 return f"waits for your verdict on {item.title}"
             case AttentionKind.STUCK:
-                return f"seems stuck: {item.title}"
+                return f"seems stuck (s speaks to it, K starts it anew): {item.title}"
             case AttentionKind.BLOCKED:
                 return item.title or str(run.state)
     if is_paused(state):

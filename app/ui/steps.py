@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator
 from datetime import datetime, timedelta
 
-from app.domain.attention import attention, waits_for_operator
+from app.domain.approval import ApprovalState
+from app.domain.attention import AttentionKind, attention, waits_for_operator
 from app.domain.base import ReviewId
 from app.domain.flow import owner
 from app.domain.run import Attempt, QuestionState, Review, RunState, StepState
@@ -29,12 +30,12 @@ from app.ui.marks import (
     AGAIN,
     ATTEMPTS,
     CAUSES,
+    NEEDS,
     PAUSED,
     REVIEWS,
     STEPS,
     STOPPED,
     TO_DO,
-    WAITS,
     Mark,
 )
 from app.ui.rows import duration, is_paused, mark_of
@@ -136,8 +137,8 @@ def _mark(state: RunState, attempt: Attempt) -> Mark:
         return PAUSED
     if mark.tone == "live" and state.run.state.resumable:
         return STOPPED
-    if _asks(state, attempt):
-        return WAITS
+    if (kind := _asks(state, attempt)) is not None:
+        return NEEDS[kind]
     return AGAIN if attempt.retry_in is not None else mark
 
 
@@ -174,21 +175,28 @@ def _name(attempt: Attempt, branch: str) -> str:
     return f"{attempt.step} {attempt.attempt}"
 
 
-def _asks(state: RunState, attempt: Attempt) -> bool:
-    """Whether the attempt waits for an answer of the operator."""
+def _asks(state: RunState, attempt: Attempt) -> AttentionKind | None:
+    """What of an attempt waits for the operator, if anything does; what is most urgent of it."""
     if state.run.state.terminal:
-        return False
+        return None
+    found = [
+        AttentionKind.UNCERTAIN
+        if approval.state is ApprovalState.UNCERTAIN
+        else AttentionKind.APPROVAL
+        for approval in state.approvals.values()
+        if approval.state.needs_person
+        and (approval.session_id, approval.attempt) == (attempt.session_id, attempt.attempt)
+    ]
     if any(
         question.state is QuestionState.OPEN
         for question in state.questions.values()
         if (question.step, question.attempt) == (attempt.step, attempt.attempt)
     ):
-        return True
-    return any(
-        approval.state.needs_person
-        for approval in state.approvals.values()
-        if approval.session_id == attempt.session_id and approval.attempt == attempt.attempt
-    )
+        found.append(AttentionKind.QUESTION)
+    session = state.sessions.get(attempt.session_id) if attempt.session_id else None
+    if session is not None and session.stuck is not None and attempt.state.live:
+        found.append(AttentionKind.STUCK)
+    return min(found, key=list(AttentionKind).index, default=None)
 
 
 def _review(state: RunState, review: Review, now: datetime) -> Pick:
@@ -200,7 +208,7 @@ def _review(state: RunState, review: Review, now: datetime) -> Pick:
     text += " · escalated" if review.escalated else ""
     if len(review.by) > 1 and not waits:
         text += f" · {len(review.verdicts)} of {len(review.by)} verdicts"
-    mark = WAITS if waits else REVIEWS[review.state]
+    mark = NEEDS[AttentionKind.REVIEW] if waits else REVIEWS[review.state]
     if mark.tone == "live" and is_paused(state):
         mark = PAUSED
     return Pick(review.review_id, mark, one_line(text, 200), took)

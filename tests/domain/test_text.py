@@ -116,3 +116,19 @@ def _seconds(text: str) -> float:
     start = time.perf_counter()
     assert printable(text) is text
     return time.perf_counter() - start
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("👍🏽 done", "👍 done"),
+        ("⚠️ care, 1️⃣ first", "⚠ care, 1\u20e3 first"),
+        ("👩\u200d💻 and 👨\u200d👩\u200d👧", "👩 and 👨"),
+        ("🏽 alone", "\ufffd alone"),
+        ("\U0001fae8 is new", "\ufffd is new"),
+        ("日本語 é 🚀 stay", "日本語 é 🚀 stay"),
+    ],
+)
+def test_a_title_has_only_what_every_terminal_draws_as_wide(text: str, shown: str) -> None:
+    assert one_line(text, 80) == shown
+    assert one_line(shown, 80) == shown

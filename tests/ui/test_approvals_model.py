@@ -13,7 +13,6 @@ from dataclasses import dataclass
 
 import pytest
 from textual.pilot import Pilot
-from textual.widgets import Footer
 
 from app.domain.approval import Action, Approval, ApprovalState, Scope, Settlement
 from app.domain.commands import Command, DecideApproval, Done, SettleApproval, Snooze
@@ -224,7 +223,6 @@ async def test_no_key_ever_answers_a_card_that_could_not_be_read(seed: int) -> N
     world = World(chance)
     async with room_over(world).run_test(size=(80, 24)) as pilot:
         screen = await open_deciding(pilot, "approvals", ticker)
-        await screen.query_one(Footer).remove()  # it is made anew with every change of keys
         walk = Walk(pilot, screen, world, ticker)
         for _ in range(STEPS):
             move = chance.random()

@@ -130,7 +130,7 @@ async def test_every_attempt_and_round_has_a_row() -> None:
             "↩ sent back plan 1",
             "✓ passed    plan 2 · after a reject",
             "↩ sent back plan-review 1 · of plan 1",
-            "◆ waits     plan-review 2 · of plan 2",
+            "◆ review    plan-review 2 · of plan 2",
             "○ to do     implement",
         ):
             assert words in text

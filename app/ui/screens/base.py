@@ -9,16 +9,17 @@ from typing import TYPE_CHECKING, ClassVar, cast
 
 from textual.app import ComposeResult
 from textual.binding import BindingType
+from textual.events import Key
 from textual.screen import Screen
-from textual.widgets import Footer
 
 from app.domain.approval import Actor
 from app.domain.attention import AttentionItem
 from app.domain.commands import Command, Done
 from app.domain.errors import LongwatchError
 from app.link.client import Client
-from app.ui.keys import BACK_KEY
+from app.ui.keys import BACK_KEY, refused
 from app.ui.view import Changes, View
+from app.ui.widgets.key_line import KeyLine
 from app.ui.widgets.status_bar import Banner, StatusBar
 
 if TYPE_CHECKING:
@@ -55,7 +56,7 @@ class RoomScreen(Screen[None]):
         yield StatusBar()
         yield Banner()
         yield from self.body()
-        yield Footer(show_command_palette=False, compact=True)
+        yield KeyLine()
 
     def body(self) -> ComposeResult:
         """What stands between the top lines and the keys."""
@@ -88,8 +89,8 @@ class RoomScreen(Screen[None]):
         self.call_after_refresh(self._tell_painted)
 
     def _tell_painted(self) -> None:
-        # Behind another screen, or in a terminal that somebody has turned away from, it is unseen.
-        if self.is_running and self.app.screen is self and self.app.app_focus:
+        # Behind another screen, or in a terminal that nobody looks at, it is unseen.
+        if self.is_running and self.app.screen is self and self.room.looking.now():
             self.room.sight.painted(self.in_sight())
 
     async def send(self, command: Command) -> Done | None:
@@ -104,6 +105,15 @@ class RoomScreen(Screen[None]):
             return None
         self.notify(done.message, markup=False)
         return done
+
+    def on_key(self, event: Key) -> None:
+        """A key comes here when it has done nothing: one that does something elsewhere says so."""
+        if said := refused(self, event.key):
+            self.refuse(said)
+
+    def refuse(self, why: str) -> None:
+        """Say that a key cannot be used now."""
+        self.notify(why, markup=False, timeout=3)
 
     async def action_back(self) -> None:
         """Esc: to the screen before; on the first screen it does nothing."""

@@ -266,6 +266,10 @@ class DecidingScreen(ReadingScreen):
         self.say(done.message)
         return done
 
+    def refuse(self, why: str) -> None:
+        self.say(why)
+        self.draw()
+
     def _refused(self, why: str) -> None:
         self.say(why, "bad")
         if not self.on_top:  # a dialog lies over the line

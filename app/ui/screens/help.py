@@ -45,6 +45,35 @@ SAYS = {
 }
 
 
+class HelpPage(VerticalScroll):
+    """The page, with which lines of it are in sight in its frame."""
+
+    DEFAULT_CSS = """
+    HelpPage {
+        border-title-align: right;
+        border-title-color: $quiet;
+        border-subtitle-align: left;
+        border-subtitle-color: $quiet;
+    }
+    """
+
+    def on_mount(self) -> None:
+        self.border_subtitle = "Esc closes this page"
+
+    def on_resize(self) -> None:
+        self._tell()
+
+    def watch_scroll_y(self, old_value: float, new_value: float) -> None:
+        super().watch_scroll_y(old_value, new_value)
+        self._tell()
+
+    def _tell(self) -> None:
+        total, height = self.virtual_size.height, self.size.height
+        first = round(self.scroll_offset.y)
+        place = f"lines {first + 1}-{min(first + height, total)} of {total}"
+        self.border_title = place if total > height else ""
+
+
 class HelpScreen(ModalScreen[None]):
     """One page; Esc or ? closes it."""
 
@@ -65,7 +94,7 @@ class HelpScreen(ModalScreen[None]):
         ]
 
     def compose(self) -> ComposeResult:
-        with VerticalScroll(id="help"):
+        with HelpPage(id="help"):
             yield Static("Longwatch · help", markup=False, classes="help-name")
             for title, entries in self._groups:
                 if entries:
@@ -75,7 +104,6 @@ class HelpScreen(ModalScreen[None]):
             yield Static(_states(), markup=False)
             yield Static("Lines in a pane", markup=False, classes="help-title")
             yield Static(_lines(), markup=False)
-            yield Static("Esc closes this page", markup=False, classes="help-end")
 
     def action_close(self) -> None:
         self.dismiss()

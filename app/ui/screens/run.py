@@ -164,13 +164,24 @@ class RunScreen(WalksHistory, PartDeeds, RoomScreen):
         if state is None:
             return
         self.set_class(self._tab == "log", "-log")
-        self.query_one(TabRow).show(self._tab, self._subject(state))
         if self._tab == "log":
+            self._draw_tabs(state)
             self._draw_log()
             return
         rows = self._memo.rows(self._parts(state, item), lambda: self._rows(state, item))
         newest = self._tab == "events"
         self.query_one("#text", Page).show(rows, name=(item, self._tab), newest=newest)
+        self._draw_tabs(state)
+
+    def _draw_tabs(self, state: RunState) -> None:
+        """Which tab is shown, of what, and which lines of it when there are more."""
+        place = self.query_one("#text", Page).place if self._tab != "log" else ""
+        about = " · ".join(part for part in (place, self._subject(state)) if part)
+        self.query_one(TabRow).show(self._tab, about)
+
+    def on_page_scrolled(self, message: Page.Scrolled) -> None:
+        if self._state is not None:
+            self._draw_tabs(self._state)
 
     def _subject(self, state: RunState) -> str:
         review = review_of(state, self.chosen)

@@ -200,6 +200,10 @@ class WatchScreen(RunDeeds, RoomScreen):
 
     # -- keys
 
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        # This is where Esc leads.
+        return action != "back" and super().check_action(action, parameters)
+
     def action_move(self, by: int) -> None:
         self.query_one(RunList).move(by)
 
@@ -210,6 +214,8 @@ class WatchScreen(RunDeeds, RoomScreen):
     async def action_follow(self) -> None:
         if self._items:
             await self._go(self._items[0])
+        else:
+            self.refuse("nothing waits for you")
 
     async def _go(self, item: AttentionItem) -> None:
         match item.kind:
@@ -227,9 +233,8 @@ class WatchScreen(RunDeeds, RoomScreen):
 
     def action_pin(self, number: int) -> None:
         said = self.query_one(PaneGrid).pin(number)
-        if said:
-            self.notify(said, markup=False, timeout=3)
-            self._draw_panes()
+        self.notify(said or f"pane {number} shows no session", markup=False, timeout=3)
+        self._draw_panes()
 
     def _first_pane(self) -> Pane:
         return self.query_one(PaneGrid).panes[0]

@@ -22,14 +22,25 @@ TONES = {
 
 
 class Page(ScrollView, can_focus=False):
-    """Shows rows, folded to its width. The screen's keys scroll it; so does the wheel."""
+    """Shows rows, folded to its width. The screen's keys scroll it; so does the wheel.
+
+    Where the sheet gives it a border at the top, that says which lines are in sight when not all
+    are.
+    """
 
     class Scrolled(Message):
         """Another part of the rows is in sight, or there are others."""
 
     COMPONENT_CLASSES: ClassVar[set[str]] = {f"page--{tone}" for tone in TONES}
     DEFAULT_CSS = """
-    Page { height: 1fr; overflow-x: hidden; overflow-y: auto; scrollbar-gutter: stable; }
+    Page {
+        height: 1fr;
+        overflow-x: hidden;
+        overflow-y: auto;
+        scrollbar-gutter: stable;
+        border-title-align: right;
+        border-title-color: $quiet;
+    }
     """
     ALLOW_SELECT = False
 
@@ -40,6 +51,7 @@ class Page(ScrollView, can_focus=False):
         self._newest = False
         self._folded: list[Folded] = []
         self._width = 0
+        self._told = ""  # which lines are in sight, as the border says it
         self._styles: dict[str, Style] = {}
 
     def show(self, rows: Sequence[Row], *, name: object, newest: bool = False) -> None:
@@ -56,12 +68,29 @@ class Page(ScrollView, can_focus=False):
             self.ends(1)
         elif changed:
             self.ends(-1)
+        self._tell_place(moved=False)
         self.refresh()
 
     @property
     def at_end(self) -> bool:
         """Whether the last row is in sight."""
         return self.scroll_offset.y + self.size.height >= len(self._folded)
+
+    @property
+    def place(self) -> str:
+        """Which lines are in sight, of how many; nothing when all are."""
+        total, first, height = len(self._folded), self.scroll_offset.y, self.size.height
+        if total <= height or height < 1:
+            return ""
+        return f"lines {first + 1:,}-{min(first + height, total):,} of {total:,}"
+
+    def _tell_place(self, *, moved: bool = True) -> None:
+        place = self.place
+        if place != self._told:
+            self._told = self.border_title = place
+        elif not moved:
+            return
+        self.post_message(self.Scrolled())
 
     def _fold(self) -> None:
         self._width = self.scrollable_content_region.width
@@ -75,7 +104,7 @@ class Page(ScrollView, can_focus=False):
             if at_end:
                 self.ends(1)
             self.refresh()
-        self.post_message(self.Scrolled())
+        self._tell_place()
 
     def get_content_height(self, container: Size, viewport: Size, width: int) -> int:
         """As high as its rows, where the sheet leaves the height to it."""
@@ -83,7 +112,7 @@ class Page(ScrollView, can_focus=False):
 
     def watch_scroll_y(self, old_value: float, new_value: float) -> None:
         super().watch_scroll_y(old_value, new_value)
-        self.post_message(self.Scrolled())
+        self._tell_place()
 
     def notify_style_update(self) -> None:
         super().notify_style_update()

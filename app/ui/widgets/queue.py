@@ -15,6 +15,7 @@ from textual.message import Message
 from textual.strip import Strip
 from textual.widget import Widget
 
+from app.ui.edges import edge
 from app.ui.marks import Mark
 from app.ui.page import clean
 from app.ui.wrap import fit
@@ -52,6 +53,7 @@ class PickList(Widget, can_focus=False):
         "pick--calm",
         "pick--done",
         "pick--chosen",
+        "pick--edge",
     }
     ALLOW_SELECT = False
 
@@ -79,8 +81,13 @@ class PickList(Widget, can_focus=False):
     def get_content_height(self, container: Size, viewport: Size, width: int) -> int:
         return len(self._picks) * self._each
 
+    @property
+    def _room(self) -> int:
+        """How many whole rows fit."""
+        return max(1, self.size.height // self._each)
+
     def _reveal(self) -> None:
-        room = max(1, self.size.height // self._each)
+        room = self._room
         index = next((i for i, p in enumerate(self._picks) if p.item_id == self._chosen), 0)
         self._offset = min(self._offset, index, max(0, len(self._picks) - room))
         self._offset = max(self._offset, index - room + 1)
@@ -107,27 +114,41 @@ class PickList(Widget, can_focus=False):
         chosen = pick.item_id == self._chosen
         if chosen:
             base += Style(bgcolor=self._tone("chosen").bgcolor, bold=line == 0)
-        parts = self._first(pick, base, width) if line == 0 else self._second(pick, base, width)
+        more = self._edge(index) if line == self._each - 1 else ""
+        draw = self._first if line == 0 else self._second
+        parts = draw(pick, base, width, more)
         edge = Segment("▌" if chosen else " ", base + Style(color=self._tone("chosen").color))
         return Strip([edge, *parts]).adjust_cell_length(width, Style(bgcolor=base.bgcolor))
 
-    def _first(self, pick: Pick, base: Style, width: int) -> list[Segment]:
+    def _edge(self, index: int) -> str:
+        """What a row says of those that are out of sight."""
+        room = self._room
+        below = len(self._picks) - self._offset - room
+        said = edge(index - self._offset, room, self._offset, max(0, below))
+        return f" {said} " if said else ""
+
+    def _first(self, pick: Pick, base: Style, width: int, more: str) -> list[Segment]:
         mark = f"{pick.mark.glyph} {pick.mark.word}".ljust(self._mark_cells)
         lead = f" {pick.lead}"
         right = f" {pick.right} "
-        room = max(4, width - 1 - cell_len(lead) - cell_len(mark) - cell_len(right))
+        taken = cell_len(lead) + cell_len(mark) + cell_len(more) + cell_len(right)
+        room = max(4, width - 1 - taken)
         text = self._foreground("quiet", base) if pick.quiet else base
         return [
             Segment(lead, self._foreground("quiet", base)),
             Segment(mark, self._foreground(pick.mark.tone, base)),
             Segment(fit(clean(pick.text), room), text),
+            Segment(more, self._foreground("edge", base)),
             Segment(right, self._foreground("quiet", base)),
         ]
 
-    def _second(self, pick: Pick, base: Style, width: int) -> list[Segment]:
+    def _second(self, pick: Pick, base: Style, width: int, more: str) -> list[Segment]:
         indent = " " * (1 + cell_len(pick.lead) + self._mark_cells)
-        text = fit(clean(pick.sub), max(4, width - 2 - cell_len(indent)))
-        return [Segment(indent + text, self._foreground("quiet", base))]
+        text = fit(clean(pick.sub), max(4, width - 2 - cell_len(indent) - cell_len(more)))
+        return [
+            Segment(indent + text, self._foreground("quiet", base)),
+            Segment(more, self._foreground("edge", base)),
+        ]
 
     def _tone(self, name: str) -> Style:
         return self.get_component_rich_style(f"pick--{name}", partial=True)
@@ -152,6 +173,5 @@ class PickList(Widget, can_focus=False):
         self._scroll(1)
 
     def _scroll(self, by: int) -> None:
-        room = max(1, self.size.height // self._each)
-        self._offset = min(max(0, self._offset + by), max(0, len(self._picks) - room))
+        self._offset = min(max(0, self._offset + by), max(0, len(self._picks) - self._room))
         self.refresh()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import ClassVar
 
-from rich.cells import set_cell_size
+from rich.cells import cell_len
 from rich.segment import Segment
 from rich.style import Style
 from textual import events
@@ -16,6 +16,7 @@ from textual.strip import Strip
 from textual.widget import Widget
 
 from app.domain.base import RunId
+from app.ui.edges import edge
 from app.ui.rows import RunRow
 from app.ui.theme import WIDE
 from app.ui.wrap import fit
@@ -57,6 +58,7 @@ class RunList(Widget, can_focus=True):
         "runs--done",
         "runs--cursor",
         "runs--cursor-blurred",
+        "runs--edge",
     }
     ALLOW_SELECT = False
 
@@ -131,15 +133,22 @@ class RunList(Widget, can_focus=True):
     def render_line(self, y: int) -> Strip:
         width = self.size.width
         if y < _HEAD:
-            text = f"  {'state':<{_STATE}}{_columns('run', 'step', 'try', 'time', width)}"
+            title = fit("run", _title_width(width))
+            text = f"  {'state':<{_STATE}}{title}{_columns('step', 'try', 'time', width)}"
             style = self._style("head", self.rich_style)
             return self._strip([Segment(text, style)], width, self.rich_style)
         index = y - _HEAD + self._offset
         if not 0 <= index < len(self._rows):
             return Strip.blank(width, self.rich_style)
-        return self._row(self._rows[index], width)
+        return self._row(self._rows[index], width, self._edge(index))
 
-    def _row(self, row: RunRow, width: int) -> Strip:
+    def _edge(self, index: int) -> str:
+        """What a row says of those that are out of sight."""
+        room = max(1, self.size.height - _HEAD)
+        below = max(0, len(self._rows) - self._offset - room)
+        return edge(index - self._offset, room, self._offset, below)
+
+    def _row(self, row: RunRow, width: int, more: str) -> Strip:
         base, chosen = self.rich_style, row.run_id == self.selected
         if chosen:
             cursor = self._style("cursor" if self.has_focus else "cursor-blurred")
@@ -147,14 +156,13 @@ class RunList(Widget, can_focus=True):
         mark = row.mark
         quiet = self._style("done" if mark.tone == "done" else "quiet", base)
         title = quiet if mark.tone == "done" else base
-        columns = _columns(row.title, row.step, row.attempt, row.elapsed, width)
-        split = _title_width(width)
-        head = set_cell_size(columns, split)
+        room = _title_width(width) - (cell_len(more) + 1 if more else 0)
         segments = [
             Segment("▌ " if chosen else "  ", self._style("cursor", base)),
             Segment(f"{mark.glyph} {mark.word}".ljust(_STATE), self._style(mark.tone, base)),
-            Segment(head, title),
-            Segment(columns[len(head) :] if head == columns[: len(head)] else "", quiet),
+            Segment(fit(row.title, room), title),
+            Segment(f" {more}" if more else "", self._style("edge", base)),
+            Segment(_columns(row.step, row.attempt, row.elapsed, width), quiet),
         ]
         return self._strip(segments, width, base)
 
@@ -190,9 +198,7 @@ def _title_width(width: int) -> int:
     return max(8, width - 2 - _STATE - step - (_TRY + 2) - (_TIME + 1) - 1)
 
 
-def _columns(title: str, step: str, attempt: str, elapsed: str, width: int) -> str:
-    """Title, step, attempt and time in cells, aligned for a list of this width."""
-    text = fit(title, _title_width(width))
-    if width >= _WITH_STEP:
-        text += "  " + fit(step, _STEP)
+def _columns(step: str, attempt: str, elapsed: str, width: int) -> str:
+    """Step, attempt and time in cells, aligned for a list of this width."""
+    text = f"  {fit(step, _STEP)}" if width >= _WITH_STEP else ""
     return f"{text}  {attempt:>{_TRY}} {elapsed:>{_TIME}} "

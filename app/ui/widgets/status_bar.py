@@ -15,6 +15,7 @@ from textual.widgets import Static
 
 from app.domain.task_state import TaskState
 from app.domain.text import one_line
+from app.ui.wrap import cut
 
 if TYPE_CHECKING:
     from app.ui.view import View
@@ -42,7 +43,9 @@ class StatusBar(Widget):
         width, base = self.size.width, self.rich_style
         name = self.get_component_rich_style("status--name")
         quiet = self.get_component_rich_style("status--quiet")
-        left = [Segment(" Longwatch  ", name), Segment(self._counts, base)]
+        head = Segment(" Longwatch  ", name)
+        counts = cut(self._counts, max(0, width - head.cell_length - 1))
+        left = [head, Segment(counts, base)]
         used = Segment.get_line_length(left)
         room = width - used - 3
         place = self._place if cell_len(self._place) <= room else ""

@@ -18,7 +18,7 @@ from textual.strip import Strip
 from textual.widget import Widget
 
 from app.domain.session import Chunk, ChunkKind
-from app.domain.text import printable
+from app.domain.text import printable, steady
 from app.ui.tail import Tail, TailLine, older_lines
 from app.ui.wrap import wrap
 
@@ -184,7 +184,7 @@ class TailView(Widget, can_focus=True):
         rows = self._rows.get(line)
         if rows is None:
             # Printable already when it was taken in; again here, so that nothing raw can slip by.
-            text = printable(line.text).replace("\n", " ")
+            text = steady(printable(line.text)).replace("\n", " ")
             rows = self._rows[line] = wrap(text, width)
         return rows
 
