@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.command_line import hosting
+from tests.support.waiting import PATIENCE
 
 _AGENTS = {"acp", "anthropic", "httpx2", "openai", "pydantic_ai"}  # until one of them is started
 _HEAVY = ("textual", "rich", "jinja2", "tree_sitter", "psutil", "hypothesis", *_AGENTS)
@@ -60,7 +61,7 @@ def _loaded_by(arguments: list[str], store: Path) -> set[str]:
         capture_output=True,
         text=True,
         env=environment,
-        timeout=60,
+        timeout=PATIENCE,
         stdin=subprocess.DEVNULL,
     )
     loaded: list[str] = json.loads(ran.stderr.splitlines()[-1])
@@ -130,7 +131,7 @@ def test_a_host_without_a_screen_loads_no_screen_and_nothing_early(tmp_path: Pat
     assert process.stdout is not None
     assert "hosts" in process.stdout.readline()
     process.terminate()
-    _, said = process.communicate(timeout=30)
+    _, said = process.communicate(timeout=PATIENCE)
     assert process.returncode == 0
     loaded = set(json.loads(said.splitlines()[-1]))
     assert loaded.isdisjoint({"textual", "rich", "jinja2", *_AGENTS})

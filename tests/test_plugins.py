@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.waiting import PATIENCE
+
 _PROBE = """
 from app.plugins import no_plugins
 no_plugins()
@@ -48,7 +50,7 @@ def test_no_plugins_are_looked_for_unless_somebody_wants_them(
         env={**environment, **chosen},
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=PATIENCE,
         check=True,
     )
     assert ran.stdout.split() == printed

@@ -55,9 +55,9 @@ async def _wait(store: Path, child: subprocess.Popen[bytes], log: Path, start: i
     from app.store.schema import is_outdated  # what only reads or attaches needs no database
 
     now = asyncio.get_running_loop().time
-    deadline = now() + START_WAIT
     if is_outdated(StorePaths(store).database):
         click.echo("the store is of an older version: it is brought up to date first", err=True)
+    deadline = now() + START_WAIT
     while now() < deadline:
         client = await attach(store)
         if client is not None:

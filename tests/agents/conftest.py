@@ -12,6 +12,14 @@ from app.engine.processes import ProcessRegistry
 from app.engine.system import RandomIds, SystemClock
 from tests.agents.playing import Journal
 from tests.support.model_server import ModelServer
+from tests.support.waiting import PATIENCE
+
+
+@pytest.fixture(autouse=True)
+def _patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An agent that is slow because the machine is busy is not one that does not react."""
+    for name in ("codex.session._REQUEST", "codex.session._INTERRUPT", "acp.session._CANCEL"):
+        monkeypatch.setattr(f"app.agents.{name}_SECONDS", PATIENCE)
 
 
 @pytest.fixture

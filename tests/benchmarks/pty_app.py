@@ -71,7 +71,7 @@ class PtyApp:
     def write(self, keys: bytes) -> None:
         os.write(self._master, keys)
 
-    def wait_for(self, text: bytes, timeout: float = 20.0) -> float:
+    def wait_for(self, text: bytes, timeout: float = 120.0) -> float:
         """Read until `text` has appeared after the mark; the time at which it had.
 
         Raises TimeoutError with the end of the output, also when the program has ended.

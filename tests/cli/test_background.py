@@ -36,7 +36,7 @@ async def test_who_brings_an_old_store_up_to_date_is_waited_for_and_not_ended(
     log = tmp_path / "log"
     log.write_text("")
     waiting = asyncio.create_task(background._wait(tmp_path, child, log, 0))
-    await asyncio.sleep(0.5)
+    await asyncio.sleep(0.3)
     assert child.poll() is None and not waiting.done()
     assert "brought up to date" in capsys.readouterr().err
     open_for_writing(StorePaths(tmp_path).database).close()

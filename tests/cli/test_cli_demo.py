@@ -15,8 +15,7 @@ from pydantic import TypeAdapter
 from app.domain.run import RunState
 from app.domain.task_state import TaskState
 from tests.support.programs import run, started
-
-pytestmark = pytest.mark.timeout(120)
+from tests.support.waiting import PATIENCE
 
 
 def _demo(folder: Path, decide: str = "approve", speed: str = "50") -> list[str | Path]:
@@ -101,7 +100,7 @@ def test_stopped_in_order_it_says_how_to_go_on(tmp_path: Path, number: signal.Si
     with started(tmp_path, "demo", "--headless", "--speed", "50", "--keep", demo) as process:
         _until_it_asks(process)
         process.send_signal(number)
-        _, said = process.communicate(timeout=30)
+        _, said = process.communicate(timeout=PATIENCE)
         assert process.returncode == 128 + number
         assert f"go on with `longwatch demo --keep {demo}`" in said
     assert _processes_in(demo) == []
@@ -118,7 +117,7 @@ def test_answers_from_another_command_are_heard(
         _until_it_asks(one)
         review = json.loads(run(store, "reviews", "--json").stdout)[0]["review_id"]
         assert run(store, "accept", review).returncode == 0
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + PATIENCE
         while one.poll() is None and time.monotonic() < deadline:
             for asked in json.loads(run(store, "approvals", "--json").stdout or "[]"):
                 run(store, "approve", asked["approval_id"])
@@ -135,7 +134,7 @@ def test_killed_at_any_moment_it_goes_on(tmp_path: Path, after: float) -> None:
     with started(tmp_path, *_demo(demo, speed="20")) as process:
         time.sleep(after)
         process.send_signal(signal.SIGKILL)
-        process.wait(10)
+        process.wait(PATIENCE)
     ran = run(tmp_path, *_demo(demo, speed="20"))
     assert ran.returncode == 0, ran.stderr
     assert _result(ran).run.state is TaskState.DONE

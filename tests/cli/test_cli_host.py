@@ -14,8 +14,7 @@ import pytest
 
 from app.store.paths import StorePaths
 from tests.support.programs import run, started
-
-pytestmark = pytest.mark.timeout(90)
+from tests.support.waiting import PATIENCE
 
 
 def _first_line(process: subprocess.Popen[str]) -> str:
@@ -31,7 +30,7 @@ def test_up_serves_until_it_is_told_to_stop(tmp_path: Path, number: signal.Signa
         listed = run(store, "runs", "--json")
         assert json.loads(listed.stdout) == []
         host.send_signal(number)
-        _, said = host.communicate(timeout=20)
+        _, said = host.communicate(timeout=PATIENCE)
         assert (host.returncode, said) == (0, "")
     assert not StorePaths(store).socket.exists()
     assert run(store, "runs").stdout.startswith("no runs yet")
@@ -47,7 +46,7 @@ def test_up_detached_outlives_its_starter_and_down_ends_it(tmp_path: Path) -> No
     assert f"process {pid} hosts" in run(store, "up", "--detach").stdout
     down = run(store, "down")
     assert down.stdout.startswith(f"process {pid} has stopped")
-    psutil.wait_procs([psutil.Process(pid)] if psutil.pid_exists(pid) else [], timeout=10)
+    psutil.wait_procs([psutil.Process(pid)] if psutil.pid_exists(pid) else [], timeout=PATIENCE)
     assert not StorePaths(store).socket.exists()
     assert run(store, "verify").returncode == 0
 
@@ -59,7 +58,7 @@ def test_of_two_hosts_at_once_one_is_refused(tmp_path: Path) -> None:
         status: dict[str, dict[str, int]] = {}
         for host in hosts:
             if not _first_line(host):  # it said nothing on stdout: it was refused
-                assert host.wait(20) == 1
+                assert host.wait(PATIENCE) == 1
                 assert host.stderr is not None
                 assert "hosts this store already" in host.stderr.read()
         status = json.loads(run(store, "status", "--json").stdout)
@@ -72,13 +71,13 @@ def test_after_a_kill_the_next_command_and_the_next_host_go_on(tmp_path: Path) -
     with started(store, "up") as host:
         _first_line(host)
         host.kill()
-        host.wait(10)
+        host.wait(PATIENCE)
     assert StorePaths(store).socket.exists()  # left behind, and in nobody's way
     assert run(store, "runs", "--json").stdout == "[]\n"
     with started(store, "up") as host:
         assert "hosts" in _first_line(host)
         assert run(store, "down").returncode == 0
-        assert host.wait(20) == 0
+        assert host.wait(PATIENCE) == 0
 
 
 def test_a_host_that_cannot_start_says_why_in_one_sentence(tmp_path: Path) -> None:

@@ -20,8 +20,8 @@ from app.link.errors import LinkLost
 from app.store.paths import StorePaths
 from tests.support.programs import run, started
 from tests.support.puppet import a_project
+from tests.support.waiting import PATIENCE
 
-pytestmark = pytest.mark.timeout(90)
 ADA = Actor(kind=ActorKind.PERSON, name="ada")
 
 
@@ -37,7 +37,7 @@ def test_what_changed_nothing_is_done_anew_without_it(tmp_path: Path, decided: b
                 await client.execute(CancelRun(run_id=RunId("r-none"), by=ADA))
         if len(hosts) == 1:
             host.terminate()
-            host.wait(20)
+            host.wait(PATIENCE)
         return len(await client.runs())
 
     with started(store, "up") as host:
@@ -99,11 +99,11 @@ def test_a_run_goes_on_when_the_one_that_hosts_it_is_over(tmp_path: Path) -> Non
         return found
 
     def until_asked() -> str:
-        for _ in range(100):
-            if found := asked():
-                return found[0]["question_id"]
+        begun = time.monotonic()
+        while not (found := asked()):
+            assert time.monotonic() - begun < PATIENCE, "nothing was asked"
             time.sleep(0.1)
-        raise AssertionError("nothing was asked")
+        return found[0]["question_id"]
 
     headless = ("--headless", "--project", project)
     with started(store, "run", "one", "-w", "change", *headless) as first:
@@ -113,10 +113,10 @@ def test_a_run_goes_on_when_the_one_that_hosts_it_is_over(tmp_path: Path) -> Non
         with started(store, "run", "two", "-w", "asks", *headless) as second:
             until_asked()
             go.touch()
-            first.communicate(timeout=30)
+            first.communicate(timeout=PATIENCE)
             assert first.returncode == 0
             assert run(store, "answer", until_asked(), "yes").returncode == 0
-            out, err = second.communicate(timeout=30)
+            out, err = second.communicate(timeout=PATIENCE)
     assert second.returncode == 0, err
     assert "its own run is over: going on without it" in err
     assert out.endswith("yes\n")

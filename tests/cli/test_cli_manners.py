@@ -19,6 +19,7 @@ from app.domain.errors import NotFound, Refused
 from app.link.person import user_name
 from tests.support.command_line import CommandLine, hosting
 from tests.support.supervisor import FakeSupervisor
+from tests.support.waiting import PATIENCE
 
 
 def test_version_is_one_line(longwatch: CommandLine) -> None:
@@ -120,7 +121,7 @@ def test_a_reader_that_goes_away_is_no_error(hosted: FakeSupervisor, tmp_path: P
     process.stdout.close()
     assert process.stderr.read() == b""
     process.stderr.close()
-    assert process.wait(30) == 1
+    assert process.wait(PATIENCE) == 1
 
 
 def test_hostile_text_reaches_no_terminal(longwatch: CommandLine, tmp_path: Path) -> None:

@@ -27,12 +27,13 @@ from app.domain.events import Event
 from app.store.paths import StorePaths
 from app.store.reader import Reader
 from app.store.verify import verify
+from tests.support.waiting import PATIENCE
 
 KILLS = int(os.environ.get("LONGWATCH_KILLS", "6"))
 SEED = int(os.environ.get("LONGWATCH_SEED", "1"))
 SPEED = "40"
 
-pytestmark = [pytest.mark.crash, pytest.mark.timeout(120 + 20 * KILLS)]
+pytestmark = [pytest.mark.crash, pytest.mark.timeout(1200 + 20 * KILLS)]
 
 
 def start(folder: Path) -> subprocess.Popen[bytes]:
@@ -44,7 +45,7 @@ def start(folder: Path) -> subprocess.Popen[bytes]:
 
 
 def finish(process: subprocess.Popen[bytes]) -> dict[str, object]:
-    out, err = process.communicate(timeout=90)
+    out, err = process.communicate(timeout=PATIENCE)
     assert process.returncode == 0, err.decode()[-3000:]
     found = json.loads(out)
     assert isinstance(found, dict)

@@ -28,12 +28,12 @@ from app.domain.run import Unit
 from app.store.paths import StorePaths
 from app.store.reader import Reader
 from app.store.verify import verify
+from tests.support.waiting import PATIENCE
 
 KILLS = max(2, int(os.environ.get("LONGWATCH_KILLS", "6")) // 2)
 SEED = int(os.environ.get("LONGWATCH_SEED", "1"))
-PATIENCE = 90.0  # seconds for the last life
 
-pytestmark = [pytest.mark.crash, pytest.mark.timeout(120 + 20 * KILLS)]
+pytestmark = [pytest.mark.crash, pytest.mark.timeout(1200 + 20 * KILLS)]
 
 AGENT = """
 [[agent]]
@@ -162,7 +162,7 @@ def runs(project: Path) -> list[dict[str, str]]:
     """All runs of the store, read past whoever may host it; none before there is a store."""
     if not StorePaths(project.parent / "store").database.exists():
         return []
-    out, err = longwatch(project, "runs", "--json").communicate(timeout=60)
+    out, err = longwatch(project, "runs", "--json").communicate(timeout=PATIENCE)
     assert out, err.decode()
     found: list[dict[str, str]] = json.loads(out)
     return found
@@ -187,7 +187,7 @@ def to_the_end(project: Path) -> None:
             time.sleep(0.2)
     finally:
         host.send_signal(signal.SIGTERM)
-        host.communicate(timeout=30)
+        host.communicate(timeout=PATIENCE)
 
 
 def check(project: Path) -> None:

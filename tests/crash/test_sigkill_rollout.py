@@ -21,6 +21,7 @@ from app.engine.supervisor import Supervisor
 from app.store.lock import StoreBusy
 from tests.support.rollouts import Room, a_rollout_project
 from tests.support.story import ADA
+from tests.support.waiting import PATIENCE
 
 KILLS = int(os.environ.get("LONGWATCH_KILLS", "6"))
 SEED = int(os.environ.get("LONGWATCH_SEED", "7"))
@@ -91,7 +92,7 @@ def killed(store: Path, project: Path, seconds: float) -> list[int]:
 
 async def taken(store: Path) -> Supervisor:
     """A child that was about to become git holds the dead operator's lock for a moment."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE):
         while True:
             try:
                 return await Supervisor.open(store, run=False, drivers={})

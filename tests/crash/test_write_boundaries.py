@@ -19,7 +19,7 @@ from app.store.paths import StorePaths
 from app.store.verify import verify
 from tests.support.story import FixedClock, two_runs
 
-pytestmark = [pytest.mark.crash, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.crash, pytest.mark.timeout(1200)]
 SPREAD = 24
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from tests.benchmarks.pty_app import PtyApp
 from tests.support.programs import LONGWATCH
+from tests.support.waiting import PATIENCE
 
 ROOT = str(Path(__file__).resolve().parents[2])
 
@@ -28,6 +29,6 @@ def test_where_nobody_would_see_it_it_is_refused(tmp_path: Path) -> None:
     argv = ["sh", "-c", command, "sh", *LONGWATCH, "demo", "--keep", str(demo)]
     env = {**os.environ, "PYTHONPATH": ROOT}
     with PtyApp(argv, size=(80, 24), env=env, cwd=str(tmp_path)) as app:
-        assert app.process.wait(20) == 1
+        assert app.process.wait(PATIENCE) == 1
     assert "draws on standard error, and that is redirected" in said.read_text()
     assert said.read_text().count("\n") == 1 and not demo.exists()

@@ -158,6 +158,6 @@ def test_values_that_are_no_utf_8_are_secrets_too() -> None:
 def test_plain_text_is_quick_and_unchanged() -> None:
     redactor = Redactor([KEY, *(f"another-secret-{n}" for n in range(5))])
     text = "the quick brown fox jumps over the lazy dog\n" * 20_000
-    start = time.perf_counter()
+    start = time.thread_time()
     assert redactor.clean(text) is text
-    assert time.perf_counter() - start < 0.5
+    assert time.thread_time() - start < 0.5

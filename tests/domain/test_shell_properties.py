@@ -101,6 +101,6 @@ def test_nesting_cannot_take_long() -> None:
         "`" * 60_000,
         "'" * 60_001,
     ):
-        start = time.perf_counter()
+        start = time.thread_time()
         parse(text)
-        assert time.perf_counter() - start < 3, text[:10]
+        assert time.thread_time() - start < 3, text[:10]

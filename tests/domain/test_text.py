@@ -113,9 +113,9 @@ def test_a_megabyte_of_plain_text_is_quick() -> None:
 
 
 def _seconds(text: str) -> float:
-    start = time.perf_counter()
+    start = time.thread_time()
     assert printable(text) is text
-    return time.perf_counter() - start
+    return time.thread_time() - start
 
 
 @pytest.mark.parametrize(

@@ -32,14 +32,16 @@ from tests.support.programs import LONGWATCH
 from tests.support.puppet import a_project
 from tests.support.runs import Wanted, start
 from tests.support.story import ADA
+from tests.support.waiting import PATIENCE
 
 # The words of an effect are put together by the shell, so that only its output has them.
 EFFECT = "printf 'PUSH%s\\n' ED >> effects.log; cat effects.log"
 _REFUSED = (
     'rejected by user|rejected permission|run_shell_command" was canceled|The operator denied'
 )
-# Not `sleep`: Qwen Code refuses to wait for it, before it asks anybody.
-SLOW = f"timeout 3 tail -f /dev/null; {EFFECT}"
+# Takes for ever the first time and nothing after that. Not `sleep`: Qwen Code refuses to wait for
+# it, before it asks anybody.
+SLOW = f"test -e begun.log || {{ touch begun.log; timeout 600 tail -f /dev/null; }}; {EFFECT}"
 
 
 def rules(command: str) -> Script:
@@ -60,7 +62,8 @@ def coder(agent: str, home: Path, base_url: str) -> tuple[AgentConfig, dict[str,
             name="coder", driver="model", model="local/scripted", base_url=base_url, api="chat"
         ), {}
     if agent == "codex":
-        return AgentConfig(name="coder", driver="codex"), write_codex_home(home, base_url)
+        coding = AgentConfig(name="coder", driver="codex", start_seconds=PATIENCE)
+        return coding, write_codex_home(home, base_url)
     return configured(agent, home, base_url)
 
 
@@ -92,7 +95,7 @@ class Place:
 
     async def up(self) -> SocketClient:
         self.start_host()
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(PATIENCE):
             while (client := await attach(self.store)) is None:  # noqa: ASYNC110
                 await asyncio.sleep(0.05)
         return client
@@ -115,7 +118,7 @@ class Place:
     def down(self) -> None:
         if self.host is not None and self.host.poll() is None:
             self.host.terminate()
-            self.host.wait(30)
+            self.host.wait(PATIENCE)
 
 
 def _marked(store_id: str) -> Iterator[psutil.Process]:
@@ -147,7 +150,7 @@ async def begin(client: SocketClient, project: Path) -> RunId:
 
 async def until(client: SocketClient, run_id: RunId, wanted: Wanted) -> RunState:
     """As `tests.support.runs.until`, for agents that take their time."""
-    return await runs.until(client, run_id, wanted, seconds=60)
+    return await runs.until(client, run_id, wanted)
 
 
 def only(state: RunState) -> Approval:

@@ -12,9 +12,8 @@ from app.domain.commands import SettleApproval
 from app.domain.session import Continuity
 from app.domain.task_state import TaskState
 from tests.e2e.place import EFFECT, SLOW, begin, decision, finished, only, place, until, waits
+from tests.support import waiting
 from tests.support.story import ADA
-
-pytestmark = pytest.mark.timeout(180)
 
 AGENTS = pytest.mark.parametrize(
     "agent",
@@ -96,8 +95,10 @@ async def test_a_call_cut_off_while_it_ran_is_asked_about_and_not_repeated(
     async with place(tmp_path, SLOW, agent) as here:
         client = await here.up()
         run_id = await begin(client, here.project)
-        await client.execute(decision(only(await until(client, run_id, waits)), Action.ALLOW))
-        await asyncio.sleep(0.5)
+        state = await until(client, run_id, waits)
+        (session,) = state.sessions.values()
+        await client.execute(decision(only(state), Action.ALLOW))
+        await waiting.until((Path(session.workspace) / "begun.log").exists)
         here.kill_host()
         await client.close()
         client = await here.up()

@@ -20,8 +20,7 @@ import pytest
 from app.store.paths import StorePaths
 from tests.support.asked import Person
 from tests.support.programs import LONGWATCH, started
-
-pytestmark = pytest.mark.timeout(90)
+from tests.support.waiting import PATIENCE
 
 
 @pytest.fixture(scope="module")
@@ -188,7 +187,7 @@ def test_a_second_host_names_the_first(person: Person) -> None:
         said = person("up").complaint
         assert said == f"{person.store}: process {host.pid} hosts this store already"
         assert person("down").code == 0
-        assert host.wait(20) == 0
+        assert host.wait(PATIENCE) == 0
 
 
 # ---- answers
@@ -218,7 +217,8 @@ def test_answers_that_fit_nothing_change_nothing(tmp_path: Path) -> None:
 
 def _waiting(person: Person, what: str) -> dict[str, str]:
     """The first thing that waits, once there is one."""
-    for _ in range(40):
+    begun = time.monotonic()
+    while time.monotonic() - begun < PATIENCE:
         ran = person(what, "--json")
         if ran.code == 0 and (found := json.loads(ran.out)):
             first: dict[str, str] = found[0]
@@ -285,7 +285,7 @@ def test_no_screen_without_a_terminal(tmp_path: Path, command: list[str]) -> Non
     assert not (tmp_path / "store").exists()
 
 
-@pytest.mark.parametrize("after", [0.15, 0.5, None])
+@pytest.mark.parametrize("after", [0.0, 0.3, None])
 def test_ctrl_c_stops_in_order_and_says_how_to_go_on(tmp_path: Path, after: float | None) -> None:
     folder = tmp_path / "demo"
     person = Person(tmp_path, folder / "store")
@@ -295,13 +295,13 @@ def test_ctrl_c_stops_in_order_and_says_how_to_go_on(tmp_path: Path, after: floa
             while not demo.stderr.readline().startswith("waits for you"):
                 pass
         else:
+            while not folder.exists():  # before that it is Python that is stopped, not the demo
+                time.sleep(0.005)
             time.sleep(after)
         demo.send_signal(signal.SIGINT)
-        _, said = demo.communicate(timeout=20)
+        _, said = demo.communicate(timeout=PATIENCE)
     assert "Traceback" not in said
-    # On a busy machine Python itself may not be up by then: a shell calls that 130 as well.
-    early = (-signal.SIGINT,) if after == 0.15 and not said else ()
-    assert demo.returncode in (130, *early)
+    assert demo.returncode == 130
     if after is None:
         assert said.endswith(f"stopped by SIGINT; go on with `longwatch demo --keep {folder}`\n")
         assert person("verify").code == 0

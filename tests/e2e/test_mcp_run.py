@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import sys
 from pathlib import Path
 
@@ -17,8 +16,8 @@ from app.link.remote import SocketClient
 from tests.e2e.place import begin, decision, finished, place, until, waits
 from tests.support.model_replies import Call, Reply, Rule, Script
 from tests.support.story import ADA
+from tests.support.waiting import PATIENCE
 
-pytestmark = pytest.mark.timeout(180)
 ROOT = Path(__file__).parents[2]
 
 
@@ -33,7 +32,7 @@ SCRIPT = Script(
             replies=(
                 call("write", path="a.txt", text="no"),
                 call("write", path="b.txt", text="yes"),
-                call("slowly", seconds=30),
+                call("slowly", seconds=250),
                 Reply(say="It is done."),
             ),
         )
@@ -52,7 +51,7 @@ async def test_calls_of_an_mcp_server_are_asked_about_denied_allowed_and_never_r
 ) -> None:
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
     command = (sys.executable, "-m", "tests.support.mcp_server")
-    server = McpServer(name="notes", command=command, env=("PYTHONPATH",))
+    server = McpServer(name="notes", command=command, env=("PYTHONPATH",), start_seconds=PATIENCE)
     async with place(tmp_path, SCRIPT, "model", [server]) as here:
         client = await here.up()
         run_id = await begin(client, here.project)
@@ -65,7 +64,9 @@ async def test_calls_of_an_mcp_server_are_asked_about_denied_allowed_and_never_r
         third = await _pending(client, run_id)
         assert third.call.tool == "mcp:notes/slowly"
         await client.execute(decision(third, Action.ALLOW))
-        await asyncio.sleep(0.5)
+        await until(
+            client, run_id, lambda s: s.approvals[third.approval_id].permitted_at is not None
+        )
         here.kill_host()
         await client.close()
         client = await here.up()

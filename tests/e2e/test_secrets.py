@@ -19,8 +19,7 @@ from tests.support.model_server import ModelServer
 from tests.support.programs import LONGWATCH
 from tests.support.runs import start
 from tests.support.story import ADA
-
-pytestmark = pytest.mark.timeout(120)
+from tests.support.waiting import PATIENCE
 
 # Values that the configuration names, and values that look like tokens; each in two halves here,
 # so that a grep finds only what Longwatch has written.
@@ -77,7 +76,7 @@ def talkative() -> Script:
 
 def printed(here: Place, *arguments: str) -> bytes:
     env = {**os.environ, **NAMED, "LONGWATCH_STORE": str(here.store)}
-    done = subprocess.run([*LONGWATCH, *arguments], env=env, capture_output=True, timeout=60)
+    done = subprocess.run([*LONGWATCH, *arguments], env=env, capture_output=True, timeout=PATIENCE)
     assert done.returncode == 0, done.stderr
     return done.stdout + done.stderr
 

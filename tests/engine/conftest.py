@@ -11,6 +11,14 @@ from app.engine.processes import ProcessRegistry
 from app.engine.supervisor import Supervisor
 from tests.support.children import Journal, registry, store_of
 from tests.support.puppet import PuppetDriver
+from tests.support.waiting import PATIENCE
+
+
+@pytest.fixture(autouse=True)
+def _patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What takes long because the machine is busy is not given up."""
+    monkeypatch.setattr("app.engine.processes._CLOSE_SECONDS", PATIENCE)
+    monkeypatch.setattr("app.engine.process_tree._STRIKE_SECONDS", PATIENCE)
 
 
 @pytest.fixture

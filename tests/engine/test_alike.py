@@ -15,10 +15,11 @@ from app.engine.supervisor import Supervisor
 from tests.support.puppet import PuppetDriver, a_project
 from tests.support.runs import start
 from tests.support.story import ADA
+from tests.support.waiting import PATIENCE
 
 
 async def asked(supervisor: Supervisor, count: int) -> list[Approval]:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE):
         while len(found := await supervisor.approvals()) < count:  # noqa: ASYNC110
             await asyncio.sleep(0.01)
     return list(found)

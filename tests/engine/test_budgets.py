@@ -19,6 +19,7 @@ from app.engine.supervisor import Supervisor
 from tests.support.puppet import WORKFLOW, Puppet, PuppetDriver, a_project
 from tests.support.runs import start, until
 from tests.support.story import ADA, START
+from tests.support.waiting import PATIENCE
 
 TWO_STEPS = """
 [[step]]
@@ -84,7 +85,7 @@ async def test_a_long_turn_is_stopped_in_the_middle_and_goes_on_from_there(
     assert state.run.blocked.message.startswith(
         "its agents have cost $0.60 (max_cost_usd of change: 0.5)"
     )
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE):
         while not first.closed:  # noqa: ASYNC110
             await asyncio.sleep(0.01)
     await supervisor.execute(cmd.RetryRun(run_id=run_id, by=ADA))

@@ -7,25 +7,36 @@ import hashlib
 import os
 import signal
 import tracemalloc
+from pathlib import Path
 
 import pytest
 
 from app.domain.errors import DriverError
+from app.engine import capture as capture_module
 from app.engine.capture import Captured, Keep
 from app.engine.processes import ProcessRegistry
 from tests.support.children import DAEMON, PYTHON, Journal, orphans
-from tests.support.waiting import until
+from tests.support.waiting import PATIENCE, Limits, until
 
 
-async def capture(
-    processes: ProcessRegistry, *argv: str, timeout: float = 20, keep: Keep | None = None
-) -> Captured:
+@pytest.fixture
+def said(tmp_path: Path) -> Path:
+    """Touched by a command once it has printed all that it will."""
+    return tmp_path / "said"
+
+
+@pytest.fixture
+def limits(monkeypatch: pytest.MonkeyPatch) -> Limits:
+    return Limits(monkeypatch, capture_module)
+
+
+async def capture(processes: ProcessRegistry, *argv: str, keep: Keep | None = None) -> Captured:
     return await processes.run_captured(
         argv,
         cwd="/",
         env={"PATH": os.defpath},
         purpose="test",
-        timeout=timeout,
+        timeout=PATIENCE,
         keep=keep or Keep(),
         recorded=False,
     )
@@ -40,7 +51,7 @@ async def test_captured_output_is_bounded_counted_and_hashed(
         cwd="/",
         env={},
         purpose="test",
-        timeout=30,
+        timeout=PATIENCE,
         keep=Keep(head=12, tail=7),
         recorded=False,
     )
@@ -53,11 +64,11 @@ async def test_captured_output_is_bounded_counted_and_hashed(
 
 
 async def test_a_captured_command_out_of_time_is_ended_as_a_tree(
-    processes: ProcessRegistry, store_id: str
+    processes: ProcessRegistry, store_id: str, said: Path, limits: Limits
 ) -> None:
-    done = await processes.run_captured(
-        [PYTHON, "-c", DAEMON, "60"], cwd="/", env={}, purpose="test", timeout=0.5
-    )
+    running = asyncio.create_task(capture(processes, PYTHON, "-c", DAEMON, "60", str(said)))
+    await limits.run_out(said.exists)
+    done = await running
     assert done.timed_out
     assert done.stdout.text.strip().isdecimal()
     assert orphans(store_id) == []
@@ -68,7 +79,7 @@ async def test_a_cancelled_captured_command_is_ended_as_a_tree(
 ) -> None:
     argv = [PYTHON, "-c", DAEMON, "60"]
     running = asyncio.create_task(
-        processes.run_captured(argv, cwd="/", env={}, purpose="t", timeout=60, recorded=False)
+        processes.run_captured(argv, cwd="/", env={}, purpose="t", timeout=PATIENCE, recorded=False)
     )
     await until(lambda: len(orphans(store_id)) >= 2)
     running.cancel()
@@ -116,9 +127,13 @@ async def test_nothing_of_the_tail_is_kept_when_it_is_not_wanted(
     assert (output.head, output.tail, output.size) == (b"abcd", b"", 6)
 
 
-async def test_what_was_printed_before_the_time_out_is_there(processes: ProcessRegistry) -> None:
-    code = "import sys, time; print('half'); print('why', file=sys.stderr); sys.stdout.flush()"
-    done = await capture(processes, PYTHON, "-c", f"{code}; time.sleep(60)", timeout=0.5)
+async def test_what_was_printed_before_the_time_out_is_there(
+    processes: ProcessRegistry, said: Path, limits: Limits
+) -> None:
+    script = f"echo half; echo why >&2; touch {said}; exec sleep 60"
+    running = asyncio.create_task(capture(processes, "sh", "-c", script))
+    await limits.run_out(said.exists)
+    done = await running
     assert done.timed_out
     assert (done.stdout.text, done.stderr.text) == ("half\n", "why\n")
     assert done.returncode == -signal.SIGTERM
@@ -130,9 +145,12 @@ async def test_an_exit_code_and_a_signal_are_told_apart(processes: ProcessRegist
 
 
 async def test_a_background_child_with_the_pipes_open_is_not_waited_for_beyond_the_time(
-    processes: ProcessRegistry, store_id: str
+    processes: ProcessRegistry, store_id: str, said: Path, limits: Limits
 ) -> None:
-    done = await capture(processes, "sh", "-c", "echo done; sleep 60 &", timeout=0.5)
+    script = f"echo done; sleep 60 & touch {said}"
+    running = asyncio.create_task(capture(processes, "sh", "-c", script))
+    await limits.run_out(said.exists)
+    done = await running
     assert done.stdout.text == "done\n"
     assert orphans(store_id) == []
 

@@ -25,6 +25,7 @@ from app.engine.system import SystemClock
 from tests.support.puppet import CONFIG, WORKFLOW, Puppet, PuppetDriver, a_project
 from tests.support.runs import start, until
 from tests.support.story import ADA, START
+from tests.support.waiting import PATIENCE
 
 BUDGET = "[budget]\nmax_tokens_per_day = 1000\n"
 
@@ -72,6 +73,13 @@ def done(state: RunState) -> bool:
     return state.run.state is TaskState.DONE
 
 
+async def left(supervisor: Supervisor, words: str) -> None:
+    """Until the day's budget stands so."""
+    async with asyncio.timeout(PATIENCE):
+        while (await supervisor.status()).budgets[0].words() != words:  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+
+
 async def retry(supervisor: Supervisor, run_id: RunId) -> str:
     return (await supervisor.execute(cmd.RetryRun(run_id=run_id, by=ADA))).message
 
@@ -90,8 +98,7 @@ async def test_a_spent_budget_holds_every_run_of_the_project_as_one_thing_to_ans
     near = [p for p in puppets if p is not far]
     use(near[0], 600)
     use(near[1], 300)
-    await asyncio.sleep(0.05)
-    assert (await supervisor.status()).budgets[0].words() == "100 tokens left of 1.0k tokens today"
+    await left(supervisor, "100 tokens left of 1.0k tokens today")
     use(near[1], 450)
     states = [await until(supervisor, run_id, held) for run_id in runs]
     assert states[0].run.blocked is not None
@@ -126,7 +133,7 @@ async def test_what_was_used_and_granted_today_survives_a_restart(
     await until(first, run_id, held)
     await retry(first, run_id)
     use(await driver.session(2), 1900)
-    await asyncio.sleep(0.05)
+    await left(first, "300 tokens left of 2.2k tokens today")
     await first.close()
     second = await Supervisor.open(tmp_path / "store", drivers={"scripted": driver})
     puppet = await driver.session(3)
@@ -179,7 +186,7 @@ async def test_a_day_that_came_while_nobody_ran_lets_it_go_on(
 
 
 async def used_today(supervisor: Supervisor, tokens: int) -> None:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE):
         while [budget.used for budget in (await supervisor.status()).budgets] != [tokens]:  # noqa: ASYNC110
             await asyncio.sleep(0.01)
 

@@ -15,15 +15,17 @@ from app.domain.errors import Refused
 from app.domain.trace import entries_of
 from app.engine.supervisor import Supervisor
 from app.ui.cards import resolution
+from tests.support.hand_clock import HandClock
 from tests.support.puppet import CONFIG, Puppet, PuppetDriver, a_project
 from tests.support.runs import start
 from tests.support.story import ADA
+from tests.support.waiting import PATIENCE
 
 SOON = "\n[approval]\ndeadline_seconds = 0.2\n"
 
 
 async def until(holds: Callable[[], bool]) -> None:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE):
         while not holds():  # noqa: ASYNC110
             await asyncio.sleep(0.01)
 
@@ -70,17 +72,18 @@ async def test_what_ran_out_while_nobody_was_there_times_out_at_the_start(
     driver: PuppetDriver, tmp_path: Path
 ) -> None:
     project = a_project(tmp_path / "project", config=CONFIG + SOON.replace("0.2", "0.6"))
-    first = await Supervisor.open(tmp_path / "store", drivers={"scripted": driver})
+    clock, drivers = HandClock(), {"scripted": driver}
+    first = await Supervisor.open(tmp_path / "store", drivers=drivers, clock=clock)
     await start(first, project)
     puppet = await driver.session(1)
     puppet.ask("git push", "c1")
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE):
         while not await first.approvals():  # noqa: ASYNC110
             await asyncio.sleep(0.01)
     await first.close()
     assert puppet.answers == []
-    await asyncio.sleep(0.6)
-    second = await Supervisor.open(tmp_path / "store", drivers={"scripted": driver})
+    clock.move(0.6)
+    second = await Supervisor.open(tmp_path / "store", drivers=drivers, clock=clock)
     try:
         again = await driver.session(2)
         again.ask("git push", "c2")
@@ -100,7 +103,7 @@ async def test_an_answer_in_time_counts_and_without_a_deadline_it_waits(
     await start(supervisor, a_project(tmp_path / "project"))
     puppet = await driver.session(1)
     puppet.ask("git push", "c1")
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE):
         while not (waiting := await supervisor.approvals()):  # noqa: ASYNC110
             await asyncio.sleep(0.01)
     assert waiting[0].deadline is None

@@ -15,6 +15,7 @@ from app.ui.cards import approval_rows
 from tests.support.puppet import CONFIG, PuppetDriver, a_project
 from tests.support.runs import start
 from tests.support.story import ADA
+from tests.support.waiting import PATIENCE
 
 BOB = Actor(kind=ActorKind.PERSON, name="bob")
 TWO = """
@@ -30,7 +31,7 @@ allow_critical = true
 
 
 async def asked(supervisor: Supervisor, count: int = 1) -> Approval:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE):
         while len(found := await supervisor.approvals()) < count:  # noqa: ASYNC110
             await asyncio.sleep(0.01)
     return found[0]
@@ -77,7 +78,7 @@ async def test_two_persons_must_allow_what_is_critical_and_one_may_deny(
     await supervisor.execute(deny)
     assert [answer.action for _, answer in puppet.answers] == [Action.ALLOW, Action.DENY]
     puppet.ask("git push", "c3")
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE):
         while len(puppet.answers) < 3:  # noqa: ASYNC110
             await asyncio.sleep(0.01)
     assert puppet.answers[2][1].action is Action.ALLOW, "what is not critical is not held up"
@@ -97,7 +98,7 @@ async def test_half_an_answer_survives_a_restart(driver: PuppetDriver, tmp_path:
         again.ask("git push --force", "other-id")
         waiting = await asked(second)
         assert waiting.supporters == (ADA,)
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(PATIENCE):
             while (waiting := await asked(second)).call.call_id != "other-id":  # noqa: ASYNC110
                 await asyncio.sleep(0.01)
         await second.execute(allow(waiting, BOB))

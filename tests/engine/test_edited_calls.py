@@ -18,6 +18,7 @@ from tests.support.model_server import ModelServer
 from tests.support.puppet import CONFIG, PuppetDriver, a_project
 from tests.support.runs import start, until
 from tests.support.story import ADA
+from tests.support.waiting import PATIENCE
 
 AGENT = """
 default_workflow = "change"
@@ -59,7 +60,7 @@ def allow(approval: Approval) -> cmd.DecideApproval:
 
 
 async def pending(supervisor: Supervisor) -> Approval:
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE):
         while not (found := await supervisor.approvals()):  # noqa: ASYNC110
             await asyncio.sleep(0.01)
     return found[0]
@@ -106,7 +107,7 @@ async def test_an_edited_call_is_judged_anew_and_made_instead(
         await supervisor.execute(allow(changed))
         third = await _another(supervisor, changed)
         await supervisor.execute(allow(third))
-        state = await until(supervisor, run_id, lambda s: s.run.state.terminal, seconds=30)
+        state = await until(supervisor, run_id, lambda s: s.run.state.terminal)
         diff = await supervisor.diff(run_id)
         assert "edited.txt" in diff and "asked.txt" not in diff and "+two" in diff
         states = [approval.state for approval in state.approvals.values()]
@@ -132,7 +133,7 @@ async def test_an_edited_call_is_judged_anew_and_made_instead(
 
 
 async def _another(supervisor: Supervisor, before: Approval) -> Approval:
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE):
         while (found := await pending(supervisor)).approval_id == before.approval_id:  # noqa: ASYNC110
             await asyncio.sleep(0.01)
     return found
@@ -148,7 +149,7 @@ async def test_an_edit_survives_a_restart(tmp_path: Path, model: ModelServer) ->
     try:
         waiting = await pending(second)
         await second.execute(allow(waiting))
-        await until(second, run_id, lambda s: s.run.state.terminal, seconds=30)
+        await until(second, run_id, lambda s: s.run.state.terminal)
         diff = await second.diff(run_id)
         assert "edited.txt" in diff and "asked.txt" not in diff
     finally:
@@ -182,7 +183,7 @@ async def test_a_file_that_changes_after_the_edit_is_left_alone(
         (session,) = (await supervisor.run(run_id)).sessions.values()
         (Path(session.workspace) / "a.txt").write_text("somebody else's\n")
         await supervisor.execute(allow(changed))
-        state = await until(supervisor, run_id, lambda s: s.run.state.terminal, seconds=30)
+        state = await until(supervisor, run_id, lambda s: s.run.state.terminal)
         (after,) = state.approvals.values()
         assert after.state is ApprovalState.FAILED and after.outcome is not None
         assert "has changed since the operator changed it" in after.outcome.summary

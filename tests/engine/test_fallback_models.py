@@ -31,7 +31,7 @@ async def test_a_switch_is_journaled_and_shown(tmp_path: Path) -> None:
         supervisor = await Supervisor.open(tmp_path / "store")
         try:
             run_id = await start(supervisor, project, "now\nSAY: hello")
-            state = await until(supervisor, run_id, lambda s: s.run.state.terminal, seconds=30)
+            state = await until(supervisor, run_id, lambda s: s.run.state.terminal)
             events = [event.payload for event in await supervisor.events(run_id)]
             (switched,) = [one for one in events if isinstance(one, ev.ModelSwitched)]
             assert (switched.before, switched.model) == ("local/first", "local/second")

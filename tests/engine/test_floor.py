@@ -13,6 +13,7 @@ from app.engine.supervisor import Supervisor
 from tests.support.puppet import CONFIG, Puppet, PuppetDriver, a_project
 from tests.support.runs import start
 from tests.support.story import ADA
+from tests.support.waiting import PATIENCE
 
 NEVER = """
 [approval]
@@ -28,14 +29,14 @@ allow_critical = true
 
 async def asked(supervisor: Supervisor, count: int) -> dict[str, Approval]:
     """What waits, by command."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE):
         while len(found := await supervisor.approvals()) < count:  # noqa: ASYNC110
             await asyncio.sleep(0.01)
     return {str(approval.call.command): approval for approval in found}
 
 
 async def answers(puppet: Puppet, count: int) -> dict[str, Action]:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE):
         while len(puppet.answers) < count:  # noqa: ASYNC110
             await asyncio.sleep(0.01)
     return {call: answer.action for call, answer in puppet.answers}
@@ -99,7 +100,7 @@ async def test_two_questions_of_one_session_are_answered_in_any_order(
     }
     puppet.finish_call(pair[first].call.call_id)
     puppet.done()
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE):
         while True:
             approvals = (await supervisor.run(run_id)).approvals.values()
             states = {a.approval_id: a.state for a in approvals}
@@ -116,7 +117,7 @@ async def test_a_rule_of_one_question_answers_the_same_question_of_the_session(
     puppet = await driver.session(1)
     puppet.ask("git push origin a", "c1")
     puppet.ask("git push origin a", "c2")
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE):
         while len(both := await supervisor.approvals()) < 2:  # noqa: ASYNC110
             await asyncio.sleep(0.01)
     await supervisor.execute(decision(both[0], Action.ALLOW, Scope.SESSION))

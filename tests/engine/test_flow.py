@@ -12,7 +12,7 @@ import pytest
 from app.agents.protocol import Prompt, SessionSpec
 from app.domain import commands as cmd
 from app.domain.attention import AttentionKind, attention
-from app.domain.base import RunId
+from app.domain.base import Clock, RunId
 from app.domain.errors import Refused
 from app.domain.flow import final_output, output_of
 from app.domain.request import Request
@@ -20,8 +20,10 @@ from app.domain.run import AttemptState, Cause, Failure, RunState, StepState
 from app.domain.task_state import TaskState
 from app.engine.supervisor import Supervisor
 from tests.support.actors import Stage, broken, overloaded
+from tests.support.hand_clock import HandClock
 from tests.support.puppet import a_project, git
 from tests.support.story import ADA, START
+from tests.support.waiting import PATIENCE
 
 Wanted = Callable[[RunState], bool]
 
@@ -31,13 +33,17 @@ class World:
 
     def __init__(self, folder: Path, stage: Stage) -> None:
         self._folder = folder
+        self.clock: Clock | None = None  # the machine's own, unless a test brings one
         self.stage = stage
         self.project = folder / "project"
         self.supervisor: Supervisor | None = None
 
     async def open(self, max_parallel: int = 32) -> Supervisor:
         self.supervisor = await Supervisor.open(
-            self._folder / "store", drivers={"scripted": self.stage}, max_parallel=max_parallel
+            self._folder / "store",
+            drivers={"scripted": self.stage},
+            max_parallel=max_parallel,
+            clock=self.clock,
         )
         return self.supervisor
 
@@ -56,7 +62,7 @@ class World:
 
     async def until(self, run_id: RunId, wanted: Wanted) -> RunState:
         assert self.supervisor is not None
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(PATIENCE):
             while not wanted(state := await self.supervisor.run(run_id)):  # noqa: ASYNC110
                 await asyncio.sleep(0.01)
         return state
@@ -494,12 +500,15 @@ async def test_retries_have_classes(world: Making) -> None:
 
 async def test_a_runs_own_time_out_blocks_it_and_is_granted_anew(world: Making) -> None:
     w = world(echo)
-    w.stage.pause = 0.4
+    w.clock = clock = HandClock()
+    w.stage.gates["one"] = gate = asyncio.Event()
     w.workflow(agent("one", "one") + agent("two", "two"), head="timeout_seconds = 0.3")
-    state = await w.to_the_end()
+    run_id = await w.start()
+    await clock.next()
+    state = await w.until(run_id, over)
     assert state.run.state is TaskState.BLOCKED
     assert state.run.blocked is not None and state.run.blocked.kind == "timeout"
-    w.stage.pause = 0.0
+    gate.set()
     await w.tell(cmd.RetryRun(run_id=state.run.run_id, by=ADA))
     state = await w.until(state.run.run_id, lambda s: s.run.state is TaskState.DONE)
     assert final_output(state) == "<two>"

@@ -14,9 +14,12 @@ from app.domain import commands as cmd
 from app.domain.flow import final_output
 from app.domain.run import FailureKind
 from app.domain.task_state import TaskState
+from app.engine.child import Child
 from tests.engine.test_flow import Making, agent, over, world
 from tests.support.children import alive
+from tests.support.hand_clock import HandClock
 from tests.support.story import ADA
+from tests.support.waiting import PATIENCE
 
 __all__ = ["world"]
 
@@ -137,36 +140,45 @@ async def test_a_question_over_works_that_cannot_be_merged_is_held(world: Making
 
 @pytest.mark.parametrize("command", [cmd.CancelRun, cmd.PauseRun])
 async def test_who_ignores_being_asked_to_end_holds_no_cancel_or_pause_up(
-    world: Making, tmp_path: Path, command: type[cmd.CancelRun | cmd.PauseRun]
+    world: Making,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    command: type[cmd.CancelRun | cmd.PauseRun],
 ) -> None:
-    """Within a second; a child that is ended patiently would take two."""
+    """Soon, though a child that is ended patiently would have all the time that it wants."""
     pid = tmp_path / "pid"
     gate = f"trap '' TERM; echo $$ > {pid}.new; mv {pid}.new {pid}; sleep 60"
     w = world(lambda spec, prompt: "done")
     w.workflow(agent("one", "one") + f'[[step.gate]]\nname = "g"\nshell = "{gate}"\n')
     run_id = await w.start()
     await w.until(run_id, lambda s: pid.exists())
+    monkeypatch.setattr(Child.kill, "__defaults__", (PATIENCE,))  # what it has by itself
     begun = time.monotonic()
     await w.tell(command(run_id=run_id, by=ADA))
-    assert time.monotonic() - begun < 1.9
+    assert time.monotonic() - begun < PATIENCE / 2
     assert not alive(int(pid.read_text()))
 
 
 async def test_no_attempt_is_begun_for_which_its_step_has_no_time(world: Making) -> None:
     w = world(lambda spec, prompt: "done")
-    w.stage.pause = 0.6
+    w.clock = clock = HandClock()
+    w.stage.gates["one"] = gate = asyncio.Event()
     times = "timeout_seconds = 0.2\nstep_timeout_seconds = 0.3\n"
     retry = 'retry = { max_retries = 9, delay_seconds = 0.01, on = ["timeout"] }\n'
     w.workflow(agent("one", "one", times + retry))
-    state = await w.to_the_end()
+    run_id = await w.start()
+    await clock.next()
+    await w.until(run_id, lambda s: any(a.failure for a in s.attempts.values()))
+    await clock.next(2)  # what lies between the attempts, and what is left for the other
+    state = await w.until(run_id, over)
     assert state.run.state is TaskState.BLOCKED
     kinds = [a.failure.kind for a in state.attempts.values() if a.failure]
     assert kinds == [FailureKind.TIMEOUT, FailureKind.STEP_TIMEOUT]
     asked = len(w.stage.prompts)
     assert "were left (step_timeout_seconds)" in state.run.reason
-    w.stage.pause = 0.0
-    await w.tell(cmd.RetryRun(run_id=state.run.run_id, by=ADA))
-    state = await w.until(state.run.run_id, lambda s: s.run.state is TaskState.DONE)
+    gate.set()
+    await w.tell(cmd.RetryRun(run_id=run_id, by=ADA))
+    state = await w.until(run_id, lambda s: s.run.state is TaskState.DONE)
     assert len(w.stage.prompts) == asked + 1
 
 

@@ -12,7 +12,9 @@ from app.domain.run import AttemptState, Failure, RunState
 from app.domain.task_state import TaskState
 from tests.engine.test_flow import Making, agent, echo, over, world
 from tests.support.actors import broken, overloaded
+from tests.support.hand_clock import HandClock
 from tests.support.story import ADA
+from tests.support.waiting import PATIENCE
 
 __all__ = ["world"]
 REJECT, APPROVE = (
@@ -165,7 +167,7 @@ async def test_more_branches_than_can_be_at_work_at_once(world: Making) -> None:
         return sum(a.state is AttemptState.PASSED for a in state.attempts.values())
 
     assert w.supervisor is not None
-    async with asyncio.timeout(100):
+    async with asyncio.timeout(PATIENCE):
         while not over(state := await w.supervisor.run(run_id)):  # noqa: ASYNC110
             await asyncio.sleep(0.2)
     assert state.run.state is TaskState.DONE, state.run.reason
@@ -190,7 +192,7 @@ async def test_a_branch_that_stands_still_holds_no_quorum_up(world: Making) -> N
     assert final_output(state).count("part") == 2
     late = {a.branch: a.state for a in state.attempts.values() if a.branch in ("b", "d")}
     assert late == {"b": AttemptState.CANCELED, "d": AttemptState.CANCELED}
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE):
         while w.stage.at_work:  # noqa: ASYNC110
             await asyncio.sleep(0.01)
 
@@ -217,11 +219,11 @@ async def test_canceling_a_run_ends_the_agents_of_all_its_branches(world: Making
     w.stage.gates["part"] = asyncio.Event()
     w.workflow(BRANCHES)
     run_id = await w.start()
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE):
         while w.stage.at_work < 2:  # noqa: ASYNC110
             await asyncio.sleep(0.01)
     await w.tell(cmd.CancelRun(run_id=run_id, by=ADA, reason="enough"))
-    async with asyncio.timeout(1):
+    async with asyncio.timeout(PATIENCE):
         while w.stage.at_work:  # noqa: ASYNC110
             await asyncio.sleep(0.01)
     state = await w.until(run_id, lambda s: s.run.state is TaskState.CANCELED)
@@ -236,7 +238,7 @@ async def test_a_pause_reaches_the_run_that_is_waited_for(world: Making) -> None
     run_id = await w.start()
     state = await w.until(run_id, lambda s: any(a.child for a in s.attempts.values()))
     (child,) = [a.child for a in state.attempts.values() if a.child]
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE):
         while not w.stage.at_work:  # noqa: ASYNC110
             await asyncio.sleep(0.01)
     await w.tell(cmd.PauseRun(run_id=run_id, by=ADA))
@@ -253,10 +255,13 @@ async def test_an_attempt_that_took_too_long_is_tried_again(world: Making) -> No
     w = world(echo)
     w.stage.gates["one"] = gate = asyncio.Event()
     retry = '[step.retry]\nmax_retries = 1\ndelay_seconds = 0.01\non = ["timeout"]\n'
+    w.clock = clock = HandClock()
     w.workflow(agent("one", "one", f"timeout_seconds = 1.0\n{retry}"))
     run_id = await w.start()
+    await clock.next()
     await w.until(run_id, lambda s: any(a.failure for a in s.attempts.values()))
     gate.set()
+    await clock.next()  # what lies between the attempts
     state = await w.until(run_id, over)
     assert state.run.state is TaskState.DONE, state.run.reason
     assert [a.state for a in state.attempts.values()] == [AttemptState.FAILED, AttemptState.PASSED]

@@ -15,6 +15,7 @@ from app.domain.errors import LongwatchError
 from app.domain.gate import Gate
 from app.domain.run import GateResult
 from app.domain.text import printable
+from app.engine import capture
 from app.engine.capture import Output
 from app.engine.excerpt import excerpt, size_of
 from app.engine.gates import LOG_LIMIT
@@ -22,7 +23,7 @@ from app.engine.processes import ProcessRegistry
 from app.engine.workspaces import Workspaces
 from tests.support.children import DAEMON, PYTHON, Journal, orphans
 from tests.support.gate_runs import RUN, gate_on
-from tests.support.waiting import until
+from tests.support.waiting import PATIENCE, Limits, until
 
 
 @pytest.fixture(autouse=True)
@@ -37,7 +38,7 @@ async def check(
     return await gate_on(processes, gate, output, workspace=folder)
 
 
-def shell(line: str, timeout: float = 30) -> Gate:
+def shell(line: str, timeout: float = PATIENCE) -> Gate:
     return Gate(name="tests", shell=line, criteria="all is well", timeout_seconds=timeout)
 
 
@@ -193,10 +194,14 @@ async def test_hostile_output_is_made_printable(processes: ProcessRegistry, tmp_
 
 
 async def test_a_time_out_ends_the_tree_and_keeps_what_was_said(
-    processes: ProcessRegistry, store_id: str, tmp_path: Path
+    processes: ProcessRegistry, store_id: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    gate = Gate(name="slow", command=(PYTHON, "-c", DAEMON, "60"), timeout_seconds=0.7)
-    result = await check(processes, tmp_path, gate)
+    limits, printed = Limits(monkeypatch, capture), tmp_path / "printed"
+    command = (PYTHON, "-c", DAEMON, "60", str(printed))
+    gate = Gate(name="slow", command=command, timeout_seconds=0.7)
+    checking = asyncio.create_task(check(processes, tmp_path, gate))
+    await limits.run_out(printed.exists)
+    result = await checking
     assert (result.passed, result.exit_code, result.timed_out) == (False, None, True)
     said, _, remark = result.log.split("\n")
     assert said.isdecimal()

@@ -10,6 +10,7 @@ from app.domain.session import SessionState
 from app.engine.supervisor import Supervisor
 from tests.support.puppet import CONFIG, PuppetDriver, a_project
 from tests.support.runs import start
+from tests.support.waiting import PATIENCE
 
 LISTED = CONFIG.replace('script = "script.toml"', 'script = "script.toml"\ntools = ["read"]', 1)
 ALLOW_ALL = """
@@ -26,7 +27,7 @@ async def test_what_is_not_listed_is_denied_before_any_rule(
     run_id = await start(supervisor, a_project(tmp_path / "p", config=LISTED + ALLOW_ALL))
     puppet = await driver.session(1)
     puppet.ask("echo hello", "c1")
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE):
         while not puppet.answers:  # noqa: ASYNC110
             await asyncio.sleep(0.01)
     ((_, answer),) = puppet.answers

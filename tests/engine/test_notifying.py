@@ -12,8 +12,10 @@ import pytest
 from app.domain.seen import sighting
 from app.engine.supervisor import Supervisor
 from tests.support.children import alive
+from tests.support.hand_clock import HandClock
 from tests.support.puppet import CONFIG, Puppet, PuppetDriver, a_project
 from tests.support.runs import start
+from tests.support.waiting import PATIENCE
 
 SCRIPT = """#!/bin/sh
 printf '%s' "$2" > line
@@ -23,9 +25,19 @@ cat > told.part && mv told.part told
 
 
 async def until(holds: Callable[[], object]) -> None:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE):
         while not holds():  # noqa: ASYNC110
             await asyncio.sleep(0.01)
+
+
+async def passes(clock: HandClock, holds: Callable[[], object]) -> None:
+    """Let time pass until something holds."""
+
+    def later() -> object:
+        clock.move(61)
+        return holds()
+
+    await until(later)
 
 
 def calling(folder: Path, script: str = SCRIPT, more: str = "", after: float = 0.05) -> Path:
@@ -70,9 +82,9 @@ async def test_the_command_gets_a_line_a_document_and_a_minimal_environment(
 async def test_who_has_seen_it_is_not_called_and_a_restart_knows_nothing(
     driver: PuppetDriver, tmp_path: Path
 ) -> None:
-    project = calling(tmp_path / "project", after=0.6)
+    project, clock = calling(tmp_path / "project", after=60), HandClock()
     store = tmp_path / "store"
-    first = await Supervisor.open(store, drivers={"scripted": driver})
+    first = await Supervisor.open(store, drivers={"scripted": driver}, clock=clock)
     await asked(first, driver, project, "git push")
     while not (waiting := await first.waiting()):  # noqa: ASYNC110
         await asyncio.sleep(0.01)
@@ -82,15 +94,17 @@ async def test_who_has_seen_it_is_not_called_and_a_restart_knows_nothing(
     await first.seen([sighting(one.item) for one in waiting])
     status = await first.status()
     assert (status.waiting, status.unseen, status.unseen_seconds) == (1, 0, 0)
-    await asyncio.sleep(0.8)
+    for _ in range(10):
+        clock.move(61)
+        await asyncio.sleep(0.03)
     assert not (project / "told").exists()
     events = await first.events()
     await first.seen([sighting(one.item) for one in waiting])
     assert await first.events() == events, "to look is no event"
     await first.close()
-    second = await Supervisor.open(store, drivers={"scripted": driver})
+    second = await Supervisor.open(store, drivers={"scripted": driver}, clock=clock)
     assert (await second.status()).unseen == 1
-    await until((project / "told").exists)
+    await passes(clock, (project / "told").exists)
     await second.close()
 
 
@@ -132,17 +146,17 @@ async def test_it_ends_with_its_tree_when_the_supervisor_closes(
 
 
 async def test_the_file_is_read_as_it_is_now_and_a_broken_one_calls_nobody(
-    supervisor: Supervisor,
-    driver: PuppetDriver,
-    tmp_path: Path,
-    caplog: pytest.LogCaptureFixture,
+    driver: PuppetDriver, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    project = calling(tmp_path / "project", after=0.3)
+    project, clock = calling(tmp_path / "project", after=60), HandClock()
+    drivers = {"scripted": driver}
+    supervisor = await Supervisor.open(tmp_path / "store", drivers=drivers, clock=clock)
     puppet = await asked(supervisor, driver, project, "git push")
     (project / "longwatch.toml").write_text("[notify]\ncommand = 3\n")
-    await until(lambda: any(m.startswith("nobody is called for") for m in caplog.messages))
+    await passes(clock, lambda: any(m.startswith("nobody is called for") for m in caplog.messages))
     puppet.ask("git push --force", "c2")
-    await asyncio.sleep(0.5)
+    await asyncio.sleep(0.3)
     assert not (project / "told").exists()
     assert sum(m.startswith("nobody is called for") for m in caplog.messages) == 1
     assert "longwatch.toml: agent: this key is missing" in caplog.text
+    await supervisor.close()

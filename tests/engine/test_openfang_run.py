@@ -20,6 +20,7 @@ from app.engine.importing import plan_import
 from app.engine.supervisor import Supervisor
 from tests.support.actors import Stage, broken
 from tests.support.puppet import a_project
+from tests.support.waiting import PATIENCE
 
 Play = Callable[[SessionSpec, Prompt], str | Failure]
 Run = Callable[..., Any]
@@ -50,7 +51,7 @@ async def run(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[R
         wanted = Request(text=text, user="ada")
         done = await supervisor.execute(cmd.StartRun(request=wanted, project=str(project)))
         assert done.run_id is not None
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(PATIENCE):
             while not _over(state := await supervisor.run(done.run_id)):  # noqa: ASYNC110
                 await asyncio.sleep(0.01)
         return state, stage

@@ -19,6 +19,7 @@ from app.domain.task_state import TaskState
 from app.engine.supervisor import Supervisor
 from tests.support.actors import Stage, broken
 from tests.support.puppet import a_project
+from tests.support.waiting import PATIENCE
 
 SEPARATOR = "\n\n---\n\n"
 
@@ -163,7 +164,7 @@ async def test_the_same_is_asked_and_comes_out(tmp_path: Path, seed: int) -> Non
         done = await supervisor.execute(command)
         assert done.run_id is not None
         ends = (TaskState.DONE, TaskState.BLOCKED, TaskState.FAILED)
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(PATIENCE):
             while (state := await supervisor.run(done.run_id)).run.state not in ends:  # noqa: ASYNC110
                 await asyncio.sleep(0.01)
     finally:

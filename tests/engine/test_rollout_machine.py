@@ -21,6 +21,7 @@ from app.domain.rollout import Rollout
 from app.engine.supervisor import Supervisor
 from tests.support.rollouts import Room, a_rollout_project
 from tests.support.story import ADA
+from tests.support.waiting import PATIENCE
 
 T = TypeVar("T")
 BOB = Actor(kind=ActorKind.PERSON, name="bob")
@@ -45,7 +46,7 @@ class RolloutMachine(RuleBasedStateMachine):
         return await Supervisor.open(self.folder / "store", run=False, drivers={})
 
     def do(self, work: Awaitable[T]) -> T:
-        return self.loop.run_until_complete(asyncio.wait_for(work, 20))
+        return self.loop.run_until_complete(asyncio.wait_for(work, PATIENCE))
 
     def teardown(self) -> None:
         self.do(self.supervisor.close())

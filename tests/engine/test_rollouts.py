@@ -23,6 +23,7 @@ from tests.support.puppet import PuppetDriver
 from tests.support.rollouts import Room, a_rollout_project
 from tests.support.runs import until
 from tests.support.story import ADA
+from tests.support.waiting import PATIENCE
 
 BOB = Actor(kind=ActorKind.PERSON, name="bob")
 
@@ -132,12 +133,12 @@ async def test_a_frozen_run_may_finish_in_shadow_or_be_canceled(
     await room.roll_back()
     await room.supervisor.execute(cmd.FinishInShadow(run_id=one, by=ADA))
     agents = [s for s in driver.sessions if one in s.spec.workspace]
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE):
         while len([s for s in driver.sessions if one in s.spec.workspace]) < 2:  # noqa: ASYNC110
             await asyncio.sleep(0.01)
     fresh = [s for s in driver.sessions if one in s.spec.workspace and s not in agents][-1]
     fresh.ask("git push --force")
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE):
         await fresh.answered.wait()
     ((_, answer),) = fresh.answers
     assert answer.action == "deny" and "rehearsal" in answer.reason

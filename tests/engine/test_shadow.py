@@ -26,6 +26,7 @@ from tests.support.rollouts import PROMOTION, Room, a_rollout_project
 from tests.support.runs import until
 from tests.support.service import Service
 from tests.support.story import ADA
+from tests.support.waiting import PATIENCE
 
 ANSWER = 'answer = "result[0].text"\n'
 
@@ -54,11 +55,16 @@ def paths(stable: Service, candidate: Service, **candidate_keys: object) -> str:
 
 @pytest.fixture
 async def room(
-    supervisor: Supervisor, tmp_path: Path, stable: Service, candidate: Service
+    request: pytest.FixtureRequest,
+    supervisor: Supervisor,
+    tmp_path: Path,
+    stable: Service,
+    candidate: Service,
 ) -> AsyncIterator[Room]:
-    project = a_rollout_project(
-        tmp_path / "project", paths(stable, candidate, timeout_seconds=1.0), PROMOTION
-    )
+    case = getattr(request.node, "callspec", None)
+    slow = case is not None and case.params.get("manner") == "slow"
+    declared = paths(stable, candidate, timeout_seconds=1.0 if slow else PATIENCE)
+    project = a_rollout_project(tmp_path / "project", declared, PROMOTION)
     made = Room(supervisor, project)
     await made.open()
     await made.shadow(100)
@@ -76,7 +82,7 @@ async def answer(room: Room, text: str) -> str:
     return final_output(state)
 
 
-async def results(room: Room, count: int, seconds: float = 15) -> list[ShadowResult]:
+async def results(room: Room, count: int, seconds: float = PATIENCE) -> list[ShadowResult]:
     rollout = await room.state()
     async with asyncio.timeout(seconds):
         while True:
@@ -292,7 +298,7 @@ async def test_what_a_shadow_agent_would_do_is_shown_and_not_done(
     assert shadow.spec.agent.approval == "untrusted"
     shadow.ask("git push", "c1")
     shadow.ask("ls", "c2")
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE):
         while len(shadow.answers) < 2:  # noqa: ASYNC110
             await asyncio.sleep(0.01)
     told = {call: answer.action for call, answer in shadow.answers}
@@ -470,8 +476,10 @@ async def test_a_broken_stable_path_is_told_and_never_replaced_by_the_candidates
     supervisor: Supervisor, tmp_path: Path, candidate: Service, manner: str, said: str
 ) -> None:
     stable = Service()
+    seconds = 0.5 if manner == "slow" else PATIENCE
     declared = (
-        f'[rollout.stable]\nurl = "{stable.url}"\nretries = 1\ntimeout_seconds = 0.5\n{ANSWER}'
+        f'[rollout.stable]\nurl = "{stable.url}"\nretries = 1\n'
+        f"timeout_seconds = {seconds}\n{ANSWER}"
         f'[rollout.candidate]\nurl = "{candidate.url}"\n{ANSWER}'
     )
     room = Room(supervisor, a_rollout_project(tmp_path / "project", declared, PROMOTION))

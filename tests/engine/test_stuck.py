@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
@@ -27,11 +28,29 @@ from app.domain.task_state import TaskState
 from app.domain.toolcall import ToolCall, ToolKind, ToolOutcome
 from app.engine.progress import Progress
 from app.engine.supervisor import Supervisor
+from tests.support.hand_clock import HandClock
 from tests.support.puppet import CONFIG, WORKFLOW, Puppet, PuppetDriver, a_project, shell
 from tests.support.runs import start, until
 from tests.support.story import ADA, START
+from tests.support.waiting import PATIENCE
 
 HASTY = CONFIG.replace('name = "coder"', 'name = "coder"\nquiet_seconds = 1\nrepeat_limit = 3')
+
+
+@pytest.fixture
+def clock() -> HandClock:
+    return HandClock()
+
+
+@pytest.fixture
+async def timed(
+    tmp_path: Path, driver: PuppetDriver, clock: HandClock
+) -> AsyncIterator[Supervisor]:
+    """One whose agents are silent for as long as a test says."""
+    drivers = {"scripted": driver}
+    made = await Supervisor.open(tmp_path / "store", drivers=drivers, clock=clock)
+    yield made
+    await made.close()
 
 
 async def begin(
@@ -42,16 +61,24 @@ async def begin(
     return run_id, await driver.session(1)
 
 
+async def silence(supervisor: Supervisor, run_id: RunId, clock: HandClock) -> RunState:
+    """Let time pass until the agent seems to get nowhere."""
+    async with asyncio.timeout(PATIENCE):
+        while stuck(state := await supervisor.run(run_id)) is None:
+            await clock.next()
+    return state
+
+
 def stuck(state: RunState) -> Stuck | None:
     (session,) = state.sessions.values()
     return session.stuck
 
 
 async def test_silence_is_told_until_the_agent_speaks(
-    supervisor: Supervisor, driver: PuppetDriver, tmp_path: Path
+    timed: Supervisor, clock: HandClock, driver: PuppetDriver, tmp_path: Path
 ) -> None:
-    run_id, puppet = await begin(supervisor, driver, tmp_path)
-    state = await until(supervisor, run_id, lambda s: stuck(s) is not None)
+    run_id, puppet = await begin(timed, driver, tmp_path)
+    state = await silence(timed, run_id, clock)
     found = stuck(state)
     assert found is not None and found.kind is StuckKind.QUIET
     assert found.why.startswith("no word from its agent for ")
@@ -60,71 +87,72 @@ async def test_silence_is_told_until_the_agent_speaks(
     assert item.title.startswith("coder on work: no word from its agent for ")
     puppet.events.put_nowait(UsageReported(Usage(input_tokens=1)))
     await asyncio.sleep(0.2)
-    assert stuck(await supervisor.run(run_id)) is not None, "counting tokens is no progress"
+    assert stuck(await timed.run(run_id)) is not None, "counting tokens is no progress"
     puppet.events.put_nowait(TextDelta("i1", ChunkKind.MESSAGE, "here I am"))
-    state = await until(supervisor, run_id, lambda s: stuck(s) is None)
+    state = await until(timed, run_id, lambda s: stuck(s) is None)
     assert attention(state, START) == []
     puppet.done()
-    await until(supervisor, run_id, lambda s: s.run.state is TaskState.DONE)
+    await until(timed, run_id, lambda s: s.run.state is TaskState.DONE)
 
 
 async def test_a_word_to_it_gives_it_its_time_again(
-    supervisor: Supervisor, driver: PuppetDriver, tmp_path: Path
+    timed: Supervisor, clock: HandClock, driver: PuppetDriver, tmp_path: Path
 ) -> None:
-    run_id, puppet = await begin(supervisor, driver, tmp_path)
-    state = await until(supervisor, run_id, lambda s: stuck(s) is not None)
+    run_id, puppet = await begin(timed, driver, tmp_path)
+    state = await silence(timed, run_id, clock)
     (session_id,) = state.sessions
     steer = cmd.SteerSession(run_id=run_id, session_id=session_id, text="well?", by=ADA)
-    await supervisor.execute(steer)
+    await timed.execute(steer)
     assert puppet.steered == ["well?"]
-    assert stuck(await supervisor.run(run_id)) is None
-    await until(supervisor, run_id, lambda s: stuck(s) is not None)  # still nothing
+    assert stuck(await timed.run(run_id)) is None
+    await silence(timed, run_id, clock)  # still nothing
 
 
 async def test_pausing_and_resuming_starts_its_agent_anew(
-    supervisor: Supervisor, driver: PuppetDriver, tmp_path: Path
+    timed: Supervisor, clock: HandClock, driver: PuppetDriver, tmp_path: Path
 ) -> None:
-    run_id, _ = await begin(supervisor, driver, tmp_path)
-    await until(supervisor, run_id, lambda s: stuck(s) is not None)
-    await supervisor.execute(cmd.PauseRun(run_id=run_id, by=ADA))
-    state = await until(supervisor, run_id, lambda s: s.run.state is TaskState.BLOCKED)
+    run_id, _ = await begin(timed, driver, tmp_path)
+    await silence(timed, run_id, clock)
+    await timed.execute(cmd.PauseRun(run_id=run_id, by=ADA))
+    state = await until(timed, run_id, lambda s: s.run.state is TaskState.BLOCKED)
     assert stuck(state) is None
-    await supervisor.execute(cmd.ResumeRun(run_id=run_id, by=ADA))
+    await timed.execute(cmd.ResumeRun(run_id=run_id, by=ADA))
     again = await driver.session(2)
     again.done()
-    await until(supervisor, run_id, lambda s: s.run.state is TaskState.DONE)
+    await until(timed, run_id, lambda s: s.run.state is TaskState.DONE)
 
 
 async def test_waiting_for_a_person_is_not_silence(
-    supervisor: Supervisor, driver: PuppetDriver, tmp_path: Path
+    timed: Supervisor, clock: HandClock, driver: PuppetDriver, tmp_path: Path
 ) -> None:
-    run_id, puppet = await begin(supervisor, driver, tmp_path)
+    run_id, puppet = await begin(timed, driver, tmp_path)
     puppet.ask("git push")
     await until(
-        supervisor,
+        timed,
         run_id,
         lambda s: next(iter(s.sessions.values())).state is SessionState.WAITING,
     )
-    await asyncio.sleep(2.3)
-    assert stuck(await supervisor.run(run_id)) is None
+    await clock.next(3)
+    await clock.all_asleep()
+    assert stuck(await timed.run(run_id)) is None
 
 
 async def test_the_same_call_again_and_again_is_told_until_another_comes(
-    supervisor: Supervisor, driver: PuppetDriver, tmp_path: Path
+    timed: Supervisor, driver: PuppetDriver, tmp_path: Path
 ) -> None:
-    run_id, puppet = await begin(supervisor, driver, tmp_path)
+    run_id, puppet = await begin(timed, driver, tmp_path)
     for number in range(3):
         puppet.events.put_nowait(ToolStarted(shell("make test", f"c{number}")))
         puppet.events.put_nowait(ToolFinished(f"c{number}", ToolOutcome(ok=False)))
-    state = await until(supervisor, run_id, lambda s: stuck(s) is not None)
+    state = await until(timed, run_id, lambda s: stuck(s) is not None)
     found = stuck(state)
     assert found is not None and found.kind is StuckKind.REPEATS
     assert found.why == "made the same call 3 times in a row: make test"
     puppet.events.put_nowait(TextDelta("i1", ChunkKind.MESSAGE, "once more"))
     await asyncio.sleep(0.2)
-    assert stuck(await supervisor.run(run_id)) is not None, "talk does not end a repetition"
+    assert stuck(await timed.run(run_id)) is not None, "talk does not end a repetition"
     puppet.events.put_nowait(ToolStarted(shell("git status", "c9")))
-    await until(supervisor, run_id, lambda s: stuck(s) is None)
+    await until(timed, run_id, lambda s: stuck(s) is None)
 
 
 # ---- what counts
@@ -187,21 +215,21 @@ def test_a_program_that_waits_for_somebody_to_type_is_known_by_its_words(
 
 
 async def test_a_prompt_that_nobody_answers_is_told_long_before_silence_is(
-    supervisor: Supervisor, driver: PuppetDriver, tmp_path: Path
+    timed: Supervisor, clock: HandClock, driver: PuppetDriver, tmp_path: Path
 ) -> None:
     config = CONFIG.replace('name = "coder"', 'name = "coder"\nprompt_seconds = 1')
-    run_id = await start(supervisor, a_project(tmp_path / "project", config=config))
+    run_id = await start(timed, a_project(tmp_path / "project", config=config))
     puppet = await driver.session(1)
     puppet.events.put_nowait(ToolStarted(shell("ssh deploy@example.org", "c1")))
     puppet.events.put_nowait(TextDelta("c1", ChunkKind.OUTPUT, "deploy@example.org's password: "))
-    state = await until(supervisor, run_id, lambda s: stuck(s) is not None)
+    state = await silence(timed, run_id, clock)
     found = stuck(state)
     assert found is not None and found.kind is StuckKind.PROMPT
     assert found.why == (
         "a program of it seems to wait for an answer: deploy@example.org's password:"
     )
     puppet.done()
-    await until(supervisor, run_id, lambda s: s.run.state is TaskState.DONE)
+    await until(timed, run_id, lambda s: s.run.state is TaskState.DONE)
 
 
 @pytest.mark.parametrize(
@@ -238,7 +266,7 @@ async def test_an_agent_whose_pipe_breaks_again_and_again_is_put_to_a_person(
     run_id = await start(supervisor, a_project(tmp_path / "project"))
     for number in (1, 2, 3):
         (await driver.session(number)).die()
-    state = await until(supervisor, run_id, lambda s: s.run.blocked is not None, seconds=30)
+    state = await until(supervisor, run_id, lambda s: s.run.blocked is not None)
     assert state.run.blocked is not None and state.run.blocked.kind == "dead_pipe"
 
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
+from typing import Protocol
 
 import pytest
 
@@ -12,7 +13,7 @@ from app.agents.protocol import TurnDone
 from app.domain import commands as cmd
 from app.domain import events as ev
 from app.domain.approval import Action, ApprovalState, Scope, Settlement
-from app.domain.base import ApprovalId, RunId
+from app.domain.base import ApprovalId, Clock, RunId
 from app.domain.errors import NotFound, OwnershipError, Refused
 from app.domain.feed import Committed, Ended, Snapshot
 from app.domain.request import Risk
@@ -21,9 +22,11 @@ from app.domain.session import ChunkKind, Continuity
 from app.domain.task_state import TaskState
 from app.engine.supervisor import Supervisor
 from app.store.lock import StoreBusy
+from tests.support.hand_clock import HandClock
 from tests.support.puppet import CONFIG, Puppet, PuppetDriver, a_project, git
 from tests.support.runs import start, until
 from tests.support.story import ADA
+from tests.support.waiting import PATIENCE
 
 PUSH = "git push origin main"
 
@@ -33,7 +36,8 @@ def project(tmp_path: Path) -> Path:
     return a_project(tmp_path / "project")
 
 
-Opener = Callable[[], Awaitable[Supervisor]]
+class Opener(Protocol):
+    async def __call__(self, clock: Clock | None = None) -> Supervisor: ...
 
 
 @pytest.fixture
@@ -41,8 +45,9 @@ async def opened(tmp_path: Path, driver: PuppetDriver) -> AsyncIterator[Opener]:
     """Opens supervisors on one store; those that are left are closed."""
     made: list[Supervisor] = []
 
-    async def opener() -> Supervisor:
-        supervisor = await Supervisor.open(tmp_path / "store", drivers={"scripted": driver})
+    async def opener(clock: Clock | None = None) -> Supervisor:
+        drivers = {"scripted": driver}
+        supervisor = await Supervisor.open(tmp_path / "store", drivers=drivers, clock=clock)
         made.append(supervisor)
         return supervisor
 
@@ -52,7 +57,7 @@ async def opened(tmp_path: Path, driver: PuppetDriver) -> AsyncIterator[Opener]:
 
 
 async def eventually(true: Callable[[], bool]) -> None:
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE):
         while not true():  # noqa: ASYNC110
             await asyncio.sleep(0.01)
 
@@ -182,7 +187,7 @@ async def test_always_writes_a_rule_that_answers_the_next_one(
     puppet.finish_call()
     puppet.answered.clear()
     puppet.ask("make deploy-docs", "c2")
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE):
         await puppet.answered.wait()
     state = await supervisor.run(run_id)
     decided = [a.decision.by.kind for a in state.approvals.values() if a.decision]
@@ -254,7 +259,7 @@ async def test_a_permitted_call_without_outcome_is_a_question_and_not_repeated(
     assert [s.fate for s in second.prompts[0].settled] == ["done"]
     assert PUSH in second.prompts[0].text
     second.ask(PUSH, "again")
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE):
         await second.answered.wait()
     assert second.answers[0][1].action is Action.DENY, "done means done"
 
@@ -274,7 +279,7 @@ async def test_a_decision_made_with_nobody_there_is_told_after_the_restart(
     again = await opened()
     second = await driver.session(2)
     second.ask(PUSH, "c9")
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE):
         await second.answered.wait()
     assert [(c, a.action) for c, a in second.answers] == [("c9", Action.ALLOW)]
     assert len((await again.run(run_id)).approvals) == 1
@@ -333,7 +338,7 @@ async def test_the_feed_is_a_snapshot_and_then_every_event_without_gaps(
     (await driver.session(1)).done()
     await until(supervisor, run_id, in_state(TaskState.DONE))
     await supervisor.close()
-    await asyncio.wait_for(reader, 5)
+    await asyncio.wait_for(reader, PATIENCE)
     assert [state.run.run_id for state in first[0].runs] == [run_id]
     assert seen == list(range(first[0].seq + 1, first[0].seq + 1 + len(seen)))
     assert seen
@@ -422,11 +427,13 @@ async def test_a_turn_without_result_is_stopped_and_the_run_asks(
 async def test_waiting_for_a_person_uses_up_no_time(
     opened: Opener, driver: PuppetDriver, tmp_path: Path
 ) -> None:
-    supervisor = await opened()
+    clock = HandClock()
+    supervisor = await opened(clock)
     run_id = await start(supervisor, a_project(tmp_path / "project", workflow=SHORT))
     puppet = await driver.session(1)
     state = await pending(supervisor, run_id, puppet)
-    await asyncio.sleep(1.5)
+    await clock.next(3)
+    await clock.all_asleep()
     assert (await supervisor.run(run_id)).run.state is TaskState.IN_PROGRESS
     await supervisor.execute(answer(state))
     puppet.finish_call()
@@ -457,7 +464,7 @@ async def test_what_a_gate_leaves_behind_is_not_part_of_the_work(
     workspace = Path(puppet.spec.workspace)
     (workspace / "first.txt").write_text("1\n")
     puppet.done()
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE):
         await puppet.prompted.wait()
     assert not (workspace / "litter.txt").exists()
     assert (workspace / "a.txt").read_text() == "one\n"

@@ -6,6 +6,7 @@ import asyncio
 
 from app.engine.beside import Beside
 from app.engine.changed import Changed
+from tests.support.waiting import PATIENCE
 
 
 async def test_a_change_wakes_who_waits_and_one_before_it_needs_no_waiting() -> None:
@@ -13,7 +14,7 @@ async def test_a_change_wakes_who_waits_and_one_before_it_needs_no_waiting() -> 
     waiting = asyncio.create_task(changed.wait())
     await asyncio.sleep(0)
     changed.set()
-    await asyncio.wait_for(waiting, 5)
+    await asyncio.wait_for(waiting, PATIENCE)
     await changed.wait()
 
 
@@ -27,7 +28,7 @@ async def test_a_change_that_is_cleared_in_the_same_moment_wakes_nobody() -> Non
         await asyncio.sleep(0)
     assert not waiting.done()
     changed.set()
-    await asyncio.wait_for(waiting, 5)
+    await asyncio.wait_for(waiting, PATIENCE)
 
 
 async def test_who_gives_up_waiting_can_wait_again() -> None:
@@ -41,7 +42,7 @@ async def test_who_gives_up_waiting_can_wait_again() -> None:
     waiting = asyncio.create_task(changed.wait())
     await asyncio.sleep(0)
     changed.set()
-    await asyncio.wait_for(waiting, 5)
+    await asyncio.wait_for(waiting, PATIENCE)
 
 
 async def test_what_is_over_at_once_begins_nothing_beside_it() -> None:

@@ -27,6 +27,7 @@ from tests.support.model_server import ModelServer
 from tests.support.puppet import Puppet, PuppetDriver, a_project
 from tests.support.runs import until
 from tests.support.story import ADA
+from tests.support.waiting import PATIENCE
 
 AGENT = Path(__file__).with_name("agent.py")
 MIB = 1024 * 1024
@@ -62,6 +63,7 @@ class Attack:
             return {**found, "model": "local/scripted", "base_url": base_url, "api": "chat"}
         return {
             **found,
+            "start_seconds": PATIENCE,
             "command": [sys.executable, str(AGENT), self.driver, self.what, str(self.size)],
         }
 
@@ -69,7 +71,8 @@ class Attack:
         """One step, or one gate."""
         step: dict[str, object] = {"name": "work"}
         if self.driver == "gate":
-            gate = {"name": "check", "shell": self.shell, "timeout_seconds": 2}
+            seconds = 2 if self.what == "stubborn" else PATIENCE
+            gate = {"name": "check", "shell": self.shell, "timeout_seconds": seconds}
             step |= {"kind": "gate", "gate": [gate]}
         else:
             words = f"RUN: {self.shell}" if self.driver == "model" else "go"
@@ -110,12 +113,12 @@ class Arena:
             await self._asked(run_id, puppet, f"call-{number}")
             await asyncio.sleep(0.02)
         puppet.done()
-        await until(self.supervisor, run_id, lambda s: s.run.state is TaskState.DONE, seconds=60)
+        await until(self.supervisor, run_id, lambda s: s.run.state is TaskState.DONE)
 
     async def _asked(self, run_id: RunId, puppet: Puppet, name: str) -> None:
         puppet.answered.clear()
         puppet.ask(f"git push {name}", name)
-        state = await until(self.supervisor, run_id, lambda s: bool(_pending(s)), seconds=60)
+        state = await until(self.supervisor, run_id, lambda s: bool(_pending(s)))
         (approval,) = _pending(state)
         begun = time.monotonic()
         await self.supervisor.execute(
@@ -129,7 +132,7 @@ class Arena:
         await puppet.answered.wait()
         self.report.answers.append(time.monotonic() - begun)
         puppet.finish_call(name)
-        await until(self.supervisor, run_id, lambda s: not _open(s), seconds=60)
+        await until(self.supervisor, run_id, lambda s: not _open(s))
 
     async def attacked(self, attacks: list[Attack], seconds: float) -> dict[str, RunState]:
         """All of these at once, while the victim works; how each run ended."""
@@ -155,7 +158,7 @@ class Arena:
 
     async def _cancel(self, run_id: RunId) -> None:
         """A turn that never ends is ended by a person."""
-        await until(self.supervisor, run_id, _at_work, seconds=60)
+        await until(self.supervisor, run_id, _at_work)
         await asyncio.sleep(0.3)
         await self.supervisor.execute(cmd.CancelRun(run_id=run_id, by=ADA))
 

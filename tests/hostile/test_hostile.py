@@ -63,7 +63,7 @@ def texts(state: RunState) -> list[str]:
 
 async def check(here: Arena, ended: dict[str, RunState]) -> None:
     """What holds whatever was done."""
-    await waiting.until(lambda: not here.left(), 20)  # agents are ended after their run
+    await waiting.until(lambda: not here.left())  # agents are ended after their run
     assert here.report.peak < MEMORY
     for name, state in ended.items():
         said = texts(state)
@@ -76,11 +76,10 @@ async def check(here: Arena, ended: dict[str, RunState]) -> None:
     assert (await here.supervisor.verify()).ok
 
 
-@pytest.mark.timeout(120)
 async def test_everything_at_once_disturbs_nobody(tmp_path: Path) -> None:
     attacks = [Attack(driver, what, SMALL[what]) for driver, what in KINDS if what in DAILY[driver]]
     async with arena(tmp_path, attacks) as here:
-        ended = await here.attacked(attacks, seconds=100)
+        ended = await here.attacked(attacks, seconds=500)
         await check(here, ended)
     state = {name: run.run.state for name, run in ended.items()}
     for name in ("acp-bytes", "codex-events", "codex-lies", "model-raw-line", "model-lies"):

@@ -15,6 +15,7 @@ from app.link.remote import SocketClient
 from app.store.lock import StoreBusy, StoreLock
 from app.store.paths import StorePaths
 from tests.support.supervisor import FakeSupervisor
+from tests.support.waiting import PATIENCE
 
 
 async def _connect(
@@ -70,7 +71,7 @@ async def test_a_start_waits_for_a_script_command(tmp_path: Path) -> None:
     await asyncio.sleep(0.15)
     assert not start.done()
     await script.close()
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE):
         host = await start
     assert host.hosts
     await host.close()
@@ -121,7 +122,7 @@ async def test_closing_twice_and_stopping_while_closing_is_one_ending(tmp_path: 
     client = await _connect(tmp_path / "s")
     assert isinstance(client, LocalClient)
     await client.shutdown()
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE):
         await asyncio.gather(client.close(), client.wait_stopped(), client.close())
     await client.close()
     assert await attach(tmp_path / "s") is None

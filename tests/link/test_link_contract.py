@@ -31,7 +31,7 @@ from tests.support.supervisor import (
     an_approval,
     an_event,
 )
-from tests.support.waiting import until
+from tests.support.waiting import PATIENCE, until
 
 
 @pytest.fixture
@@ -141,7 +141,7 @@ async def test_who_paints_what_waits_tells_that_it_was_seen(
 async def test_calls_do_not_wait_for_each_other(client: Client, supervisor: FakeSupervisor) -> None:
     supervisor.hold.clear()
     slow = asyncio.create_task(client.verify())
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE):
         await client.status()
     assert not slow.done()
     supervisor.hold.set()
@@ -169,7 +169,7 @@ async def _open(feed: Any) -> Snapshot:
 async def test_the_feed_is_a_snapshot_and_then_every_change(
     client: Client, supervisor: FakeSupervisor
 ) -> None:
-    async with asyncio.timeout(5), aclosing(client.feed()) as feed:  # type: ignore[type-var]
+    async with asyncio.timeout(PATIENCE), aclosing(client.feed()) as feed:  # type: ignore[type-var]
         assert (await _open(feed)).seq == 7
         for seq in (8, 9, 10):
             supervisor.publish(Committed(events=(an_event(seq),)))
@@ -180,7 +180,7 @@ async def test_the_feed_is_a_snapshot_and_then_every_change(
 
 async def test_two_readers_both_get_everything(client: Client, supervisor: FakeSupervisor) -> None:
     async with (
-        asyncio.timeout(5),
+        asyncio.timeout(PATIENCE),
         aclosing(client.feed()) as one,  # type: ignore[type-var]
         aclosing(client.feed()) as two,  # type: ignore[type-var]
     ):
@@ -203,7 +203,7 @@ async def test_a_reader_that_leaves_is_forgotten(
 async def test_shutdown_ends_feeds_and_stops_the_host(
     client: Client, supervisor: FakeSupervisor, host: LocalClient
 ) -> None:
-    async with asyncio.timeout(5), aclosing(client.feed()) as feed:  # type: ignore[type-var]
+    async with asyncio.timeout(PATIENCE), aclosing(client.feed()) as feed:  # type: ignore[type-var]
         await _open(feed)
         await client.shutdown()
         last = await anext(feed)

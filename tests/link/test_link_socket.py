@@ -26,6 +26,7 @@ from app.link.errors import LinkLost
 from app.link.local import LocalClient
 from app.link.remote import SocketClient
 from tests.support.supervisor import PERSON, FakeSupervisor, an_event
+from tests.support.waiting import PATIENCE, until
 
 
 @asynccontextmanager
@@ -42,16 +43,15 @@ async def hosted(folder: Path) -> AsyncIterator[tuple[FakeSupervisor, Path]]:
 
 
 async def _talk(path: Path, *lines: bytes) -> list[dict[str, Any]]:
-    """Send raw lines, return every reply after the hello, until the server hangs up or is idle."""
+    """Send raw lines, return every reply after the hello: all that was said before the server hung
+    up, or answered what was asked last."""
     reader, writer = await asyncio.open_unix_connection(str(path), limit=limits.REPLY_LIMIT)
     json.loads(await reader.readline())
-    writer.writelines(lines)
+    writer.writelines([*lines, b'{"id": 999, "call": "status"}\n'])
     replies = list[dict[str, Any]]()
     try:
-        while line := await asyncio.wait_for(reader.readline(), 0.5):
-            replies.append(json.loads(line))
-    except TimeoutError:
-        pass  # it keeps the connection open and has no more to say
+        while (line := await reader.readline()) and (reply := json.loads(line))["id"] != 999:
+            replies.append(reply)
     finally:
         writer.close()
         await writer.wait_closed()
@@ -172,7 +172,7 @@ async def test_no_bytes_disturb_the_supervisor(tmp_path_factory: Any, junk: byte
         reader, writer = await asyncio.open_unix_connection(str(path))
         writer.write(junk)
         writer.write_eof()
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(PATIENCE):
             await reader.read()
         writer.close()
         client = await SocketClient.dial(path)
@@ -229,14 +229,17 @@ async def test_a_vanished_supervisor_fails_open_calls_and_ends_feeds(tmp_path: P
     await client.close()
 
 
-async def test_a_supervisor_that_is_stopping_begins_nothing_more(tmp_path: Path) -> None:
+async def test_a_supervisor_that_is_stopping_begins_nothing_more(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("app.link.server.GRACE", PATIENCE)
     async with hosted(tmp_path) as (supervisor, path):
         first, second = await SocketClient.dial(path), await SocketClient.dial(path)
         supervisor.hold.clear()
         call = asyncio.create_task(first.verify())
         await first.status()
         supervisor.stopped.set()
-        await asyncio.sleep(0.05)
+        await until(lambda: not path.exists())
         with pytest.raises(LinkLost, match="is stopping"):
             await second.execute(CancelRun(run_id=RunId("run-1"), by=PERSON))
         assert not second.changed
@@ -261,7 +264,7 @@ async def test_a_slow_reader_is_dropped_and_nobody_waits(
         client = await SocketClient.dial(path)
         feed: Any = client.feed()
         await anext(feed)
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(PATIENCE):
             got = 0
             while len(supervisor.readers) == 2:
                 supervisor.publish(Committed(events=(an_event(8),) * 200))
@@ -279,7 +282,7 @@ async def test_a_reader_behind_its_backlog_hears_why(
     monkeypatch.setattr(conversation, "Backlog", lambda: Backlog(max_lines=1))
     async with hosted(tmp_path) as (supervisor, path):
         client = await SocketClient.dial(path)
-        async with asyncio.timeout(5), aclosing(client.feed()) as feed:  # type: ignore[type-var]
+        async with asyncio.timeout(PATIENCE), aclosing(client.feed()) as feed:  # type: ignore[type-var]
             await anext(feed)
             for seq in range(8, 30):
                 supervisor.publish(Committed(events=(an_event(seq),)))

@@ -21,7 +21,7 @@ SCHEDULES = int(os.environ.get("LONGWATCH_SCHEDULES", "160"))
 _PORTION = 20
 _ONCE_WRONG = (2045,)  # found something that those below do not come across
 
-pytestmark = pytest.mark.timeout(120 + SCHEDULES)
+pytestmark = pytest.mark.timeout(1200 + SCHEDULES)
 
 
 def portions() -> list[range]:

@@ -22,6 +22,7 @@ from app.store.paths import StorePaths
 from app.store.schema import migrations
 from app.store.verify import verify
 from tests.support.story import START, FixedClock, story, two_runs
+from tests.support.waiting import PATIENCE
 
 
 async def fill(journal: Journal) -> None:
@@ -181,7 +182,7 @@ async def test_a_full_disk_pauses_and_goes_on_by_itself(
     limit(f"PRAGMA max_page_count={pages}")
     stories = [(f"r-{number}", payload) for number in range(20) for payload in story(f"r-{number}")]
     futures = [journal.append([Draft(payload, run_id=RunId(run))]) for run, payload in stories]
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE):
         while not problems:  # noqa: ASYNC110
             await asyncio.sleep(0.01)
     assert "full" in problems[0] and "paused" in problems[0]
@@ -190,7 +191,7 @@ async def test_a_full_disk_pauses_and_goes_on_by_itself(
     with pytest.raises(StoreError, match="cannot be written: database or disk is full; runs are "):
         await journal.written(futures[-1])
     limit("PRAGMA max_page_count=1073741823")
-    await asyncio.wait_for(asyncio.gather(*futures), 10)
+    await asyncio.wait_for(asyncio.gather(*futures), PATIENCE)
     assert problems[-1] == ""
     await journal.close()
     report = await verify(StorePaths(tmp_path))

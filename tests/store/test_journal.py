@@ -21,6 +21,7 @@ from app.store.paths import StorePaths
 from app.store.schema import migrations
 from app.store.verify import verify
 from tests.support.story import RECIPE, START, FixedClock, moved, story
+from tests.support.waiting import PATIENCE, until
 
 
 async def opened(root: Path) -> Journal:
@@ -168,12 +169,12 @@ async def test_a_locked_database_delays_and_loses_nothing(tmp_path: Path) -> Non
     other = sqlite3.connect(StorePaths(tmp_path).database, isolation_level=None)
     other.execute("BEGIN IMMEDIATE")
     future = journal.append(drafts("r-1")[:1])
-    await asyncio.sleep(0.3)
+    await until(lambda: problems)
     assert not future.done()
-    assert problems and "locked" in problems[0]
+    assert "locked" in problems[0]
     other.execute("ROLLBACK")
     other.close()
-    await asyncio.wait_for(future, 10)
+    await asyncio.wait_for(future, PATIENCE)
     assert problems[-1] == ""
     await journal.close()
     assert (await verify(StorePaths(tmp_path))).ok
@@ -185,7 +186,9 @@ async def test_half_a_surrogate_pair_is_written_as_a_replacement(tmp_path: Path)
     await journal.append([Draft(ev.RecipeRecorded(digest=RECIPE.digest, recipe=RECIPE))])
     await journal.append(drafts("r-1")[:1])
     odd = moved(TaskState.IN_PROGRESS).model_copy(update={"reason": "ü\ud800"})
-    await asyncio.wait_for(journal.append([Draft(odd, run_id=RunId("r-1"), trace_id="tr")]), 10)
+    await asyncio.wait_for(
+        journal.append([Draft(odd, run_id=RunId("r-1"), trace_id="tr")]), PATIENCE
+    )
     await journal.close()
     assert (await verify(StorePaths(tmp_path))).ok
     journal = await opened(tmp_path)
@@ -202,9 +205,9 @@ async def test_what_cannot_be_written_is_told_and_keeps_nobody_waiting(tmp_path:
         session_id=SessionId("s"), ordinal=1, kind=ChunkKind.MESSAGE, text="\ud800", at=START
     )
     future = journal.append(drafts("r-1")[:1], [chunk])
-    assert not await asyncio.wait_for(journal.on_disk(), 10)
+    assert not await asyncio.wait_for(journal.on_disk(), PATIENCE)
     assert "cannot be written" in problems[0] and "runs are paused" in problems[0]
-    await asyncio.wait_for(journal.close(), 10)
+    await asyncio.wait_for(journal.close(), PATIENCE)
     with pytest.raises(StoreError, match="cannot be written"):
         await future
     assert (await verify(StorePaths(tmp_path))).ok
@@ -226,7 +229,7 @@ async def test_who_reads_does_not_wait_for_a_disk_that_is_not_well(tmp_path: Pat
     other = sqlite3.connect(StorePaths(tmp_path).database, isolation_level=None)
     other.execute("BEGIN IMMEDIATE")
     journal.note(drafts("r-1")[:1])
-    assert not await asyncio.wait_for(journal.on_disk(), 10)
+    assert not await asyncio.wait_for(journal.on_disk(), PATIENCE)
     assert journal.problem and journal.committed_seq == 0
     other.execute("ROLLBACK")
     other.close()

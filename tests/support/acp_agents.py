@@ -15,6 +15,7 @@ import pytest
 
 from app.agents.known import known
 from app.domain.workflow import AgentConfig
+from tests.support.waiting import PATIENCE
 
 
 def find(name: str) -> tuple[str, ...]:
@@ -37,7 +38,7 @@ def configured(name: str, home: Path, base_url: str) -> tuple[AgentConfig, dict[
     written under `home`."""
     home.mkdir(parents=True, exist_ok=True)
     env = {"HOME": str(home), "PATH": os.environ["PATH"]}
-    agent = AgentConfig(name=name, driver="acp", command=find(name), start_seconds=60)
+    agent = AgentConfig(name=name, driver="acp", command=find(name), start_seconds=PATIENCE)
     if name == "opencode":
         return agent, env | _opencode(home, base_url)
     return agent, env | _qwen(home, base_url)

@@ -17,6 +17,7 @@ from app.cli import main
 from app.link.connect import connect
 from app.store.paths import StorePaths
 from tests.support.supervisor import FakeSupervisor
+from tests.support.waiting import PATIENCE
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,14 +76,14 @@ class HostThread:
 
     def start(self) -> FakeSupervisor:
         self._thread.start()
-        assert self._ready.wait(10)
+        assert self._ready.wait(PATIENCE)
         assert self.supervisor is not None
         return self.supervisor
 
     def stop(self) -> None:
         if self.supervisor is not None and not self._loop.is_closed():
             self._loop.call_soon_threadsafe(self.supervisor.stopped.set)
-        self._thread.join(10)
+        self._thread.join(PATIENCE)
         assert not self._thread.is_alive()
 
 

@@ -45,11 +45,12 @@ class ModelServer:
         self.requests: list[Json] = []
         self.headers: list[dict[str, str]] = []  # of the requests in the other dialects
         self.errors: dict[str, int] = {}  # the HTTP status that a model answers with, by its name
+        self.enough = threading.Event()  # set by a test: what is streamed slowly ends here
         self._stopping = threading.Event()
         self._http = _Http(("127.0.0.1", port), _Handler)
         self._http.owner = self
         self._thread = threading.Thread(
-            target=self._http.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True
+            target=self._http.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True
         )
 
     @property
@@ -69,7 +70,8 @@ class ModelServer:
             yield from _pieces(reply.say)
             return
         for tick in range(int(reply.slow / _TICK_SECONDS)):
-            self.pause(_TICK_SECONDS)
+            if self.enough.wait(_TICK_SECONDS):
+                return
             yield f"tick {tick} "
 
     def pause(self, seconds: float) -> None:
@@ -87,6 +89,7 @@ class ModelServer:
         trace: TracebackType | None,
     ) -> None:
         self._stopping.set()
+        self.enough.set()
         self._http.shutdown()
         self._http.server_close()
         self._thread.join()

@@ -10,6 +10,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from tests.support.waiting import PATIENCE
+
 LONGWATCH = (sys.executable, "-P", "-m", "app")
 
 
@@ -19,7 +21,7 @@ def environment(store: Path, **more: str) -> dict[str, str]:
 
 
 def run(
-    store: Path, *arguments: str | Path, timeout: float = 60
+    store: Path, *arguments: str | Path, timeout: float = PATIENCE
 ) -> subprocess.CompletedProcess[str]:
     """A command to its end."""
     return subprocess.run(

@@ -22,6 +22,7 @@ from app.domain.errors import DriverError
 from app.domain.run import Failure, FailureKind
 from app.domain.session import Continuity
 from app.domain.toolcall import ToolCall, ToolKind, ToolOutcome
+from tests.support.waiting import PATIENCE
 
 CONFIG = """
 default_workflow = "change"
@@ -160,10 +161,10 @@ class PuppetDriver:
 
     async def session(self, number: int) -> Puppet:
         """The n-th session opened, from 1, once it has been prompted."""
-        async with asyncio.timeout(10), self._opened:
+        async with asyncio.timeout(PATIENCE), self._opened:
             await self._opened.wait_for(lambda: len(self.sessions) >= number)
         puppet = self.sessions[number - 1]
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(PATIENCE):
             await puppet.prompted.wait()
         puppet.prompted.clear()
         return puppet

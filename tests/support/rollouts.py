@@ -14,6 +14,7 @@ from app.domain.rollout import Rollout
 from app.engine.supervisor import Supervisor
 from tests.support.puppet import CONFIG, a_project
 from tests.support.story import ADA
+from tests.support.waiting import PATIENCE
 
 PROMOTION = """
 [rollout.promotion]
@@ -96,7 +97,7 @@ class Room:
         )
         return await self.state()
 
-    async def until(self, wanted: Callable[[Rollout], bool], seconds: float = 10) -> Rollout:
+    async def until(self, wanted: Callable[[Rollout], bool], seconds: float = PATIENCE) -> Rollout:
         """The rollout once it is as wanted; TimeoutError after `seconds`."""
         async with asyncio.timeout(seconds):
             while not wanted(state := await self.state()):  # noqa: ASYNC110

@@ -11,6 +11,7 @@ from app.domain import commands as cmd
 from app.domain.base import RunId
 from app.domain.request import Request
 from app.domain.run import RunState
+from tests.support.waiting import PATIENCE
 
 Wanted = Callable[[RunState], bool]
 
@@ -31,7 +32,7 @@ async def start(runs: Runs, project: Path, text: str = "make it so") -> RunId:
     return done.run_id
 
 
-async def until(runs: Runs, run_id: RunId, wanted: Wanted, seconds: float = 15) -> RunState:
+async def until(runs: Runs, run_id: RunId, wanted: Wanted, seconds: float = PATIENCE) -> RunState:
     """The first state that is wanted; TimeoutError after `seconds`."""
     async with asyncio.timeout(seconds):
         while not wanted(state := await runs.run(run_id)):  # noqa: ASYNC110

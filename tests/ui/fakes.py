@@ -61,6 +61,11 @@ class FakeClient:
         """Put something on the feed, after the snapshot."""
         self._items.put_nowait(item)
 
+    @property
+    def coming(self) -> bool:
+        """Whether something on the feed was not taken in yet."""
+        return not self._items.empty()
+
     def snapshot(self) -> Snapshot:
         return Snapshot(
             seq=120,

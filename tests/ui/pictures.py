@@ -49,8 +49,8 @@ def on(
                 screen.draw()
         if then is not None:
             await then(pilot, screen, ticker)
-        if isinstance(pilot.app.screen, AskSure):
-            await pilot.pause(0.6)  # its own timer says that it is awake
+        if isinstance(sure := pilot.app.screen, AskSure):
+            sure._wake()  # as its own timer would, which is real, sooner or later
         await rest(pilot)
 
     return run

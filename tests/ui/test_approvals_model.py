@@ -216,7 +216,7 @@ class Walk:
             self.screen.view_changed(Changes(runs=frozenset({state.run.run_id})))
 
 
-@pytest.mark.timeout(120 + STEPS)
+@pytest.mark.timeout(1200 + STEPS)
 @pytest.mark.parametrize("seed", SEEDS)
 async def test_no_key_ever_answers_a_card_that_could_not_be_read(seed: int) -> None:
     chance, ticker = random.Random(seed), Ticker()

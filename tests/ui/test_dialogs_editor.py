@@ -14,6 +14,7 @@ from textual.app import App
 
 from app.ui.editor import EditorError, edit, editor_command
 from app.ui.screens.dialogs import PromptArea
+from tests.support.waiting import PATIENCE
 from tests.ui import canned
 from tests.ui.answering import Ticker, awake, press
 from tests.ui.conftest import room_over
@@ -54,14 +55,15 @@ async def test_the_text_comes_back_as_it_was_left(
 async def test_everything_else_goes_on_meanwhile(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("VISUAL", editor(tmp_path, "time.sleep(0.5)"))
+    over = tmp_path / "over"
+    waits = f"while not pathlib.Path({str(over)!r}).exists(): time.sleep(0.01)"
+    monkeypatch.setenv("VISUAL", editor(tmp_path, waits))
     writing = asyncio.create_task(edit(Terminal(), "x"))
-    beats = 0
-    while not writing.done():
+    for _ in range(10):
         await asyncio.sleep(0.02)
-        beats += 1
+    assert not writing.done()
+    over.touch()
     assert await writing == "x"
-    assert beats >= 10
 
 
 @pytest.mark.parametrize(
@@ -110,7 +112,7 @@ async def test_an_editor_is_ended_with_the_dialog(
     await asyncio.sleep(0.3)
     writing.cancel()
     with pytest.raises(asyncio.CancelledError):
-        await asyncio.wait_for(writing, 5)
+        await asyncio.wait_for(writing, PATIENCE)
     assert not done.exists()
 
 
@@ -137,10 +139,9 @@ async def test_ctrl_e_takes_the_editors_text(
         await awake(pilot, "approvals", ticker)
         await press(pilot, "d", "ctrl+e")
         area = room.screen.query_one(PromptArea)
-        for _ in range(100):
-            if area.text:
-                break
-            await pilot.pause(0.05)
+        async with asyncio.timeout(PATIENCE):
+            while not area.text:
+                await pilot.pause(0.05)
         await press(pilot, "enter")
         await rest(pilot)
         assert [getattr(c, "reason", "") for c in client.commands] == ["because\nof this"]

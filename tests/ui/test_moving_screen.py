@@ -25,7 +25,6 @@ from app.migrate.report import make_report
 from app.ui.app import ControlRoom
 from app.ui.screens.dialogs import PromptArea
 from app.ui.screens.moving import MovingScreen, Stage
-from app.ui.widgets.confirm import AskSure
 from app.ui.widgets.page import Page
 from app.ui.widgets.queue import PickList
 from tests.ui import canned
@@ -35,7 +34,7 @@ from tests.ui.parts import ME, NOW
 from tests.ui.pictures import SIZES, Compare, utc
 
 __all__ = ["utc"]
-pytestmark = pytest.mark.usefixtures("utc")
+pytestmark = pytest.mark.usefixtures("utc", "quick_look")
 HOME = Installation(
     system="openclaw", path="/home/mara/.openclaw", detail="openclaw.json, 2 agent folders"
 )
@@ -219,8 +218,6 @@ async def shown(pilot: Pilot[None], *keys: str) -> MovingScreen:
     await rest(pilot)
     for key in keys:
         await press(pilot, key)
-        if isinstance(pilot.app.screen, AskSure):
-            await pilot.pause(0.6)  # its keys wake
     screen = pilot.app.screen_stack[-1]
     screen = screen if isinstance(screen, MovingScreen) else pilot.app.screen_stack[-2]
     assert isinstance(screen, MovingScreen)

@@ -85,13 +85,13 @@ async def test_a_run_that_is_over_has_no_such_keys(state: RunState) -> None:
         assert (client.commands, screen.app.screen) == ([], screen)
 
 
+@pytest.mark.usefixtures("quick_look")
 async def test_a_fork_says_what_it_keeps_and_is_confirmed_by_another_key() -> None:
     state = graphs.loop_run()
     client = client_over([state])
     async with shown(state, client) as (pilot, screen):
         await press(pilot, "k", "k", "k", "F", "F", "enter")
         assert "takes over  list, audit" in "\n".join(_rows(screen))
-        await pilot.pause(0.6)
         await press(pilot, "c")
         await rest(pilot)
         expected = ForkRun(run_id=state.run.run_id, step="report", by=ME)
@@ -104,6 +104,7 @@ def _rows(screen: RunScreen) -> list[str]:
     return [row.text for row in screen.app.screen.query_one(Page).rows]
 
 
+@pytest.mark.usefixtures("quick_look")
 async def test_work_on_a_plain_folder_is_taken_over_when_that_is_confirmed() -> None:
     state = canned.copied_run()
     client = client_over([state])
@@ -111,7 +112,6 @@ async def test_work_on_a_plain_folder_is_taken_over_when_that_is_confirmed() -> 
         await press(pilot, "Y", "Y", "enter")
         assert client.commands == []
         assert state.run.project in "\n".join(_rows(screen))
-        await pilot.pause(0.6)
         await press(pilot, "c")
         await rest(pilot)
         assert client.commands == [TakeWork(run_id=state.run.run_id, by=ME)]

@@ -191,6 +191,7 @@ async def test_promoting_with_something_missing_asks_for_a_reason() -> None:
         assert (command.override, command.version) == ("down", 4)
 
 
+@pytest.mark.usefixtures("quick_look")
 async def test_promoting_with_all_met_asks_once() -> None:
     ready = a_rollout(ticks=(), policies=Policies(), share=0)
     hours = (HourCount(hour=NOW.replace(minute=0, second=0), agreed=90),)
@@ -202,7 +203,6 @@ async def test_promoting_with_all_met_asks_once() -> None:
         await settle(pilot)
         await press(pilot, "p")
         assert isinstance(room.screen, AskSure)
-        await pilot.pause(0.6)
         await press(pilot, "c")
         (command,) = sent(room)
         assert isinstance(command, cmd.PromoteRollout) and command.override == ""
@@ -238,6 +238,7 @@ async def test_shadow_takes_a_share_and_says_what_is_none() -> None:
         assert isinstance(command, cmd.SetShadow) and command.percent == 10
 
 
+@pytest.mark.usefixtures("quick_look")
 async def test_holding_adopting_reading_and_a_drill() -> None:
     room = a_room(STEPPING)
     async with room.run_test(size=(100, 30)) as pilot:
@@ -252,7 +253,6 @@ async def test_holding_adopting_reading_and_a_drill() -> None:
     async with room.run_test(size=(100, 30)) as pilot:
         await settle(pilot)
         await press(pilot, "A")
-        await pilot.pause(0.6)
         await press(pilot, "c")
         (command,) = sent(room)
         assert isinstance(command, cmd.AdoptCandidate) and command.version == 4

@@ -8,6 +8,7 @@ import pytest
 from app.domain.errors import StoreError
 from app.ui import screenshot
 from app.ui.screenshot import render_svg
+from tests.support.waiting import PATIENCE
 from tests.ui import canned
 from tests.ui.fakes import FakeClient
 
@@ -32,6 +33,11 @@ async def test_a_run_is_drawn_by_its_id() -> None:
     state = canned.blocked_run()
     svg = await render_svg(FakeClient(state), "run", (120, 40), run_id=state.run.run_id)
     assert "port the parser" in words(svg)
+
+
+@pytest.fixture(autouse=True)
+def _until_it_is_still(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(screenshot, "STILL", PATIENCE)
 
 
 async def test_the_same_store_gives_the_same_picture() -> None:

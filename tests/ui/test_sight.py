@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-
 import pytest
 
 from app.domain.attention import AttentionKind
@@ -11,6 +9,7 @@ from app.domain.base import RunId
 from app.domain.errors import StoreError
 from app.domain.seen import Sighting
 from app.ui import sight
+from tests.support.waiting import until
 from tests.ui import canned
 from tests.ui.conftest import room_over
 from tests.ui.driving import press, rest, settle
@@ -32,6 +31,7 @@ async def test_what_watch_names_is_told_once() -> None:
     room = room_over(client)
     async with room.run_test(size=(80, 24)) as pilot:
         await settle(pilot)
+        await until(lambda: client.told)
         (approval,) = waiting.approvals.values()
         expected = Sighting(
             kind=AttentionKind.APPROVAL, item_id=approval.approval_id, revision=approval.revision
@@ -53,7 +53,7 @@ async def test_a_terminal_that_nobody_looks_at_has_shown_nothing() -> None:
         await rest(pilot)
         assert client.told == []
         room.app_focus = True
-        await rest(pilot)
+        await until(lambda: client.told)
         assert len(told(client)) == 1
 
 
@@ -63,14 +63,13 @@ async def test_a_queue_tells_the_rows_that_fit_and_more_when_they_come_into_sigh
     room = room_over(client, screen="approvals")
     async with room.run_test(size=(80, 24)) as pilot:
         await settle(pilot)
-        await pilot.pause(0.2)
+        await until(lambda: client.told)
         first = set(told(client))
         everything = {a for run in runs for a in run.approvals}
         assert first < everything
         await press(pilot, *["j"] * 10)
-        await pilot.pause(0.2)
-        await rest(pilot)
-        assert first < set(told(client)) <= everything
+        await until(lambda: first < set(told(client)))
+        assert set(told(client)) <= everything
         assert len(told(client)) == len(set(told(client)))
 
 
@@ -83,6 +82,5 @@ async def test_what_could_not_be_told_is_told_when_it_is_painted_again() -> None
         assert client.told == []
         client.refuse = None
         client.push(client.snapshot())
-        await rest(pilot)
-        await asyncio.sleep(0.1)
+        await until(lambda: client.told)
         assert len(told(client)) == 1

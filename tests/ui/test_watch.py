@@ -21,6 +21,7 @@ from app.ui.screens.small import SmallScreen
 from app.ui.screens.watch import WatchScreen
 from app.ui.widgets.panes import PaneGrid
 from app.ui.widgets.run_list import RunList
+from tests.support.waiting import until
 from tests.ui import canned
 from tests.ui.conftest import room_over
 from tests.ui.driving import press, rest, screen_text, settle
@@ -190,8 +191,8 @@ async def test_a_connect_error_closes_the_room_with_its_sentence() -> None:
         raise StoreError("/s: the store is from a newer version; update Longwatch")
 
     room = ControlRoom(connect)
-    async with room.run_test(size=(80, 24)) as pilot:
-        await pilot.pause(0.2)
+    async with room.run_test(size=(80, 24)):
+        await until(lambda: room.failure)
     assert room.failure == "/s: the store is from a newer version; update Longwatch"
     assert room.return_code == 1
 

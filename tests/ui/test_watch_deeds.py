@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import pytest
 from textual.binding import Binding, BindingType
+from textual.command import CommandList
 from textual.screen import Screen
 from textual.widgets import Static
 
@@ -9,6 +10,7 @@ from app.domain.commands import CancelRun, RetryRun, StartRun, SteerSession
 from app.domain.errors import Refused
 from app.domain.request import Request
 from app.domain.run import RunState
+from app.ui.app import ControlRoom
 from app.ui.keys import reading_keys
 from app.ui.marks import NEEDS
 from app.ui.screens.dialogs import AskText, Confirm, PromptArea
@@ -16,9 +18,10 @@ from app.ui.screens.help import MEANS, SAYS, HelpScreen
 from app.ui.screens.run import RunScreen
 from app.ui.screens.small import SmallScreen
 from app.ui.screens.watch import WatchScreen
+from tests.support.waiting import until
 from tests.ui import canned
 from tests.ui.conftest import room_over
-from tests.ui.driving import press, rest, screen_text, settle
+from tests.ui.driving import press, rest, screen_text, settle, until_shown
 from tests.ui.fakes import FakeClient
 from tests.ui.parts import ME
 
@@ -180,13 +183,19 @@ async def test_help_lists_the_keys_of_the_screen_underneath() -> None:
         assert isinstance(room.screen, WatchScreen), "on the first screen Esc stays"
 
 
+def first_found(room: ControlRoom) -> str:
+    """What the palette has found that comes first."""
+    found = room.screen.query_one(CommandList)
+    return str(found.get_option_at_index(0).prompt) if found.option_count else ""
+
+
 async def test_the_palette_runs_a_key_s_action() -> None:
     client = FakeClient(canned.blocked_run())
     room = room_over(client)
     async with room.run_test(size=(80, 24)) as pilot:
         await settle(pilot)
         await press(pilot, "ctrl+p", *"retry")
-        await pilot.pause(0.5)
+        await until(lambda: first_found(room).startswith("Retry"))
         await press(pilot, "enter")
         await rest(pilot)
         assert [type(command) for command in client.commands] == [RetryRun]
@@ -199,8 +208,7 @@ async def test_the_palette_finds_a_run_by_its_id_and_how_it_stands() -> None:
         async with room.run_test(size=(80, 24)) as pilot:
             await settle(pilot)
             await press(pilot, "ctrl+p", *words)
-            await pilot.pause(0.5)
-            assert f"{blocked.run.run_id} · blocked" in screen_text(room)
+            await until_shown(pilot, f"{blocked.run.run_id} · blocked")
             await press(pilot, "enter")
             assert isinstance(room.screen, RunScreen) and room.screen.run_id == blocked.run.run_id
 
@@ -210,8 +218,7 @@ async def test_the_palette_has_the_keys_that_the_footer_has_no_room_for() -> Non
     async with room.run_test(size=(80, 24)) as pilot:
         await settle(pilot)
         await press(pilot, "ctrl+p", *"start its")
-        await pilot.pause(0.5)
-        assert "Start its agent anew" in screen_text(room)
+        await until_shown(pilot, "Start its agent anew")
         await press(pilot, "escape", "ctrl+p", *"run below")
         await pilot.pause(0.5)
         assert "Run below" not in screen_text(room), "what only moves is no command"

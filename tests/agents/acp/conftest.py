@@ -11,6 +11,7 @@ import pytest
 
 from app.agents.protocol import ProcessHost, SessionSpec
 from app.domain.workflow import AgentConfig
+from tests.support.waiting import PATIENCE
 
 FAKE = Path(__file__).with_name("fake_agent.py")
 
@@ -21,9 +22,8 @@ def fake_spec(host: ProcessHost, tmp_path: Path) -> Callable[..., SessionSpec]:
 
     def spec(behaviour: str, /, **options: object) -> SessionSpec:
         command = (sys.executable, str(FAKE), behaviour)
-        agent = AgentConfig.model_validate(
-            {"name": "coder", "driver": "acp", "command": command, **options}
-        )
+        given = {"command": command, "start_seconds": PATIENCE, **options}
+        agent = AgentConfig.model_validate({"name": "coder", "driver": "acp", **given})
         workspace = tmp_path / "workspace"
         workspace.mkdir(exist_ok=True)
         return SessionSpec("s-1", agent, str(workspace), {"PATH": os.environ["PATH"]}, host)

@@ -15,6 +15,7 @@ from app.agents.protocol import ProcessHost, SessionSpec
 from app.domain.workflow import AgentConfig
 from tests.support.codex_home import write_codex_home
 from tests.support.model_server import ModelServer
+from tests.support.waiting import PATIENCE
 
 FAKE = Path(__file__).with_name("fake_app_server.py")
 
@@ -25,7 +26,7 @@ def fake_spec(host: ProcessHost, tmp_path: Path) -> Callable[[str], SessionSpec]
 
     def spec(mode: str) -> SessionSpec:
         command = (sys.executable, str(FAKE), mode)
-        agent = AgentConfig(name="coder", driver="codex", command=command)
+        agent = AgentConfig(name="coder", driver="codex", command=command, start_seconds=PATIENCE)
         return SessionSpec("s-1", agent, str(tmp_path), {"PATH": os.environ["PATH"]}, host)
 
     return spec
@@ -37,7 +38,12 @@ def real_spec(host: ProcessHost, model: ModelServer, tmp_path: Path) -> SessionS
     workspace = tmp_path / "workspace"
     workspace.mkdir()
     env = write_codex_home(tmp_path / "codex-home", model.base_url, trusted=[workspace])
-    agent = AgentConfig(name="coder", driver="codex", instructions="You are THE CODER.")
+    agent = AgentConfig(
+        name="coder",
+        driver="codex",
+        instructions="You are THE CODER.",
+        start_seconds=PATIENCE,
+    )
     env["PATH"] = os.environ["PATH"]
     return SessionSpec("s-1", agent, str(workspace), env, host)
 

@@ -14,6 +14,7 @@ from msgspec.structs import replace
 from app.agents.codex import CodexDriver
 from app.agents.codex.session import CodexSession
 from app.agents.protocol import (
+    AgentEvent,
     Answer,
     ApprovalAsked,
     ApprovalGone,
@@ -108,26 +109,32 @@ async def test_the_instructions_reach_the_model(codex: CodexSession, model: Mode
     assert "You are THE CODER." in model.conversations()[0].text
 
 
-async def test_steering_a_turn(codex: CodexSession) -> None:
+async def test_steering_a_turn(codex: CodexSession, model: ModelServer) -> None:
     async def steer() -> None:
-        await asyncio.sleep(0.3)
         await codex.steer("SAY: changed my mind")
+        model.enough.set()
 
-    steering = asyncio.create_task(steer())
-    done = end_of(await play(codex, "SLOW: 10"))
-    await steering
-    assert done == TurnDone("completed", "changed my mind")
+    events, steering = list[AgentEvent](), list[asyncio.Task[None]]()
+    async for event in codex.prompt(Prompt("SLOW: 60", 1)):
+        events.append(event)
+        if isinstance(event, TextDelta) and not steering:
+            steering.append(asyncio.create_task(steer()))
+    await asyncio.gather(*steering)
+    assert end_of(events) == TurnDone("completed", "changed my mind")
 
 
 async def test_interrupting_while_it_speaks_and_while_it_asks(codex: CodexSession) -> None:
-    async def interrupt() -> None:
-        await asyncio.sleep(0.3)
-        await codex.interrupt()
-
-    for turn, text in enumerate(("SLOW: 10", "RUN: touch never"), 1):
-        stopping = asyncio.create_task(interrupt())
-        events = await play(codex, text, turn=turn)
-        await stopping
+    sought: tuple[tuple[str, type[AgentEvent]], ...] = (
+        ("SLOW: 60", TextDelta),
+        ("RUN: touch never", ApprovalAsked),
+    )
+    for turn, (text, when) in enumerate(sought, 1):
+        events, stopping = list[AgentEvent](), list[asyncio.Task[None]]()
+        async for event in codex.prompt(Prompt(text, turn)):
+            events.append(event)
+            if isinstance(event, when) and not stopping:
+                stopping.append(asyncio.create_task(codex.interrupt()))
+        await asyncio.gather(*stopping)
         assert end_of(events).status == "interrupted"
     asked = [e.call.call_id for e in events if isinstance(e, ApprovalAsked)]
     assert [e.call_id for e in events if isinstance(e, ApprovalGone)] == asked != []

@@ -13,6 +13,7 @@ import pytest
 from app.agents.codex import approvals, extras, items, models
 from app.agents.codex.binary import find_codex
 from app.agents.codex.translation import _DELTAS, Translator
+from tests.support.waiting import PATIENCE
 
 pytestmark = pytest.mark.codex
 
@@ -85,7 +86,7 @@ def schema(tmp_path_factory: pytest.TempPathFactory) -> Path:
     assert program is not None
     folder = tmp_path_factory.mktemp("schema")
     command = [str(program), "app-server", "generate-json-schema", "--out", str(folder)]
-    subprocess.run(command, check=True, capture_output=True, timeout=60)
+    subprocess.run(command, check=True, capture_output=True, timeout=PATIENCE)
     return folder
 
 

@@ -170,7 +170,7 @@ async def test_what_is_said_while_a_summary_is_made_is_not_lost(
     session = await ModelDriver().open(spec(compact_messages=20))
     text = "\n".join(f"RUN: echo {n}" for n in range(15))
     turn = asyncio.create_task(play(session, text, *[ALLOW] * 40))
-    await until(lambda: any("Summarise this" in c.text for c in model.conversations()), 20)
+    await until(lambda: any("Summarise this" in c.text for c in model.conversations()))
     await session.steer("and be brief, schöne Grüße 🙂")
     await turn
     assert "and be brief, schöne Grüße 🙂" in model.conversations()[-1].text

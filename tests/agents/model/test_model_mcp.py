@@ -32,6 +32,7 @@ from app.domain.toolcall import ToolKind
 from tests.agents.model.conftest import Spec
 from tests.agents.playing import end_of, play
 from tests.support.model_server import ModelServer
+from tests.support.waiting import PATIENCE
 
 ALLOW, DENY = Answer(Action.ALLOW), Answer(Action.DENY, reason="not these notes")
 ROOT = str(Path(__file__).parents[3])
@@ -40,7 +41,8 @@ ROOT = str(Path(__file__).parents[3])
 def with_server(spec: SessionSpec, *words: str, name: str = "notes", **more: object) -> SessionSpec:
     """The session with one server of ours, a module of `tests.support` with its arguments."""
     command = (sys.executable, "-m", f"tests.support.{words[0]}", *words[1:])
-    server = McpServer.model_validate({"name": name, "command": command, **more})
+    given = {"name": name, "command": command, "start_seconds": PATIENCE, **more}
+    server = McpServer.model_validate(given)
     env = {"PATH": os.environ["PATH"], "PYTHONPATH": ROOT}
     return replace(spec, mcp=(McpLaunch(server, env),))
 
@@ -172,7 +174,7 @@ async def test_a_tool_that_changes_while_a_person_thinks_is_not_called(spec: Spe
 async def test_a_server_that_does_not_begin_is_told_at_the_start(
     spec: Spec, mode: str, says: str
 ) -> None:
-    given = bad(spec(), mode, start_seconds=1)
+    given = bad(spec(), mode, start_seconds=PATIENCE if mode == "dead" else 1)
     if mode == "no-such-module":
         given = with_server(spec(), "no_such_server", name="bad")
     with pytest.raises(DriverError) as caught:
@@ -225,23 +227,32 @@ async def test_tools_that_no_model_could_call_are_left_out(spec: Spec, model: Mo
 @pytest.fixture(scope="module")
 def address() -> Iterator[str]:
     """The small server by HTTP."""
+    process, port = None, 0
+    try:
+        while process is None or not _listens(port):
+            if process is None or process.poll() is not None:  # somebody else took the port
+                process, port = _listening()
+            time.sleep(0.05)
+        yield f"http://127.0.0.1:{port}/mcp"
+    finally:
+        if process is not None:
+            process.kill()
+            process.wait()
+
+
+def _listening() -> tuple[subprocess.Popen[bytes], int]:
+    """A server that is about to listen on a port that was free a moment ago."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     command = [sys.executable, "-m", "tests.support.mcp_server", "--http", str(port)]
-    process = subprocess.Popen(
-        command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-    )
-    try:
-        for _ in range(200):
-            with socket.socket() as probe:
-                if probe.connect_ex(("127.0.0.1", port)) == 0:
-                    break
-            time.sleep(0.05)
-        yield f"http://127.0.0.1:{port}/mcp"
-    finally:
-        process.kill()
-        process.wait()
+    quiet = subprocess.DEVNULL
+    return subprocess.Popen(command, cwd=ROOT, stdout=quiet, stderr=quiet), port
+
+
+def _listens(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
 async def test_a_server_by_http(spec: Spec, address: str) -> None:

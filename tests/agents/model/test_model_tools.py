@@ -168,19 +168,19 @@ async def test_a_command_tells_its_exit_and_both_streams(box: Toolbox) -> None:
 async def test_a_command_is_ended_in_time_with_all_it_started(
     box: Toolbox, journal: Journal
 ) -> None:
-    result = await do(box, "shell", command="echo hi; sleep 300 & sleep 300", timeout_seconds=1)
-    assert result.text == "hi\n\n[ended after 1 s: timeout_seconds]" and not result.ok
+    result = await do(box, "shell", command="echo hi; sleep 300 & sleep 300", timeout_seconds=2)
+    assert result.text == "hi\n\n[ended after 2 s: timeout_seconds]" and not result.ok
     assert not any(psutil.pid_exists(pid) for pid in journal.pids)
 
 
 async def test_endless_output_is_cut_in_the_middle(box: Toolbox) -> None:
-    result = await do(box, "shell", command="seq 1 400000", timeout_seconds=60)
+    result = await do(box, "shell", command="seq 1 400000", timeout_seconds=120)
     assert len(result.text) < OUTPUT_CAP + 100
     assert "left out …]" in result.text and result.text.endswith("\n400000\n")
 
 
 async def test_it_has_no_input_to_wait_for(box: Toolbox) -> None:
-    assert (await do(box, "shell", command="cat; echo done", timeout_seconds=20)).text == "done\n"
+    assert (await do(box, "shell", command="cat; echo done", timeout_seconds=120)).text == "done\n"
 
 
 async def test_processes_live_until_they_are_ended(box: Toolbox, journal: Journal) -> None:
