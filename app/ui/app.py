@@ -28,6 +28,8 @@ from app.ui.screens.opening import OpeningScreen
 from app.ui.theme import PLAIN, THEME, WIDE, style
 
 if TYPE_CHECKING:
+    from textual.driver import Driver
+
     from app.domain.approval import Actor
     from app.domain.base import RunId
     from app.link.client import Client
@@ -141,6 +143,15 @@ class ControlRoom(SafeApp):
         theme = PLAIN if few else THEME
         self.register_theme(theme)
         self.theme = theme.name
+
+    def get_driver_class(self) -> type[Driver]:
+        """The toolkit's for this platform; the one for terminals never waits for them."""
+        chosen = super().get_driver_class()
+        if chosen.__name__ != "LinuxDriver":
+            return chosen
+        from app.ui.terminal import SteadyDriver
+
+        return SteadyDriver
 
     @cached_property
     def view(self) -> View:

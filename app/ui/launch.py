@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import select
 import signal
 import sys
 from collections.abc import Awaitable, Callable
@@ -68,7 +69,10 @@ async def _open(make: Callable[[], ControlRoom]) -> int:
 
 
 def _say(sentence: str) -> None:
-    """On stderr. A terminal that is gone must not keep what holds the store from ending."""
+    """On stderr. A terminal that is gone, or that takes nothing any more, must not keep what holds
+    the store from ending."""
     with suppress(OSError):
+        if not select.select([], [sys.stderr], [], 0.1)[1]:
+            return
         sys.stderr.write(f"longwatch: {sentence}\n")
         sys.stderr.flush()

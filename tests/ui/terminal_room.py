@@ -10,11 +10,14 @@ from msgspec.structs import replace
 from pydantic import TypeAdapter
 
 from app.domain.errors import StoreError
+from app.domain.feed import Streamed
 from app.domain.run import RunState
+from app.domain.session import Chunk, ChunkKind
 from app.link.client import Client
 from app.ui.launch import open_screen
 from tests.ui import canned
 from tests.ui.fakes import FakeClient
+from tests.ui.parts import NOW
 
 # Clipboard write, title, screen wipe, bell, C1 control sequence, bidi override, markup.
 STATE = TypeAdapter(RunState)
@@ -47,7 +50,24 @@ def _json(text: str) -> str:
     return json.dumps(text)[1:-1]
 
 
+async def flood(client: FakeClient, lines: int) -> None:
+    """Output of an agent, without a pause for anybody who cannot keep up."""
+    [session] = canned.running_run().sessions
+    for number in range(1, lines + 1):
+        text = f"line {number} of {lines}\n" + "x" * 300 + "\n"
+        chunk = Chunk(
+            session_id=session,
+            ordinal=1000 + number,
+            kind=ChunkKind.OUTPUT,
+            text=text,
+            at=NOW,
+        )
+        client.push(Streamed(chunks=(chunk,)))
+        await asyncio.sleep(0.01)
+
+
 def main(case: str, report: str) -> int:
+    flooding: asyncio.Task[None] | None = None
     client = hostile() if case == "hostile" else FakeClient(canned.running_run())
     client.hosts = case == "host"
 
@@ -56,6 +76,10 @@ def main(case: str, report: str) -> int:
             raise StoreError("/s/journal.db: the store is from a newer version; update Longwatch")
         if case == "slow":
             await asyncio.sleep(60)
+        if case == "flood":
+            nonlocal flooding
+            flooding = asyncio.create_task(flood(client, 600))
+            flooding.add_done_callback(lambda _: Path(report).write_text("all said"))
         return client
 
     try:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -15,6 +15,13 @@ from tests.support.waiting import PATIENCE
 from tests.ui.terminal_room import EVIL
 
 ROOT = str(Path(__file__).resolve().parents[2])
+
+
+def wait_until(holds: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + PATIENCE
+    while not holds():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
 
 
 class Room:
@@ -105,6 +112,38 @@ def test_a_terminal_that_is_gone_leaves_in_order(tmp_path: Path, rooms: list[Pty
     room.app.process.send_signal(signal.SIGHUP)
     room.app.process.wait(PATIENCE)
     assert room.report.read_text().startswith("closed=True")
+
+
+def test_a_terminal_that_takes_nothing_stops_nobody(tmp_path: Path, rooms: list[PtyApp]) -> None:
+    """A connection that hangs: what the window's process does goes on, and the screen after it."""
+    room = start("flood", tmp_path, rooms)
+    room.app.wait_for(b"line 1")
+    wait_until(room.report.exists)  # all was said, though nobody has read any of it
+    room.app.mark()
+    room.app.wait_for(b"line 600 of 600")
+    room.app.write(b"q")
+    assert room.ended() == "closed=True code=0"
+
+
+def test_a_terminal_that_takes_nothing_is_left_in_order(
+    tmp_path: Path, rooms: list[PtyApp]
+) -> None:
+    room = start("flood", tmp_path, rooms)
+    room.app.wait_for(b"line 1")
+    wait_until(room.report.exists)
+    room.app.process.send_signal(signal.SIGTERM)
+    room.app.process.wait(PATIENCE)
+    assert room.report.read_text() == "closed=True code=0"
+
+
+def test_a_terminal_that_nobody_told_is_gone_is_left_too(
+    tmp_path: Path, rooms: list[PtyApp]
+) -> None:
+    room = start("flood", tmp_path, rooms)
+    room.app.wait_for(b"line 1")
+    room.app.close_terminal()
+    room.app.process.wait(PATIENCE)
+    wait_until(lambda: room.report.read_text().startswith("closed=True"))
 
 
 def test_leaving_lets_go_of_the_supervisor(tmp_path: Path, rooms: list[PtyApp]) -> None:
