@@ -127,7 +127,8 @@ class MovingScreen(ListScreen):
         self.draw_status()
 
     def _draw(self) -> None:
-        if not self.is_mounted:
+        # A worker may come back when the screen has been taken down.
+        if not (self.is_mounted and self.children):
             return
         self._picks = self._rows_to_pick()
         if self._chosen not in [pick.item_id for pick in self._picks]:
