@@ -22,7 +22,7 @@ from app.domain.errors import LongwatchError
 from app.link.person import operator
 from app.ui.keys import GLOBAL_KEYS, KEY_NAMES
 from app.ui.looking import Looking
-from app.ui.palette import RoomCommands
+from app.ui.palette import RoomCommands, RoomPalette
 from app.ui.safety import SafeApp
 from app.ui.screens.opening import OpeningScreen
 from app.ui.theme import PLAIN, THEME, WIDE, style
@@ -152,6 +152,10 @@ class ControlRoom(SafeApp):
         from app.ui.terminal import SteadyDriver
 
         return SteadyDriver
+
+    def action_command_palette(self) -> None:
+        if not RoomPalette.is_open(self):
+            self.push_screen(RoomPalette(id="--command-palette"))
 
     @cached_property
     def view(self) -> View:

@@ -6,8 +6,9 @@ from collections.abc import Awaitable, Callable, Iterator
 from functools import partial
 from typing import TYPE_CHECKING, cast
 
-from textual.command import DiscoveryHit, Hit, Hits, Provider
+from textual.command import CommandPalette, DiscoveryHit, Hit, Hits, Provider
 from textual.content import Content
+from textual.widgets import Input
 
 from app.domain.text import one_line
 from app.ui.keys import described
@@ -34,6 +35,13 @@ _ELSEWHERE = (
 )
 
 _RUN = "Open run "
+
+
+class RoomPalette(CommandPalette):
+    """The toolkit's, with a cursor that stands still: while nothing happens nothing is drawn."""
+
+    def on_mount(self) -> None:
+        self.query_one(Input).cursor_blink = False
 
 
 class RoomCommands(Provider):

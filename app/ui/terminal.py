@@ -53,7 +53,7 @@ class Outlet:
                 return len(text)
             self._waiting.append(text)
             self._size += len(text)
-            self._changed.notify()
+            self._changed.notify_all()
         return len(text)
 
     def flush(self) -> None:
@@ -71,7 +71,7 @@ class Outlet:
         """Wait a moment for what was written; a terminal that does not take it is left alone."""
         with self._changed:
             self._closed = True
-            self._changed.notify()
+            self._changed.notify_all()
         self._thread.join(_LAST_SECONDS)
 
     def _run(self) -> None:
