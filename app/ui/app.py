@@ -154,7 +154,7 @@ class ControlRoom(SafeApp):
         return SteadyDriver
 
     def action_command_palette(self) -> None:
-        if not RoomPalette.is_open(self):
+        if not isinstance(self.screen, RoomPalette):
             self.push_screen(RoomPalette(id="--command-palette"))
 
     @cached_property
