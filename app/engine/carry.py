@@ -28,10 +28,6 @@ from app.engine.sessions import SessionKeeper
 from app.engine.slots import Slots
 
 ENGINE = trusted(Actor, kind=ActorKind.SYSTEM, name="engine")
-# Directives that are nothing but facts, or can be.
-_FACTS = frozenset[type](
-    [do.StartAttempt, do.FinishStep, do.PassAttempt, do.GiveUp, do.Block, do.SendBack]
-)
 
 
 class Carrier:
@@ -87,8 +83,6 @@ class Carrier:
 
     def at_once(self, directive: do.OfUnit) -> bool:
         """Record a directive that is nothing but a fact; False when it is more than that."""
-        if type(directive) not in _FACTS:
-            return False
         match directive:
             case do.StartAttempt(wait=wait) if not wait:
                 facts: list[ev.Payload] = [self._started(directive)]

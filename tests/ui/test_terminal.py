@@ -143,7 +143,7 @@ def test_a_terminal_that_nobody_told_is_gone_is_left_too(
     room.app.wait_for(b"line 1")
     room.app.close_terminal()
     room.app.process.wait(PATIENCE)
-    wait_until(lambda: room.report.read_text().startswith("closed=True"))
+    assert room.report.read_text().startswith("closed=True")
 
 
 def test_leaving_lets_go_of_the_supervisor(tmp_path: Path, rooms: list[PtyApp]) -> None:
