@@ -2,7 +2,8 @@
 
 Two bounds. A child cannot make the user's processes more than they were at its start by some
 thousands (RLIMIT_NPROC; the kernel does not hold root to it). And what one child and its
-descendants are together is looked at twice a second; too many, and all of them are ended.
+descendants are together is looked at as soon as the machine has some more processes than before,
+and every few seconds anyway, since others' ends can hide that; too many, and all of them are ended.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from app.engine.marks import PROCESS
 
 LIMIT_VARIABLE = "LONGWATCH_MAX_PROCESSES"
 LOOK_SECONDS = 0.5
+LOOKS = 10  # of these looks, the one that asks whose they are, however few more there are
 _DEFAULT_LIMIT = 512
 _TASKS = 8  # tasks per process: threads count for the kernel
 

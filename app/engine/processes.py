@@ -23,6 +23,7 @@ from app.engine.capture import Captured, Keep, follow
 from app.engine.launch import Launch, start
 from app.engine.process_limit import (
     LOOK_SECONDS,
+    LOOKS,
     count_by_child,
     count_processes,
     limit_of_a_child,
@@ -122,13 +123,14 @@ class ProcessRegistry:
 
     async def _count(self) -> None:
         """As long as there are children: end one that has become too many."""
-        before = count_processes()
+        before, looks = count_processes(), 0
         while self._children:
             await asyncio.sleep(LOOK_SECONDS)
-            now = count_processes()
-            if now - before < self._most // 4:
+            now, looks = count_processes(), looks + 1
+            if now - before < self._most // 4 and (looks < LOOKS or now <= self._most):
                 before = min(before, now)
                 continue
+            looks = 0
             before = now
             roots = {child.pid: str(name) for name, child in self._children.items()}
             found = await asyncio.to_thread(count_by_child, roots)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -14,6 +15,7 @@ import pytest
 from app.domain.base import ProcessId
 from app.domain.session import Process
 from app.engine.marks import PROCESS, may_be_marked
+from app.engine.process_limit import LIMIT_VARIABLE
 from app.engine.processes import ProcessRegistry
 from tests.support.children import (
     DAEMON,
@@ -26,6 +28,7 @@ from tests.support.children import (
     orphans,
     python,
     registry,
+    store_of,
 )
 from tests.support.waiting import until
 
@@ -75,10 +78,34 @@ while time.monotonic() < end:
     assert orphans(store_id) == []
 
 
+@pytest.mark.parametrize("masked", [False, True])
+async def test_a_crowd_is_ended_though_others_become_fewer(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, masked: bool
+) -> None:
+    monkeypatch.setenv(LIMIT_VARIABLE, "8")
+    monkeypatch.setattr("app.engine.processes.LOOK_SECONDS", 0.02)
+    if masked:  # as many processes of others end as the crowd begins
+        monkeypatch.setattr("app.engine.processes.count_processes", lambda: 1000)
+    code = """
+import os, time
+for _ in range(20):
+    if os.fork() == 0:
+        os.setsid()
+        break
+time.sleep(60)
+"""
+    async with registry(Journal(), store_of(tmp_path)) as processes:
+        child = await python(processes, code)
+        assert await child.wait() != 0
+        assert re.fullmatch(r"it was \d+ processes at once \(at most 8\)", child.why)
+    assert orphans(store_of(tmp_path)) == []
+
+
 SUPERVISOR = """
 import asyncio, sys
 from tests.support.children import Journal, python, line
 from app.engine.marks import PROCESS
+from app.engine.process_limit import LIMIT_VARIABLE
 from app.engine.processes import ProcessRegistry
 from app.engine.system import RandomIds, SystemClock
 
