@@ -50,6 +50,7 @@ _COMMANDS = {
     "metrics": ("observe", "Print the metrics of all runs."),
     "usage": ("observe", "Print what agents have used."),
     "verify": ("verify", "Check the journal and its replay."),
+    "rebuild": ("rebuild", "Make damaged read models anew."),
     "worktrees": ("worktrees", "List or clean worktrees."),
     "screenshot": ("screenshot", "Draw a screen as SVG, without a terminal."),
     "doctor": ("doctor", "Check this machine."),

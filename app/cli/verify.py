@@ -34,6 +34,8 @@ def verify_command(as_json: bool) -> int:
             say(f"PROBLEM: {sentence}")
         found = "no problems" if report.ok else f"{len(report.problems)} problem(s)"
         say(f"{report.events} events, {report.runs} runs, {report.rows} rows: {found}")
+        if report.mendable:
+            say("`longwatch rebuild` makes the read models anew from the journal")
     return 0 if report.ok else 1
 
 

@@ -87,3 +87,4 @@ class VerifyReport(Model):
     rows: int  # read-model rows compared with the replay
     checked: tuple[str, ...]  # one sentence per check
     problems: tuple[str, ...]
+    mendable: bool = False  # the journal is whole, and `longwatch rebuild` mends what is not

@@ -12,6 +12,9 @@ from app.domain.errors import StoreDamaged
 from app.domain.text import one_line
 
 _WORDS = 160  # characters of a cause: it is to stand in one sentence
+# What helps: the truth is in the journal and in transcripts, read models follow from it.
+COPY = "`longwatch verify` says more, and a copy can take its place"
+REBUILD = "`longwatch verify` says more, and `longwatch rebuild` makes it anew from the journal"
 _T = TypeVar("_T")
 _V = TypeVar("_V")
 _M = TypeVar("_M", bound=BaseModel)
@@ -29,28 +32,27 @@ def cause(error: Exception) -> str:
     return one_line(str(error), _WORDS) or type(error).__name__
 
 
-def damaged(path: Path, what: str, error: Exception) -> StoreDamaged:
+def damaged(path: Path, what: str, error: Exception, cure: str = COPY) -> StoreDamaged:
     """The error to raise when `what` is wrong with the database at `path`."""
-    return StoreDamaged(
-        f"{path}: {what} ({cause(error)}); `longwatch verify` says more, and a copy can take its "
-        "place"
-    )
+    return StoreDamaged(f"{path}: {what} ({cause(error)}); {cure}")
 
 
 def models(path: Path, model: type[_M], table: str, found: Iterable[str]) -> list[_M]:
     """Rows of a read model. Raises StoreDamaged."""
-    return made(path, f"a row of {table}", model.model_validate_json, found)
+    return [
+        _one(path, f"a row of {table}", model.model_validate_json, row, REBUILD) for row in found
+    ]
 
 
 def made(path: Path, what: str, make: Callable[[_T], _V], found: Iterable[_T]) -> list[_V]:
-    """What rows stand for. Raises StoreDamaged."""
-    return [_one(path, what, make, row) for row in found]
+    """What rows of the journal or of transcripts stand for. Raises StoreDamaged."""
+    return [_one(path, what, make, row, COPY) for row in found]
 
 
-def _one(path: Path, what: str, make: Callable[[_T], _V], row: _T) -> _V:
+def _one(path: Path, what: str, make: Callable[[_T], _V], row: _T, cure: str) -> _V:
     try:
         return make(row)
     except ValueError as error:
         if isinstance(row, Sequence) and not isinstance(row, str):
             what = f"{what} {row[0]}"  # its number, or its session
-        raise damaged(path, f"{what} cannot be read", error) from error
+        raise damaged(path, f"{what} cannot be read", error, cure) from error

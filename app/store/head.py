@@ -75,3 +75,14 @@ def _parse(slot: bytes) -> Head | None:
     if parts[2] != f"{zlib.crc32(body.encode()):08x}":
         return None
     return Head(seq, parts[1]) if (seq := int(parts[0])) < _MOST else None
+
+
+def refuse_emptied(database: Path, head: Path, witness: Head | None) -> None:
+    """Raises StoreError for a file that is gone or empty although events were acknowledged: it
+    must not become a new, empty store."""
+    size = database.stat().st_size if database.exists() else 0
+    if witness is not None and witness.seq > 0 and size == 0:
+        raise StoreError(
+            f"{database}: the database is gone or empty, but {witness.seq} events were "
+            f"acknowledged. Restore it, or move {head} away to begin anew"
+        )

@@ -23,7 +23,7 @@ from app.domain.errors import StoreDamaged, StoreError
 from app.domain.events import GENESIS, Event, Payload
 from app.domain.run import RunState
 from app.domain.session import Chunk
-from app.store.head import Head, HeadFile, read_head
+from app.store.head import Head, HeadFile, read_head, refuse_emptied
 from app.store.paths import StorePaths
 from app.store.projection import Projection, Row
 from app.store.reader import Reader
@@ -298,13 +298,7 @@ def _event(draft: Draft, seq: int, at: datetime) -> Event:
 
 
 def _opened(paths: StorePaths) -> tuple[sqlite3.Connection, Head | None]:
-    """The database, for writing, and what is known of its end (blocking). Raises StoreError: an
-    empty file where a journal was must not become a new, empty store."""
+    """The database, for writing, and what is known of its end (blocking). Raises StoreError."""
     witness = read_head(paths.head)
-    size = paths.database.stat().st_size if paths.database.exists() else 0
-    if witness is not None and witness.seq > 0 and size == 0:
-        raise StoreError(
-            f"{paths.database}: the database is gone or empty, but {witness.seq} events were "
-            f"acknowledged. Restore it, or move {paths.head} away to begin anew"
-        )
+    refuse_emptied(paths.database, paths.head, witness)
     return open_for_writing(paths.database), witness

@@ -18,8 +18,9 @@ from app.domain.events import Event
 from app.domain.rollout import ShadowResult
 from app.domain.run import Question, Review, Run, RunState
 from app.domain.session import Chunk
+from app.domain.text import one_line
 from app.domain.workflow import Recipe
-from app.store.damage import made, models
+from app.store.damage import COPY, made, models
 from app.store.head import Head
 from app.store.names import NUMBER
 from app.store.projection import Projection
@@ -61,11 +62,10 @@ class Reader:
             raise self._failed(error) from error
 
     def _failed(self, error: sqlite3.Error) -> StoreError:
-        kind = StoreError if isinstance(error, sqlite3.OperationalError) else StoreDamaged
-        return kind(
-            f"{self._path}: cannot be read ({error}); `longwatch verify` says more, and a copy "
-            "can take its place"
-        )
+        # A text that is none is an error of operation, as far as Python's module knows.
+        passing = isinstance(error, sqlite3.OperationalError) and "decode" not in str(error)
+        kind = StoreError if passing else StoreDamaged
+        return kind(f"{self._path}: cannot be read ({one_line(str(error), 200)}); {COPY}")
 
     async def _names(self, sql: str, *values: object) -> list[str]:
         return [str(row[0]) for row in await self.all(sql, *values)]

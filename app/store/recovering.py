@@ -18,7 +18,7 @@ from app.domain.rollout import Rollout
 from app.domain.run import RunState
 from app.domain.session import Process
 from app.domain.workflow import Recipe
-from app.store.damage import damaged, models
+from app.store.damage import REBUILD, damaged, models
 from app.store.names import NUMBER, SUPERVISOR_STARTED
 from app.store.projection import Projection
 from app.store.rows import EVENT, event_of
@@ -55,7 +55,8 @@ def read_projection(connection: sqlite3.Connection, path: Path, finished: int) -
         for recipe in _docs(connection, path, Recipe, "recipes", "WHERE id=?", digest):
             projection.recipes[digest] = recipe
         if digest not in projection.recipes:
-            raise damaged(path, f"recipe {digest[:12]} cannot be read", NotFound("it is gone"))
+            what = f"recipe {digest[:12]} cannot be read"
+            raise damaged(path, what, NotFound("it is gone"), REBUILD)
     for event in _events(connection.execute(_EPOCH), path):
         if isinstance(event.payload, SupervisorStarted):
             projection.epoch = event.payload.epoch
@@ -87,7 +88,8 @@ def _replayed(run_id: RunId, events: Iterable[Event], path: Path) -> RunState:
     for event in events:
         state = moved_on(state, event, path)
     if state is None:
-        raise damaged(path, f"run {run_id} cannot be read", NotFound("it has no events"))
+        what = f"run {run_id} cannot be read"
+        raise damaged(path, what, NotFound("it has no events"), REBUILD)
     return state
 
 

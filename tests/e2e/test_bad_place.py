@@ -117,6 +117,31 @@ def test_a_damaged_store_is_told_looked_at_and_left_alone(person: Person, how: s
     assert database.read_bytes() == before
 
 
+def test_damaged_read_models_are_rebuilt_and_runs_go_on(tmp_path: Path) -> None:
+    folder = tmp_path / "demo"
+    person = Person(tmp_path, folder / "store")
+    demo = ("demo", "--headless", "--speed", "200", "--keep", folder)
+    with started(person.store, *demo) as host:
+        _waiting(person, "reviews")
+        os.killpg(host.pid, signal.SIGKILL)
+        host.wait()
+    database = StorePaths(person.store).database
+    with closing(sqlite3.connect(database)) as connection, connection:
+        connection.execute("DELETE FROM runs")
+        connection.execute("UPDATE recipes SET doc='{'")
+        connection.execute("INSERT INTO rules VALUES ('ru-1', '', '', '{')")
+    damage = person("runs").complaint
+    assert damage.startswith(f"{database}: a row of rules cannot be read (Invalid JSON: ")
+    assert damage.endswith("and `longwatch rebuild` makes it anew from the journal")
+    looked = person("rebuild", "--dry-run")
+    assert (looked.code, looked.err) == (0, "")
+    assert looked.out.startswith("would be mended: runs (1 missing), recipes (")
+    assert "`longwatch rebuild` makes the read models anew" in person("verify").out
+    mended = json.loads(person("rebuild", "--json").out)
+    assert [found["table"] for found in mended["differences"]] == ["runs", "recipes", "rules"]
+    assert person(*demo, "--decide", "approve").code == 0
+
+
 def test_a_database_that_is_gone_is_no_store_that_was_never_made(person: Person) -> None:
     paths = StorePaths(person.store)
     paths.database.unlink()
