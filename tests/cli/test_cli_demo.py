@@ -128,21 +128,6 @@ def test_answers_from_another_command_are_heard(
         assert "ada" in answered  # the one who gave the command, by name
 
 
-@pytest.mark.parametrize("after", [0.6, 1.2, 1.8])
-def test_killed_at_any_moment_it_goes_on(tmp_path: Path, after: float) -> None:
-    demo = tmp_path / "demo"
-    with started(tmp_path, *_demo(demo, speed="20")) as process:
-        time.sleep(after)
-        process.send_signal(signal.SIGKILL)
-        process.wait(PATIENCE)
-    ran = run(tmp_path, *_demo(demo, speed="20"))
-    assert ran.returncode == 0, ran.stderr
-    assert _result(ran).run.state is TaskState.DONE
-    assert (demo / "pushes.log").read_text().count("\n") == 1
-    assert run(demo / "store", "verify").returncode == 0
-    assert _processes_in(demo) == []
-
-
 def test_a_temporary_demonstration_leaves_nothing_when_it_is_over(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -29,7 +29,7 @@ from app.store.reader import Reader
 from app.store.verify import verify
 from tests.support.waiting import PATIENCE
 
-KILLS = int(os.environ.get("LONGWATCH_KILLS", "6"))
+KILLS = int(os.environ.get("LONGWATCH_KILLS", "4"))
 SEED = int(os.environ.get("LONGWATCH_SEED", "1"))
 SPEED = "40"
 

@@ -30,7 +30,7 @@ from app.store.reader import Reader
 from app.store.verify import verify
 from tests.support.waiting import PATIENCE
 
-KILLS = max(2, int(os.environ.get("LONGWATCH_KILLS", "6")) // 2)
+KILLS = max(2, int(os.environ.get("LONGWATCH_KILLS", "4")) // 2)
 SEED = int(os.environ.get("LONGWATCH_SEED", "1"))
 
 pytestmark = [pytest.mark.crash, pytest.mark.timeout(1200 + 20 * KILLS)]

@@ -1,8 +1,13 @@
-"""A whole run with real agents and a scripted model: answered, denied, killed, resumed."""
+"""A whole run with real agents and a scripted model: answered, denied, killed, resumed.
+
+Each agent with each victim takes minutes: `LONGWATCH_VICTIMS=all` takes them, the suite those in
+which an agent differs from the others.
+"""
 
 from __future__ import annotations
 
 import asyncio
+import os
 from pathlib import Path
 
 import pytest
@@ -15,30 +20,24 @@ from tests.e2e.place import EFFECT, SLOW, begin, decision, finished, only, place
 from tests.support import waiting
 from tests.support.story import ADA
 
+MARKS = {"codex": pytest.mark.codex, "opencode": pytest.mark.acp, "qwen": pytest.mark.acp}
+VICTIMS = {
+    "model": ("nobody", "longwatch"),
+    "codex": ("agent", "longwatch", "both"),
+    "opencode": ("both",),
+    "qwen": ("both",),  # its session/load replays
+}
+if os.environ.get("LONGWATCH_VICTIMS") == "all":
+    VICTIMS |= dict.fromkeys(MARKS, ("nobody", "agent", "longwatch", "both"))
 AGENTS = pytest.mark.parametrize(
-    "agent",
-    [
-        pytest.param("model"),
-        pytest.param("codex", marks=pytest.mark.codex),
-        pytest.param("opencode", marks=pytest.mark.acp),
-        pytest.param("qwen", marks=pytest.mark.acp),
-    ],
+    "agent", [pytest.param(agent, marks=MARKS.get(agent, ())) for agent in VICTIMS]
 )
-
-
 KILLED = pytest.mark.parametrize(
     ("agent", "victim"),
     [
-        *[pytest.param("model", victim) for victim in ("nobody", "longwatch")],
-        *[
-            pytest.param("codex", victim, marks=pytest.mark.codex)
-            for victim in ("nobody", "agent", "longwatch", "both")
-        ],
-        *[
-            pytest.param("opencode", victim, marks=pytest.mark.acp)
-            for victim in ("nobody", "agent", "both")
-        ],
-        pytest.param("qwen", "both", marks=pytest.mark.acp),  # its session/load replays
+        pytest.param(agent, victim, marks=MARKS.get(agent, ()))
+        for agent, victims in VICTIMS.items()
+        for victim in victims
     ],
 )
 

@@ -1,4 +1,7 @@
-"""What a user installs: the wheel, in an environment of its own, away from the source tree."""
+"""What a user installs: the wheel, in an environment of its own, away from the source tree.
+
+The libraries are those of the tests' environment; that each is declared is what `deptry` checks.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +18,7 @@ import pytest
 
 @dataclass(frozen=True, slots=True)
 class Installed:
-    """An environment that has nothing but the wheel and what it depends on."""
+    """An environment that has the wheel and libraries, and nothing of the source tree."""
 
     wheel: Path
     command: Path
@@ -40,18 +43,26 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Installed:
     place = tmp_path_factory.mktemp("wheel")
     _must(sys.executable, "-m", "build", "--wheel", "--no-isolation", "-o", place, source)
     (wheel,) = place.glob("*.whl")
-    _must(sys.executable, "-m", "venv", place / "env")
-    python, constraints = place / "env" / "bin" / "python", source / "constraints.txt"
-    quiet = ("--quiet", "--disable-pip-version-check", "--no-compile")
-    _must(python, "-m", "pip", "install", *quiet, "-c", constraints, wheel)
+    _must(sys.executable, "-m", "venv", "--without-pip", place / "env")
+    python = place / "env" / "bin" / "python"
+    own = _site_packages(python)
+    (own / "libraries.pth").write_text(f"{_site_packages(sys.executable)}\n")
+    pip = (sys.executable, "-m", "pip", "--python", python, "install", "--quiet")
+    _must(*pip, "--disable-pip-version-check", "--no-deps", "--no-index", wheel)
     home = place / "home"
     home.mkdir()
     return Installed(wheel, place / "env" / "bin" / "longwatch", home)
 
 
-def _must(*command: str | Path) -> None:
+def _site_packages(python: str | Path) -> Path:
+    """Where an environment has its libraries; a `.pth` file there is not read by another."""
+    return Path(_must(python, "-c", "import sysconfig; print(sysconfig.get_path('purelib'))"))
+
+
+def _must(*command: str | Path) -> str:
     ran = subprocess.run(command, capture_output=True, text=True, stdin=subprocess.DEVNULL)
     assert ran.returncode == 0, ran.stdout + ran.stderr
+    return ran.stdout.strip()
 
 
 def test_the_wheel_has_what_is_not_python_and_no_tests(installed: Installed) -> None:
@@ -65,6 +76,12 @@ def test_the_wheel_has_what_is_not_python_and_no_tests(installed: Installed) -> 
         assert any(n.startswith(folder) and n.endswith(ending) for n in names), folder
     assert not any(n.startswith("tests/") or "__pycache__" in n for n in names)
     assert any(n.endswith("licenses/LICENSE") for n in names)
+
+
+def test_it_is_the_wheel_that_runs(installed: Installed) -> None:
+    python = installed.command.with_name("python")
+    where = _must(python, "-P", "-c", "import app; print(app.__file__)")
+    assert Path(where).is_relative_to(installed.command.parents[1])
 
 
 def test_it_says_its_version(installed: Installed) -> None:
