@@ -48,7 +48,8 @@ def clean_command(run_id: str | None, as_json: bool) -> None:
     if as_json:
         return emit(report)
     for branch in report.removed:
-        say(f"removed: the worktree of {branch}")
+        stays = "; the branch stays, its work is on no other" if branch in report.branches else ""
+        say(f"removed: the worktree of {branch}{stays}")
     for one in report.kept:
         say(f"kept: {one.git_branch}: {one.why}")
     if not report.removed and not report.kept:

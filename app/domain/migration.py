@@ -33,7 +33,6 @@ class ItemKind(StrEnum):
     HOOK = "hook"
     MCP = "mcp"
     MEMORY = "memory"
-    PROVIDER = "provider"
     SECRET = "secret"
     SESSION = "session"
     SKILL = "skill"
@@ -116,11 +115,6 @@ class MigrationPlan(Model):
     def paths(self) -> tuple[str, ...]:
         """Every file that would be there, in order."""
         return tuple(sorted([*(t.path for t in self.texts), *(c.path for c in self.copies)]))
-
-    @property
-    def unaccounted(self) -> int:
-        """Leaves of the source that have no record; 0 unless the reader is wrong."""
-        return self.key_count - len(self.keys)
 
 
 class Installation(Model):

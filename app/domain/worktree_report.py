@@ -18,4 +18,5 @@ class CleanReport(Model):
     """What became of the worktrees of runs that are over."""
 
     removed: tuple[str, ...] = ()  # branches whose worktree is gone
+    branches: tuple[str, ...] = ()  # those of them that stay: their work is on no other
     kept: tuple[WorktreeReport, ...] = ()

@@ -12,7 +12,7 @@ from app.domain.errors import LongwatchError, NotFound
 from app.domain.run import Run
 from app.domain.text import one_line
 from app.engine.core import Core
-from app.engine.workspaces import Workspace
+from app.engine.workspaces import Released, Workspace
 
 if TYPE_CHECKING:
     from app.domain.feed import VerifyReport
@@ -80,12 +80,14 @@ class ReadsCounts:
             runs = [run for run in runs if run.run_id == run_id]
             if not runs:
                 raise NotFound(f"run {run_id} has no worktree")
-        removed, kept = list[str](), list[WorktreeReport]()
+        removed, branches, kept = list[str](), list[str](), list[WorktreeReport]()
         for run in runs:
             for one in await self._core.workspaces.of_run(run.run_id):
-                why = await self._tidy(run, one)
-                if not why:
+                released = await self._tidy(run, one)
+                if released.removed:
                     removed.append(one.git_branch)
+                    if released.branch_kept:
+                        branches.append(one.git_branch)
                     continue
                 kept.append(
                     WorktreeReport(
@@ -93,25 +95,25 @@ class ReadsCounts:
                         state=run.state,
                         path=str(one.path),
                         git_branch=one.git_branch,
-                        why=why,
+                        why=released.why,
                     )
                 )
-        return CleanReport(removed=tuple(removed), kept=tuple(kept))
+        return CleanReport(removed=tuple(removed), branches=tuple(branches), kept=tuple(kept))
 
-    async def _tidy(self, run: Run, one: Workspace) -> str:
-        """Why it stays; "" when it is gone."""
+    async def _tidy(self, run: Run, one: Workspace) -> Released:
+        """What became of it."""
         if not run.state.terminal:
-            return _NOT_OVER
+            return _stays(_NOT_OVER)
         workspaces, project = self._core.workspaces, Path(run.project)
         try:
             if not await workspaces.belongs(project, one):
-                return f"{one_line(str(one.path), 300)} is not a worktree of its project"
+                shown = one_line(str(one.path), 300)
+                return _stays(f"{shown} is not a worktree of its project")
             message = f"left in its worktree\n\nRun {run.run_id}"
             await workspaces.snapshot(one.path, message)
-            released = await workspaces.release(project, one)
+            return await workspaces.release(project, one)
         except LongwatchError as error:
-            return str(error)
-        return released.why
+            return _stays(str(error))
 
     async def _why(self, run: Run, one: Workspace) -> str:
         if not run.state.terminal:
@@ -128,6 +130,10 @@ class ReadsCounts:
         live = self._core.journal.projection.states
         runs = [live[run.run_id].run if run.run_id in live else run for run in known]
         return [run for run in runs if run.run_id in names]
+
+
+def _stays(why: str) -> Released:
+    return Released(removed=False, branch_kept=True, why=why)
 
 
 _RUNS = 100_000  # in which the owners of worktrees are looked for

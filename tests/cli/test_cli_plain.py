@@ -112,5 +112,9 @@ def test_agents_work_on_copies_and_the_result_is_taken_over(
     assert "already" in longwatch("take", run.run_id, "--yes").out
     assert not (project / ".git").exists()
 
-    assert longwatch("worktrees", "clean").code == 0
+    cleaned = longwatch("worktrees", "clean")
+    assert cleaned.code == 0
+    for line in cleaned.out.splitlines():
+        assert line.startswith("removed: the worktree of longwatch/"), line
+        assert "the branch stays" not in line  # all of it was taken over
     assert longwatch("worktrees").out == "no session has a worktree\n"

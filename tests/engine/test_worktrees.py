@@ -28,6 +28,7 @@ async def test_one_with_changes_stays_and_is_cleaned_onto_its_branch(
     assert told[going] == "its run is not over"
     report = await supervisor.clean_worktrees()
     (branch,) = report.removed
+    assert report.branches == (branch,)  # the draft is nowhere else
     assert [one.run_id for one in report.kept] == [going]
     assert git(project, "show", f"{branch}:draft.txt") == "half a thought\n"
     assert [one.run_id for one in await supervisor.worktrees()] == [going]

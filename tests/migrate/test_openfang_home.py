@@ -130,7 +130,7 @@ def test_a_binding_without_roles_has_an_empty_list_of_them(tmp_path: Path) -> No
 
 def test_a_project_is_made_of_it_in_which_the_secret_is_in_one_place(tmp_path: Path) -> None:
     plan = read(a_home(tmp_path))
-    assert (plan.system, plan.unaccounted) == ("openfang", 0)
+    assert (plan.system, plan.key_count) == ("openfang", len(plan.keys))
     target = tmp_path / "t"
     report = apply(plan, target)
     workflows = load_project(target).workflows
@@ -205,7 +205,7 @@ def test_any_value_anywhere_costs_itself(
         whole = changed(whole, data.draw(st.sampled_from(paths(whole)[1:])), data.draw(ODD))
     parts = {name: part for name, part in whole.items() if isinstance(part, dict)}
     plan = read(a_home(tmp_path_factory.mktemp("home"), **parts))
-    assert plan.unaccounted == 0
+    assert plan.key_count == len(plan.keys)
     assert all(key.fate is not Fate.REFUSED or key.reason for key in plan.keys)
     texts = [text.text for text in plan.texts if not text.secret]
     assert not any(SECRET in text or "inline-discord-token" in text for text in texts)

@@ -118,7 +118,7 @@ def test_no_other_folder_beside_the_source_is_looked_into(tmp_path: Path, named:
         tmp_path / ".openclaw", {"agents": {"list": [{"id": "a", "workspace": named}]}}, {}
     )
     assert not any("mine" in text.text for text in plan.texts)
-    assert plan.unaccounted == 0
+    assert plan.key_count == len(plan.keys)
 
 
 def test_the_default_workspace_is_the_default_agents_without_those_inside_it(
