@@ -74,4 +74,8 @@ async def _wait(store: Path, child: subprocess.Popen[bytes], log: Path, start: i
 
 def _last_words(log: Path, start: int) -> str:
     said = log.read_bytes()[start:].decode(errors="replace").strip().splitlines()
-    return said[-1].removeprefix("longwatch: ") if said else f"see {log}"
+    if said:
+        return said[-1].removeprefix("longwatch: ")
+    from app.store.room import is_full
+
+    return f"the disk of {log.parent} is full" if is_full(log.parent) else f"see {log}"

@@ -33,6 +33,7 @@ from app.engine.past_sessions import PastSessions, ReadsPast
 from app.engine.process_limit import limit_of_a_child
 from app.engine.reads_counts import ReadsCounts
 from app.engine.reads_runs import ReadsRuns
+from app.engine.recorded import recorded
 from app.engine.recovery import recover
 from app.engine.redaction import Redaction
 from app.engine.results import run_diff
@@ -54,6 +55,7 @@ if TYPE_CHECKING:
     from app.domain.covered import Covered
     from app.engine.operator import Operator
 
+_NOT_STARTED = "nothing was started"
 _TAIL_CHUNKS = 200  # of each live session in a snapshot; older text is paged
 
 
@@ -172,8 +174,8 @@ class Supervisor(ReadsRuns, ReadsCounts, ReadsPast, KnowsSeen):
         await asyncio.to_thread(sweep)
         await asyncio.to_thread(core.attaching.sweep)
         reaping = asyncio.create_task(core.processes.reap_leftovers(left_over), name="reaping")
-        await journal.written(reaping)
-        await journal.written(on_disk)
+        await journal.written(reaping, _NOT_STARTED)
+        await journal.written(on_disk, _NOT_STARTED)
         for state in list(journal.projection.states.values()):
             await self._runs.children.ended(state)
         self._runs.take_up()
@@ -202,8 +204,10 @@ class Supervisor(ReadsRuns, ReadsCounts, ReadsPast, KnowsSeen):
         return self._notices.tell(status)
 
     async def execute(self, command: Command) -> Done:
-        """Carry a command out; returns once its events are committed. Raises Refused."""
-        return await self._operator.execute(command)
+        """Carry a command out; returns once its events are committed. Raises Refused, StoreError
+        when they could not be for some seconds."""
+        work = self._operator.execute(command)
+        return await recorded(self._journal, work, hosts=self._runs.active)
 
     def feed(self) -> AsyncIterator[FeedItem]:
         """A Snapshot first, then every change after it; ends with Ended."""
@@ -268,7 +272,8 @@ class Supervisor(ReadsRuns, ReadsCounts, ReadsPast, KnowsSeen):
             await self._core.http.close()
             if self._runs.active:
                 stopped = ev.SupervisorStopped(epoch=self._core.epoch)
-                await self._journal.written(self._journal.append([Draft(stopped)]))
+                on_disk = self._journal.append([Draft(stopped)])
+                await self._journal.written(on_disk, "runs go on from what is on the disk")
         finally:
             self._broadcast.end("the supervisor has stopped", handed_on=self.handed_on)
             await self._journal.close()

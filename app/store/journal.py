@@ -86,6 +86,7 @@ class Journal:
         self.reader = reader(paths.database)
         self.committed_seq = 0
         self.problem = ""
+        self._ill_since = 0.0
 
     @classmethod
     async def open(
@@ -187,23 +188,18 @@ class Journal:
             await asyncio.wait([future], timeout=_LOOK_SECONDS)
         return future.done() and not future.exception()
 
-    async def written(self, work: asyncio.Future[_T]) -> _T:
+    async def written(
+        self, work: asyncio.Future[_T], then: str, patience: float | None = None
+    ) -> _T:
         """Wait for what waits for an append, but not for ever. Raises StoreError when the store
-        could not be written for some seconds: the events come to the disk when it is well."""
-        ill_since: float | None = None
+        could not be written for some seconds; `then` says what becomes of the work."""
+        patience = _PATIENCE_SECONDS if patience is None else patience
         while not work.done():
             await asyncio.wait([work], timeout=_LOOK_SECONDS)
-            if not self.problem:
-                ill_since = None
-                continue
-            now = self._loop.time()
-            ill_since = now if ill_since is None else ill_since
-            if now - ill_since > _PATIENCE_SECONDS and not work.done():
+            ill = self._loop.time() - self._ill_since if self.problem else 0.0
+            if ill > patience and not work.done():
                 work.add_done_callback(lambda gone: gone.cancelled() or gone.exception())
-                raise StoreError(
-                    f"{self._paths.database}: {self.problem}; what is not on the disk yet will be "
-                    "once there is room, if this process is still there"
-                )
+                raise StoreError(f"{self._paths.database}: {self.problem}; {then}")
         return work.result()
 
     def _gather(self, drafts: Sequence[Draft], chunks: Sequence[Chunk]) -> None:
@@ -261,6 +257,8 @@ class Journal:
             listener(all_events, all_chunks)
 
     def _set_problem(self, text: str) -> None:
+        if not self.problem:
+            self._ill_since = self._loop.time()
         self.problem = text
         self._on_problem(text)
 

@@ -21,6 +21,7 @@ from app.store.paths import StorePaths
 from app.store.projection import TABLES
 from app.store.rebuild import Rows
 from app.store.replay import Difference, Replay, Tell, found_in, integrity
+from app.store.room import passes, said_of
 from app.store.schema import migrations, open_for_reading, open_for_writing
 from app.store.written_anew import written_anew
 
@@ -71,6 +72,9 @@ def _look(paths: StorePaths, tell: Tell) -> _Found:
                 raise _broken(paths, replay.problems)
             return _Found(_report(paths, connection, replay), replay.rows)
     except sqlite3.Error as error:
+        if passes(error):
+            said = said_of(error, paths.database)
+            raise StoreError(f"{paths.database}: cannot be read ({said})") from error
         raise _broken(paths, [f"SQLite cannot read it: {error}"]) from error
 
 

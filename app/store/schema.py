@@ -9,6 +9,7 @@ from pathlib import Path
 from app.domain.errors import Refused, StoreDamaged, StoreError
 from app.store.packing import unpack
 from app.store.rebuild import rebuild
+from app.store.room import said_of
 
 APPLICATION_ID = 0x4C4F4E47  # "LONG": tells our database from any other SQLite file
 _BUSY_SECONDS = 5.0
@@ -41,7 +42,7 @@ def open_for_writing(path: Path) -> sqlite3.Connection:
         connection.close()
         kind = StoreError if isinstance(error, sqlite3.OperationalError) else StoreDamaged
         raise kind(
-            f"{path}: cannot be used as a store ({error}); nothing was changed in it"
+            f"{path}: cannot be used as a store ({said_of(error, path)}); nothing was changed in it"
         ) from error
     except StoreError:
         connection.close()

@@ -12,6 +12,7 @@ from app.store.paths import StorePaths
 from app.store.projection import TABLES
 from app.store.rebuild import Rows
 from app.store.replay import Difference, Replay, found_in, integrity
+from app.store.room import said_of
 from app.store.schema import migrations, open_for_reading
 
 _PROBLEMS = 20  # more would not be read
@@ -36,7 +37,7 @@ def _verify(paths: StorePaths) -> VerifyReport:
             )
         return _Verification(connection).report(witness)
     except sqlite3.Error as error:
-        return _unknown(f"{paths.database}: cannot be read ({error})")
+        return _unknown(f"{paths.database}: cannot be read ({said_of(error, paths.database)})")
     finally:
         connection.close()
 

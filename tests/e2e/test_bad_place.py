@@ -117,14 +117,62 @@ def test_a_damaged_store_is_told_looked_at_and_left_alone(person: Person, how: s
     assert database.read_bytes() == before
 
 
-def test_damaged_read_models_are_rebuilt_and_runs_go_on(tmp_path: Path) -> None:
-    folder = tmp_path / "demo"
-    person = Person(tmp_path, folder / "store")
-    demo = ("demo", "--headless", "--speed", "200", "--keep", folder)
-    with started(person.store, *demo) as host:
+@pytest.fixture(scope="module")
+def killed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The demonstration's folder, killed while a review waits; tests work on its store."""
+    folder = tmp_path_factory.mktemp("killed") / "demo"
+    person = Person(folder.parent, folder / "store")
+    with started(person.store, *_demo(folder)) as host:
         _waiting(person, "reviews")
         os.killpg(host.pid, signal.SIGKILL)
         host.wait()
+    return folder
+
+
+def _demo(folder: Path) -> tuple[str | Path, ...]:
+    return ("demo", "--headless", "--speed", "200", "--keep", folder)
+
+
+def test_a_full_disk_is_told_and_nothing_said_to_be_done_before_it_is(
+    killed: Path, tmp_path: Path
+) -> None:
+    """A small disk of its own: the store on it is full, then has room again."""
+    script = """
+        mount -t tmpfs -o size=8m,mode=0700 none here || exit 77
+        cp -r "$1/." here && longwatch up --detach >/dev/null || exit 78
+        dd if=/dev/zero of=here/filling bs=1k count=100000 2>/dev/null
+        longwatch cancel r-; echo "$?"
+        rm here/filling
+        until longwatch runs --json | grep -q '"canceled"'; do sleep 0.1; done
+        longwatch down >/dev/null
+        dd if=/dev/zero of=here/filling bs=1k count=100000 2>/dev/null
+        longwatch up --detach; echo "$?"
+    """
+    (tmp_path / "here").mkdir()
+    (tmp_path / "script").write_text(
+        f'longwatch() {{ {" ".join(LONGWATCH)} "$@"; }}\n{script}', encoding="utf-8"
+    )
+    person = Person(tmp_path, tmp_path / "here")
+    ran = subprocess.run(
+        ["unshare", "-m", "bash", "script", os.fspath(killed / "store")],
+        cwd=tmp_path,
+        env=person.environment,
+        capture_output=True,
+        text=True,
+    )
+    if ran.returncode == 77 or "unshare" in ran.stderr:
+        pytest.skip("no small disk can be made here")
+    database = StorePaths(person.store).database
+    assert ran.stdout == "1\n1\n", ran
+    told, refused = ran.stderr.splitlines()
+    assert told.startswith(f"longwatch: {database}: the store cannot be written: ")
+    assert "full; runs are paused; this is not recorded yet: it will be once it can be" in told
+    assert refused.startswith("longwatch: the supervisor did not start: ")
+    assert "the disk" in refused and "is full" in refused
+
+
+def test_damaged_read_models_are_rebuilt_and_runs_go_on(killed: Path) -> None:
+    person = Person(killed.parent, killed / "store")
     database = StorePaths(person.store).database
     with closing(sqlite3.connect(database)) as connection, connection:
         connection.execute("DELETE FROM runs")
@@ -139,7 +187,7 @@ def test_damaged_read_models_are_rebuilt_and_runs_go_on(tmp_path: Path) -> None:
     assert "`longwatch rebuild` makes the read models anew" in person("verify").out
     mended = json.loads(person("rebuild", "--json").out)
     assert [found["table"] for found in mended["differences"]] == ["runs", "recipes", "rules"]
-    assert person(*demo, "--decide", "approve").code == 0
+    assert person(*_demo(killed), "--decide", "approve").code == 0
 
 
 def test_a_database_that_is_gone_is_no_store_that_was_never_made(person: Person) -> None:
