@@ -10,12 +10,13 @@ from pathlib import Path
 
 from app.agents import sandbox
 from app.domain.gate import Gate
-from app.domain.run import GateResult, Run
+from app.domain.run import GateResult
 from app.engine.capture import Captured, Keep, Output
 from app.engine.environment import child_environment
 from app.engine.excerpt import excerpt, size_of
 from app.engine.gate_input import handed_over
 from app.engine.gate_log import LOG_LIMIT
+from app.engine.gate_subject import Subject
 from app.engine.processes import ProcessRegistry
 
 # The kernel takes 128 KiB in one variable; what is larger is in the file and on stdin.
@@ -23,55 +24,45 @@ _VARIABLE_LIMIT = 96 * 1024
 _REMARK_ROOM = 256
 
 
-async def run_command(
-    gate: Gate,
-    *,
-    workspace: str,
-    run: Run,
-    step: str,
-    output: str,
-    registry: ProcessRegistry,
-    hidden: Sequence[str] = (),
-    visible: Sequence[str] = (),
-) -> GateResult:
-    """Run the gate's command on a step's output; `hidden` folders are empty in its sandbox,
-    but for what is `visible` of them.
+async def run_command(gate: Gate, subject: Subject, registry: ProcessRegistry) -> GateResult:
+    """Run the gate's command on a step's output.
 
     The output is on stdin, in the file LONGWATCH_OUTPUT_FILE, and, when small enough, in
     OPENFANG_STEP_OUTPUT. Ended as a tree on time-out and on cancellation. Raises DriverError if
     it cannot be started, LongwatchError if the output cannot be handed over.
     """
-    data = output.encode("utf-8", "replace")
-    purpose = f"gate {gate.name} of step {step}"
+    data = subject.output.encode("utf-8", "replace")
+    purpose = f"gate {gate.name} of step {subject.step}"
     argv: Sequence[str] = gate.command or ("/bin/sh", "-c", gate.shell)
     async with handed_over(data, purpose) as file:
         if gate.sandbox == sandbox.NAME:
-            argv = await asyncio.to_thread(
-                _confined, argv, workspace, (str(file), *visible), hidden
-            )
+            argv = await asyncio.to_thread(_confined, argv, subject, file)
         captured = await registry.run_captured(
             argv,
-            cwd=workspace,
-            env=child_environment(()) | _variables(gate, run, step, file, data),
+            cwd=subject.workspace,
+            env=child_environment(()) | _variables(gate, subject, file, data),
             purpose=purpose,
             timeout=gate.timeout_seconds,
-            run_id=run.run_id,
+            run_id=subject.run.run_id,
             stdin=file,
             keep=Keep(LOG_LIMIT // 2, LOG_LIMIT // 2),
         )
     return _result(gate, captured)
 
 
-def _confined(
-    argv: Sequence[str], workspace: str, visible: Sequence[str], hidden: Sequence[str]
-) -> list[str]:
+def _confined(argv: Sequence[str], subject: Subject, file: Path) -> list[str]:
     return sandbox.confined(
-        argv, workspace=workspace, cwd=workspace, hidden=hidden, visible=visible
+        argv,
+        workspace=subject.workspace,
+        cwd=subject.workspace,
+        hidden=subject.hidden,
+        visible=(str(file), *subject.visible),
     )
 
 
-def _variables(gate: Gate, run: Run, step: str, file: Path, data: bytes) -> dict[str, str]:
+def _variables(gate: Gate, subject: Subject, file: Path, data: bytes) -> dict[str, str]:
     """Our names, and those that gates written for OpenFang read."""
+    run, step = subject.run, subject.step
     found = {
         "LONGWATCH_RUN_ID": run.run_id,
         "LONGWATCH_STEP": step,

@@ -10,12 +10,12 @@ from pathlib import Path
 
 from app.domain.gate import Gate
 from app.domain.gate_check import Finding, check_patterns
-from app.domain.run import Run
 from app.engine import gate_schema_worker
 from app.engine.capture import Captured, Keep
 from app.engine.environment import child_environment
 from app.engine.gate_input import handed_over
 from app.engine.gate_log import LOG_LIMIT
+from app.engine.gate_subject import Subject
 from app.engine.processes import ProcessRegistry
 
 # Far more than a check takes; a gate's own limit is for commands, and much longer by default.
@@ -31,16 +31,14 @@ async def check_pattern(gate: Gate, output: str) -> Finding:
     return await asyncio.to_thread(check_patterns, gate.pattern, gate.forbid, output, seconds)
 
 
-async def check_json(
-    gate: Gate, *, run: Run, step: str, output: str, registry: ProcessRegistry
-) -> Finding:
+async def check_json(gate: Gate, subject: Subject, registry: ProcessRegistry) -> Finding:
     """Check the output against the gate's schema, in a process that is ended in time.
 
     Raises DriverError if it cannot be started, LongwatchError if nothing can be handed to it.
     """
     seconds = min(gate.timeout_seconds, SCHEMA_SECONDS)
-    purpose = f"gate {gate.name} of step {step}"
-    given = await asyncio.to_thread(_given, gate, output)
+    purpose = f"gate {gate.name} of step {subject.step}"
+    given = await asyncio.to_thread(_given, gate, subject.output)
     async with handed_over(given, purpose) as file:
         captured = await registry.run_captured(
             (sys.executable, "-I", _WORKER),
@@ -48,7 +46,7 @@ async def check_json(
             env=child_environment(()),
             purpose=purpose,
             timeout=seconds,
-            run_id=run.run_id,
+            run_id=subject.run.run_id,
             stdin=file,
             keep=Keep(LOG_LIMIT, LOG_LIMIT),
             recorded=False,  # like git: it changes nothing, and its mark finds it after a crash

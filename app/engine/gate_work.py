@@ -25,7 +25,8 @@ class GateWork:
 
     async def run(self, directive: do.RunGate) -> None:
         """Evaluate and record one gate. Raises LongwatchError when there is nothing to check in."""
-        from app.engine.gates import run_gate  # loaded with the first gate, not at the start
+        from app.engine.gate_subject import Subject  # loaded with the first gate, not at the start
+        from app.engine.gates import run_gate
 
         state = self._core.state(self._run_id)
         attempt = state.newest(directive.unit)
@@ -33,20 +34,19 @@ class GateWork:
             raise LongwatchError(f"step {directive.unit}: there is no result to check")
         workspace, base = await self._place(attempt, state)
         env_file = self._core.recipe(self._run_id).env_file
-        result = await run_gate(
-            directive.gate,
-            workspace=str(workspace),
+        subject = Subject(
             run=state.run,
             step=directive.unit.step,
             output=attempt.output or "",
-            registry=self._core.processes,
-            clock=self._core.clock,
+            workspace=str(workspace),
             base=base,
             commit=attempt.commit,
-            project=state.run.project,
-            workspaces=self._core.workspaces,
             hidden=(str(self._core.paths.root), *filter(None, [env_file])),
             visible=await self._core.workspaces.shown(Path(state.run.project), workspace),
+        )
+        core = self._core
+        result = await run_gate(
+            directive.gate, subject, core.processes, core.workspaces, core.clock
         )
         result = result.model_copy(update={"log": self._desk.clean(result.log)})
         if attempt.commit is not None:

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from app.domain.base import Clock
 from app.domain.errors import DriverError, LongwatchError
 from app.domain.gate import Gate, GateKind
 from app.domain.gate_check import Finding
-from app.domain.run import GateResult, Run
+from app.domain.run import GateResult
 from app.engine.gate_command import run_command
 from app.engine.gate_diff import check_diff
 from app.engine.gate_log import LOG_LIMIT, Started
 from app.engine.gate_output import check_json, check_pattern
+from app.engine.gate_subject import Subject
 from app.engine.processes import ProcessRegistry
 from app.engine.workspaces import Workspaces
 
@@ -20,23 +19,9 @@ __all__ = ["LOG_LIMIT", "run_gate"]
 
 
 async def run_gate(
-    gate: Gate,
-    *,
-    workspace: str,
-    run: Run,
-    step: str,
-    output: str,
-    registry: ProcessRegistry,
-    clock: Clock,
-    base: str | None = None,
-    commit: str | None = None,
-    project: str = "",
-    workspaces: Workspaces | None = None,
-    hidden: Sequence[str] = (),
-    visible: Sequence[str] = (),
+    gate: Gate, subject: Subject, registry: ProcessRegistry, workspaces: Workspaces, clock: Clock
 ) -> GateResult:
-    """Evaluate one gate on a step's output, or on its changes from commit `base` to `commit`.
-    A command that is sandboxed finds the `hidden` folders empty, but for what is `visible` of them.
+    """Evaluate one gate.
 
     What cannot be evaluated at all (no such command, a broken schema or expression, nothing to
     compare) has not passed, has `could_start` False, and its log says why. Raises LongwatchError
@@ -47,26 +32,17 @@ async def run_gate(
     try:
         match gate.kind:
             case GateKind.COMMAND:
-                return await run_command(
-                    gate,
-                    workspace=workspace,
-                    run=run,
-                    step=step,
-                    output=output,
-                    registry=registry,
-                    hidden=hidden,
-                    visible=visible,
-                )
+                return await run_command(gate, subject, registry)
             case GateKind.SCHEMA:
-                found = await check_json(gate, run=run, step=step, output=output, registry=registry)
+                found = await check_json(gate, subject, registry)
             case GateKind.PATTERN:
-                found = await check_pattern(gate, output)
+                found = await check_pattern(gate, subject.output)
             case GateKind.DIFF:
-                found = await check_diff(
-                    gate, base=base, commit=commit, project=project, workspaces=workspaces
-                )
+                found = await check_diff(gate, subject, workspaces)
             case _:
-                raise LongwatchError(f"gate {gate.name} of step {step}: it is judged, not run")
+                raise LongwatchError(
+                    f"gate {gate.name} of step {subject.step}: it is judged, not run"
+                )
     except DriverError as error:
         found = Finding(False, str(error), usable=False)
     return started.result(found)

@@ -10,6 +10,7 @@ from app.domain.base import RunId
 from app.domain.gate import Gate
 from app.domain.request import Request
 from app.domain.run import GateResult, Run, StepBrief
+from app.engine.gate_subject import Subject
 from app.engine.gates import run_gate
 from app.engine.processes import ProcessRegistry
 from app.engine.system import SystemClock
@@ -43,18 +44,15 @@ async def gate_on(
     visible: Sequence[str] = (),
 ) -> GateResult:
     """The result of a gate on an output of the step `plan`, or on its changes."""
-    return await run_gate(
-        gate,
-        workspace=str(workspace),
-        run=RUN,
+    subject = Subject(
+        run=RUN.model_copy(update={"project": str(project)}),
         step="plan",
         output=output,
-        registry=processes,
-        clock=SystemClock(),
+        workspace=str(workspace),
         base=base,
         commit=commit,
-        project=str(project),
-        workspaces=workspaces,
         hidden=hidden,
         visible=visible,
     )
+    places = workspaces or Workspaces(Path("/nowhere/workspaces"), processes)
+    return await run_gate(gate, subject, processes, places, SystemClock())
