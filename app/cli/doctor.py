@@ -17,7 +17,7 @@ import click
 
 from app.agents import sandbox
 from app.agents.known import KNOWN
-from app.cli.doctor_fence import fences
+from app.cli.doctor_confinement import confinements
 from app.cli.doctor_mcp import try_servers
 from app.cli.doctor_notify import notify_command
 from app.cli.doctor_project import needed_variables
@@ -220,8 +220,8 @@ def _notify() -> list[Check]:
 def _fences() -> list[Check]:
     """What confines each agent and gate of the project here; nothing is said too."""
     return [
-        Check(name=name, result="ok" if fence.confined else "note", found=fence.words)
-        for name, fence in fences()
+        Check(name=name, result="ok" if confinement.confined else "note", found=confinement.words)
+        for name, confinement in confinements()
     ]
 
 

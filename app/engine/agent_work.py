@@ -16,16 +16,16 @@ from app.domain.overtaken import Overtaken
 from app.domain.remembered import remembered
 from app.domain.run import Attempt, Failure, FailureKind, RunState, StepBrief, Unit, new_attempt
 from app.domain.session import ChunkKind, Session
-from app.engine.approvals import ApprovalDesk
+from app.engine.approvals import Approvals
 from app.engine.assignment import Assignment, assignment
 from app.engine.attaching import with_files
 from app.engine.core import Core
 from app.engine.failing import attempt_failed, opening_failed, out_of_time
-from app.engine.fates import lost_call, settled_calls
 from app.engine.merging import Merging
 from app.engine.prompting import write_prompt
 from app.engine.sessions import RESTARTED, LiveSession, SessionKeeper
 from app.engine.slots import Slot, Slots
+from app.engine.turn_end import lost_call, settled_calls
 from app.engine.turns import Turn, TurnResult, TurnSpec
 
 _OUTPUT_LIMIT = 1024 * 1024  # characters of an artefact that are kept in the journal
@@ -39,14 +39,14 @@ class AgentWork:
         self,
         core: Core,
         keeper: SessionKeeper,
-        desk: ApprovalDesk,
+        approvals: Approvals,
         slots: Slots,
         merging: Merging,
         run_id: RunId,
     ) -> None:
         self._core = core
         self._keeper = keeper
-        self._desk = desk
+        self._approvals = approvals
         self._slots = slots
         self._merging = merging
         self._run_id = run_id
@@ -172,7 +172,7 @@ class AgentWork:
             prompt_seconds=work.agent.prompt_seconds,
             output_schema=work.output_schema,
         )
-        result = await Turn(self._core, self._desk, spec).run()
+        result = await Turn(self._core, self._approvals, spec).run()
         await self._turn_done(directive, work, spec, result)
 
     async def _bring_forward(
@@ -228,7 +228,7 @@ class AgentWork:
         if work.produces:
             message = f"{unit}, attempt {directive.attempt}\n\nRun {self._run_id}"
             commit = await self._core.workspaces.snapshot(spec.live.workspace, message)
-        output = self._desk.clean(result.done.text)[:_OUTPUT_LIMIT]
+        output = self._approvals.clean(result.done.text)[:_OUTPUT_LIMIT]
         produced = trusted(
             ev.OutputProduced,
             step=unit.step,

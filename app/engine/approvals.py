@@ -1,4 +1,4 @@
-"""The approval desk: policy first, then the operator; every answer committed before it is given."""
+"""Approvals: policy first, then the operator; every answer committed before it is given."""
 
 from __future__ import annotations
 
@@ -46,10 +46,10 @@ class Asker(Struct, frozen=True):
     attempt: int
     turn: int
     again: bool  # the turn was cut off by a crash and is repeated
-    waiting: set[ApprovalId]  # what the agent, as it runs now, waits for; the desk adds to it
+    waiting: set[ApprovalId]  # what the agent, as it runs now, waits for; `Approvals` adds to it
 
 
-class ApprovalDesk:
+class Approvals:
     """Turns a driver's question into an approval, and a decision into the driver's answer."""
 
     def __init__(self, core: Core, clean: Callable[[str], str]) -> None:

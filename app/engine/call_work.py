@@ -16,7 +16,7 @@ from app.domain.overtaken import Overtaken
 from app.domain.prompts import render
 from app.domain.run import Blocked, Failure, FailureKind, RunState, Unit
 from app.domain.step import CallStep
-from app.engine.approvals import ApprovalDesk
+from app.engine.approvals import Approvals
 from app.engine.call_http import CallContext, CallFailed
 from app.engine.call_recorded import look_up
 from app.engine.capture import Captured, Keep
@@ -34,9 +34,9 @@ _ERROR_ROOM = 1000  # bytes of what a failing command said
 class CallWork:
     """Makes the calls of one run."""
 
-    def __init__(self, core: Core, desk: ApprovalDesk, merging: Merging, run_id: RunId) -> None:
+    def __init__(self, core: Core, approvals: Approvals, merging: Merging, run_id: RunId) -> None:
         self._core = core
-        self._desk = desk
+        self._approvals = approvals
         self._merging = merging
         self._run_id = run_id
 
@@ -57,11 +57,11 @@ class CallWork:
         try:
             answer = await self._ask(step, text, state, directive)
             worked = self._core.clock.monotonic() - begun
-            output = self._desk.clean(answer)[:_OUTPUT_LIMIT]
+            output = self._approvals.clean(answer)[:_OUTPUT_LIMIT]
             outcome = ev.OutputProduced(**key, output=output, worked_seconds=worked)
         except CallFailed as error:
             worked = self._core.clock.monotonic() - begun
-            message = self._desk.clean(error.failure.message)
+            message = self._approvals.clean(error.failure.message)
             failure = error.failure.model_copy(update={"message": message})
             outcome = self._failed(directive, step, failure, worked)
         try:

@@ -16,7 +16,7 @@ from app.domain.run import Attempt, Blocked, Failure, FailureKind, StepState, Un
 from app.domain.task_state import TaskState
 from app.domain.text import printable
 from app.engine.agent_work import AgentWork
-from app.engine.approvals import ApprovalDesk
+from app.engine.approvals import Approvals
 from app.engine.branches import Branches
 from app.engine.call_work import CallWork
 from app.engine.children import Children
@@ -37,7 +37,7 @@ class Carrier:
         self,
         core: Core,
         keeper: SessionKeeper,
-        desk: ApprovalDesk,
+        approvals: Approvals,
         slots: Slots,
         children: Children,
         run_id: RunId,
@@ -46,9 +46,9 @@ class Carrier:
         self._run_id = run_id
         self._children = children
         self._merging = Merging(core, run_id)
-        self._agents = AgentWork(core, keeper, desk, slots, self._merging, run_id)
-        self._gates = GateWork(core, desk, self._merging, run_id)
-        self._calls = CallWork(core, desk, self._merging, run_id)
+        self._agents = AgentWork(core, keeper, approvals, slots, self._merging, run_id)
+        self._gates = GateWork(core, approvals, self._merging, run_id)
+        self._calls = CallWork(core, approvals, self._merging, run_id)
         self._reviews = ReviewWork(core, run_id)
         self._branches = Branches(core, self._merging, run_id)
 

@@ -26,7 +26,7 @@ from app.domain.risk import Assessment
 from app.domain.run import Blocked, RunState
 from app.domain.task_state import TaskState
 from app.domain.text import spell
-from app.engine.approvals import AFTER_RESTART, ApprovalDesk, edited_of, too_many_denials
+from app.engine.approvals import AFTER_RESTART, Approvals, edited_of, too_many_denials
 from app.engine.core import Core
 from app.engine.sessions import LiveSession, SessionKeeper
 from app.engine.turns import give
@@ -51,12 +51,12 @@ class Decider:
         self,
         core: Core,
         keeper: SessionKeeper,
-        desk: ApprovalDesk,
+        approvals: Approvals,
         wake: Callable[[RunId], None],
     ) -> None:
         self._core = core
         self._keeper = keeper
-        self._desk = desk
+        self._approvals = approvals
         self._wake = wake
 
     def find(self, approval_id: ApprovalId) -> tuple[RunState, Approval]:
@@ -112,7 +112,7 @@ class Decider:
         """Why nobody can allow it; it may have been asked before that was so."""
         session = state.sessions[approval.session_id]
         known = Assessment(risk=approval.risk, reasons=approval.risk_reasons)
-        return self._desk.forbidden(session, approval.call, known)
+        return self._approvals.forbidden(session, approval.call, known)
 
     async def time_out(self, run_id: RunId, approval_id: ApprovalId) -> None:
         """Answer in nobody's name what has waited beyond its deadline: it is not permitted."""
@@ -192,11 +192,11 @@ class Decider:
         answer = decide(
             approval.call,
             Assessment(risk=approval.risk, reasons=approval.risk_reasons),
-            self._desk.rules(approval.run_id),
+            self._approvals.rules(approval.run_id),
             agent=approval.agent,
             session=approval.session_id,
             workspace=session.workspace,
-            floor=self._desk.floor(run_id),
+            floor=self._approvals.floor(run_id),
         )
         if answer.action is not Action.ALLOW:
             return

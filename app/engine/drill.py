@@ -14,7 +14,7 @@ from app.domain.path_name import PathName
 from app.domain.request import Request
 from app.domain.rollout import DrillReport, Rollout
 from app.engine.admission import admit_request
-from app.engine.approvals import ApprovalDesk
+from app.engine.approvals import Approvals
 from app.engine.core import Core
 from app.engine.past_sessions import PastSessions
 from app.engine.redaction import Redaction
@@ -77,7 +77,7 @@ async def _rehearse(core: Core, rollout_id: RolloutId, by: Actor) -> DrillReport
     runs = _NoRuns(
         core,
         SessionKeeper(core, clean, PastSessions(core.workspaces.repository, clean)),
-        ApprovalDesk(core, clean),
+        Approvals(core, clean),
         Slots(1),
         active=False,
     )

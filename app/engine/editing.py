@@ -10,7 +10,7 @@ from app.domain.errors import DriverError, Refused
 from app.domain.run import RunState
 from app.domain.session import ChunkKind
 from app.domain.toolcall import ToolCall
-from app.engine.approvals import ApprovalDesk
+from app.engine.approvals import Approvals
 from app.engine.core import Core
 from app.engine.deciding import Decider, check
 from app.engine.sessions import LiveSession
@@ -21,8 +21,8 @@ _HIDDEN = "it holds what cannot be shown as it is: a secret, or characters that 
 class CallEditor:
     """Makes what an operator makes of an agent's call the call that is asked about."""
 
-    def __init__(self, core: Core, decider: Decider, desk: ApprovalDesk) -> None:
-        self._core, self._decider, self._desk = core, decider, desk
+    def __init__(self, core: Core, decider: Decider, approvals: Approvals) -> None:
+        self._core, self._decider, self._approvals = core, decider, approvals
 
     async def edit(self, command: cmd.EditApproval) -> cmd.Done:
         """Raises Refused with one sentence; then nothing has changed."""
@@ -55,13 +55,13 @@ class CallEditor:
         """The call as it would be made; nothing of it is hidden from who decides."""
         if not isinstance(agent, EditsCalls):
             raise Refused("this call cannot be changed: its agent takes a yes or a no")
-        if self._desk.clean(text) != text:
+        if self._approvals.clean(text) != text:
             raise Refused(_HIDDEN)
         try:
             call = await agent.preview(approval.call.call_id, text)
         except DriverError as error:
             raise Refused(f"the call cannot be changed so: {error}") from error
-        if self._desk.safe(call) != call:
+        if self._approvals.safe(call) != call:
             raise Refused(_HIDDEN)
         return call
 
@@ -70,8 +70,8 @@ class CallEditor:
     ) -> ev.ApprovalEdited:
         """The change with its risk. Raises Refused for a call that no person may allow."""
         session = state.sessions[approval.session_id]
-        assessment, deciders = self._desk.judge(session, call)
-        answer = self._desk.by_rules(session, call, assessment)
+        assessment, deciders = self._approvals.judge(session, call)
+        answer = self._approvals.by_rules(session, call, assessment)
         if answer.action is Action.DENY:
             raise Refused(f"the call cannot be changed so: {answer.rule}: {answer.reason}")
         return ev.ApprovalEdited(

@@ -9,7 +9,7 @@ from app.domain import events as ev
 from app.domain.base import RunId
 from app.domain.errors import LongwatchError
 from app.domain.run import Attempt, RunState
-from app.engine.approvals import ApprovalDesk
+from app.engine.approvals import Approvals
 from app.engine.core import Core
 from app.engine.merging import Merging
 
@@ -17,9 +17,9 @@ from app.engine.merging import Merging
 class GateWork:
     """Runs the gates of one run."""
 
-    def __init__(self, core: Core, desk: ApprovalDesk, merging: Merging, run_id: RunId) -> None:
+    def __init__(self, core: Core, approvals: Approvals, merging: Merging, run_id: RunId) -> None:
         self._core = core
-        self._desk = desk
+        self._approvals = approvals
         self._merging = merging
         self._run_id = run_id
 
@@ -48,7 +48,7 @@ class GateWork:
         result = await run_gate(
             directive.gate, subject, core.processes, core.workspaces, core.clock
         )
-        result = result.model_copy(update={"log": self._desk.clean(result.log)})
+        result = result.model_copy(update={"log": self._approvals.clean(result.log)})
         if attempt.commit is not None:
             # A gate checks: what it leaves in the worktree is nobody's work.
             await self._core.workspaces.restore(workspace, attempt.commit)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from app.domain import events as ev
 from app.domain.run import RunState
 from app.domain.session import SessionState
-from app.engine.fates import lost_calls
+from app.engine.turn_end import lost_calls
 
 
 def recover(state: RunState) -> list[ev.Payload]:

@@ -12,7 +12,7 @@ from app.domain.errors import StoreError
 from app.domain.run import Blocked
 from app.domain.task_state import TaskState
 from app.domain.text import one_line
-from app.engine.approvals import ApprovalDesk
+from app.engine.approvals import Approvals
 from app.engine.carry import ENGINE, Carrier
 from app.engine.children import Children
 from app.engine.core import Core
@@ -34,14 +34,14 @@ class Runs:
         self,
         core: Core,
         keeper: SessionKeeper,
-        desk: ApprovalDesk,
+        approvals: Approvals,
         slots: Slots,
         *,
         active: bool,
     ) -> None:
         self._core = core
         self._keeper = keeper
-        self._desk = desk
+        self._approvals = approvals
         self._slots = slots
         # Shadow runs wait for each other and never for a slot that a request wants.
         self._shadow_slots = Slots(max(1, slots.limit // 4))
@@ -110,7 +110,7 @@ class Runs:
     def _carrier(self, run_id: RunId) -> Carrier:
         shadow = self._core.state(run_id).run.shadow
         slots = self._shadow_slots if shadow else self._slots
-        return Carrier(self._core, self._keeper, self._desk, slots, self.children, run_id)
+        return Carrier(self._core, self._keeper, self._approvals, slots, self.children, run_id)
 
     async def _leave(self, run_id: RunId) -> None:
         """The run is over or waits for a person to take it up: its agents need not wait too."""

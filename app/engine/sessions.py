@@ -13,6 +13,7 @@ from msgspec import Struct
 from app.agents.protocol import AgentSession, Driver, SessionSpec
 from app.domain import events as ev
 from app.domain.base import ApprovalId, RunId, SessionId, trusted
+from app.domain.confinement import confinement_of
 from app.domain.errors import (
     ConfigError,
     DriverError,
@@ -21,19 +22,18 @@ from app.domain.errors import (
     Refused,
     StoreError,
 )
-from app.domain.fence import fence_of
 from app.domain.run import Run, RunState, Unit
 from app.domain.session import Chunk, ChunkKind, Continuity, Session, SessionState
 from app.domain.shadow import agent_in_shadow
 from app.domain.workflow import AgentConfig
 from app.engine.core import Core
 from app.engine.environment import child_environment
-from app.engine.fates import lost_calls
 from app.engine.mcp_launch import mcp_launches
 from app.engine.past_sessions import PastSessions
 from app.engine.past_start import history_of
 from app.engine.slots import Slot
 from app.engine.transcripts import Transcript
+from app.engine.turn_end import lost_calls
 
 _CONTINUITY = {
     Continuity.FRESH: "new conversation with {agent} ({driver})",
@@ -43,7 +43,7 @@ _CONTINUITY = {
 }
 
 RESTARTED = "its agent was ended, to be started anew where it stood"
-_TELL_FENCE = ("acp", "codex")  # the built-in agent says it itself
+_TELL_CONFINEMENT = ("acp", "codex")  # the built-in agent says it itself
 _NO_OUTCOME = "its agent was ended before it reported an outcome"
 _RESTART_GRACE = 0.2  # seconds between SIGTERM and SIGKILL when a person wants it anew
 
@@ -203,9 +203,9 @@ class SessionKeeper:
         self._held[run.run_id] += 1
         said = _CONTINUITY[opened.continuity].format(agent=agent.name, driver=agent.driver)
         transcript.say(ChunkKind.NOTICE, said)
-        fence = fence_of(agent)
-        if agent.driver in _TELL_FENCE and not fence.confined:
-            transcript.say(ChunkKind.NOTICE, fence.words)
+        confinement = confinement_of(agent)
+        if agent.driver in _TELL_CONFINEMENT and not confinement.confined:
+            transcript.say(ChunkKind.NOTICE, confinement.words)
         return live
 
     async def _variables(self, agent: AgentConfig, env_file: str) -> Mapping[str, str]:

@@ -19,7 +19,7 @@ from app.domain.day_budget import Limit
 from app.domain.feed import FeedItem, Snapshot, Status
 from app.domain.rollout import DrillReport
 from app.domain.session import Chunk, SessionState
-from app.engine.approvals import ApprovalDesk
+from app.engine.approvals import Approvals
 from app.engine.assembly import make_core
 from app.engine.broadcast import Broadcast
 from app.engine.core import Core
@@ -81,12 +81,12 @@ class Supervisor(ReadsRuns, ReadsCounts, ReadsPast, KnowsSeen):
         core.attaching.clean = clean
         self._past = PastSessions(core.workspaces.repository, clean)
         self._keeper = SessionKeeper(core, clean, self._past)
-        self._desk = ApprovalDesk(core, clean)
-        self._runs = Runs(core, self._keeper, self._desk, Slots(max_parallel), active=run)
+        self._approvals = Approvals(core, clean)
+        self._runs = Runs(core, self._keeper, self._approvals, Slots(max_parallel), active=run)
         shadowing = Shadowing(core, self._runs, clean)
         self._rollouts = Rollouts(core, self._runs, shadowing, redaction.learn)
         self._watch = RolloutWatch(core, self._rollouts, shadowing)
-        self._decider = Decider(core, self._keeper, self._desk, self._runs.wake)
+        self._decider = Decider(core, self._keeper, self._approvals, self._runs.wake)
         self._deadlines = Deadlines(core, self._decider)
         self._budgets = DayBudgets(core, day_limits)
         self._budgets.wake = self._runs.wake
@@ -107,7 +107,7 @@ class Supervisor(ReadsRuns, ReadsCounts, ReadsPast, KnowsSeen):
             self._core,
             self._keeper,
             self._decider,
-            CallEditor(self._core, self._decider, self._desk),
+            CallEditor(self._core, self._decider, self._approvals),
             self._runs,
             self._rollouts,
             self._budgets,

@@ -33,13 +33,13 @@ from app.domain.run import Failure, FailureKind, Unit, new_attempt
 from app.domain.session import ChunkKind, Session, SessionState, StuckKind, Usage
 from app.domain.text import clip, one_line, printable
 from app.domain.toolcall import ToolCall, ToolKind, ToolOutcome
-from app.engine.approvals import ApprovalDesk, Asker
-from app.engine.beside import Beside
+from app.engine.approvals import Approvals, Asker
+from app.engine.background import BackgroundTask
 from app.engine.core import Core
 from app.engine.failing import out_of_time
-from app.engine.fates import fate
 from app.engine.progress import Progress
 from app.engine.sessions import LiveSession
+from app.engine.turn_end import end_approval
 
 _SUMMARY_LIMIT = 4096
 _TICK_SECONDS = 1.0
@@ -90,9 +90,9 @@ class TurnResult(Struct, frozen=True):
 class Turn:
     """Runs one turn. Not reusable."""
 
-    def __init__(self, core: Core, desk: ApprovalDesk, spec: TurnSpec) -> None:
+    def __init__(self, core: Core, approvals: Approvals, spec: TurnSpec) -> None:
         self._core = core
-        self._desk = desk
+        self._approvals = approvals
         self._spec = spec
         self._live = spec.live
         self._usage: Usage | None = None
@@ -149,7 +149,7 @@ class Turn:
         )
 
     async def _follow(self, stream: AsyncIterator[AgentEvent]) -> TurnDone:
-        watch = Beside(self._watch)
+        watch = BackgroundTask(self._watch)
         done: TurnDone | None = None
         try:
             async with aclosing(stream) as events:  # type: ignore[type-var]
@@ -232,7 +232,7 @@ class Turn:
         yield from (a.call for a in self._of_turn() if a.state is ApprovalState.PERMITTED)
 
     def _say_stuck(self, kind: StuckKind, why: str) -> None:
-        why = one_line(self._desk.clean(why), 300)
+        why = one_line(self._approvals.clean(why), 300)
         stuck = ev.SessionStuck(session_id=self._live.session_id, kind=kind, why=why)
         self._core.note(self._live.run_id, stuck)
         self._live.transcript.say(ChunkKind.NOTICE, f"seems stuck: {why}")
@@ -258,7 +258,7 @@ class Turn:
                 self._switched(event)
 
     def _switched(self, event: Switched) -> None:
-        why = one_line(self._desk.clean(event.why), 500)
+        why = one_line(self._approvals.clean(event.why), 500)
         switched = ev.ModelSwitched(
             session_id=self._live.session_id, before=event.before, model=event.model, why=why
         )
@@ -298,13 +298,15 @@ class Turn:
             again=self._spec.again,
             waiting=self._live.waiting,
         )
-        self._show(self._desk.safe(asked.call))
-        answer = await self._desk.ask(asker, asked)
+        self._show(self._approvals.safe(asked.call))
+        answer = await self._approvals.ask(asker, asked)
         if answer is not None:
             await give(self._live, asked.call.call_id, answer)
 
     def _started(self, call: ToolCall) -> None:
-        if call.call_id not in self._shown and (why := self._desk.unlisted(self._session(), call)):
+        if call.call_id not in self._shown and (
+            why := self._approvals.unlisted(self._session(), call)
+        ):
             self._live.transcript.say(ChunkKind.NOTICE, f"done without asking, though {why}")
         self._show(call)
 
@@ -319,7 +321,7 @@ class Turn:
         if approval is not None:
             self._live.waiting.discard(approval.approval_id)
             withdrawn = ev.ApprovalWithdrawn(
-                approval_id=approval.approval_id, why=one_line(self._desk.clean(why), 300)
+                approval_id=approval.approval_id, why=one_line(self._approvals.clean(why), 300)
             )
             await self._core.commit(self._live.run_id, withdrawn)
 
@@ -329,7 +331,7 @@ class Turn:
             return
         self._live.waiting.discard(approval.approval_id)
         safe = outcome.model_copy(
-            update={"summary": clip(self._desk.clean(outcome.summary), _SUMMARY_LIMIT)}
+            update={"summary": clip(self._approvals.clean(outcome.summary), _SUMMARY_LIMIT)}
         )
         recorded = ev.ApprovalOutcome(approval_id=approval.approval_id, outcome=safe)
         await self._core.commit(self._live.run_id, recorded)
@@ -354,12 +356,12 @@ class Turn:
         if self._usage is not None:
             events.append(ev.UsageUpdated(session_id=self._live.session_id, usage=self._usage))
         for approval in self._of_turn():
-            events.extend(fate(approval, lost=done.status == "failed"))
+            events.extend(end_approval(approval, lost=done.status == "failed"))
         return tuple(events)
 
     def _said(self, failure: Failure) -> Failure:
         """As it can be recorded and shown."""
-        message = one_line(self._desk.clean(failure.message), 1000)
+        message = one_line(self._approvals.clean(failure.message), 1000)
         return failure.model_copy(update={"message": message})
 
 

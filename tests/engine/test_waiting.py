@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from app.engine.beside import Beside
+from app.engine.background import BackgroundTask
 from app.engine.changed import Changed
 from tests.support.waiting import PATIENCE
 
@@ -52,7 +52,7 @@ async def test_what_is_over_at_once_begins_nothing_beside_it() -> None:
         begun.append("begun")
         await asyncio.sleep(3600)
 
-    await Beside(watch).end()
+    await BackgroundTask(watch).end()
     await asyncio.sleep(0)
     assert begun == []
 
@@ -66,7 +66,7 @@ async def test_what_lasts_has_its_task_until_it_ends() -> None:
         finally:
             ended.set()
 
-    beside = Beside(watch)
+    beside = BackgroundTask(watch)
     for _ in range(3):
         await asyncio.sleep(0)
     assert not ended.is_set()

@@ -31,7 +31,7 @@ def settled_calls(state: RunState, session_id: SessionId, turn: int) -> tuple[Se
     return tuple(found)
 
 
-def fate(approval: Approval, *, lost: bool) -> list[ev.Payload]:
+def end_approval(approval: Approval, *, lost: bool) -> list[ev.Payload]:
     """What becomes of an approval that is still open when its turn ends."""
     if approval.state is ApprovalState.PERMITTED:
         if lost:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Coroutine
 from typing import Any
 
 
-class Beside:
+class BackgroundTask:
     """Begun in the loop's next turn: what is over at once costs no task."""
 
     def __init__(self, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
