@@ -56,7 +56,10 @@ if TYPE_CHECKING:
     from app.engine.operator import Operator
 
 _NOT_STARTED = "nothing was started"
-_TAIL_CHUNKS = 200  # of each live session in a snapshot; older text is paged
+# Of each live session in a snapshot; older text is paged. A pane shows less than this, and a
+# window that opens must not wait for megabytes of build logs.
+_TAIL_CHUNKS = 200
+_TAIL_CHARACTERS = 32_000
 
 
 class Supervisor(ReadsRuns, ReadsCounts, ReadsPast, KnowsSeen):
@@ -219,8 +222,8 @@ class Supervisor(ReadsRuns, ReadsCounts, ReadsPast, KnowsSeen):
         for state in shown.states:
             for session in state.sessions.values():
                 if session.state is not SessionState.CLOSED or not state.run.state.terminal:
-                    tails += await self._journal.reader.chunks(
-                        session.session_id, limit=_TAIL_CHUNKS
+                    tails += await self._journal.reader.newest_chunks(
+                        session.session_id, _TAIL_CHUNKS, _TAIL_CHARACTERS
                     )
         return Snapshot(
             seq=shown.seq,

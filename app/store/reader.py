@@ -186,6 +186,19 @@ class Reader:
         rows = await self.all(sql, session_id, bound, limit)
         return made(self._path, "a text of session", chunk_of, rows)[::-1]
 
+    async def newest_chunks(self, session_id: SessionId, most: int, characters: int) -> list[Chunk]:
+        """The newest chunks, oldest first: so many at most, and hardly more of them than it takes
+        to make so much text."""
+        found: list[Chunk] = []
+        while len(found) < most and sum(len(chunk.text) for chunk in found) < characters:
+            before = found[0].ordinal if found else None
+            limit = min(max(4, len(found)), most - len(found))
+            older = await self.chunks(session_id, before, limit)
+            if not older:
+                break
+            found = [*older, *found]
+        return found
+
     async def projection(self, finished: int) -> Projection:
         """States of all unfinished runs and the newest finished ones; rules and processes.
 

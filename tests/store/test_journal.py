@@ -236,6 +236,23 @@ async def test_who_reads_does_not_wait_for_a_disk_that_is_not_well(tmp_path: Pat
     await journal.close()
 
 
+async def test_of_long_texts_the_newest_are_few_and_of_short_ones_many(tmp_path: Path) -> None:
+    journal = await opened(tmp_path)
+    long, short = SessionId("s-1"), SessionId("s-2")
+    chunks = [
+        Chunk(session_id=session, ordinal=n, kind=ChunkKind.OUTPUT, text=text, at=START)
+        for session, text in ((long, "x" * 1_000), (short, "y"))
+        for n in range(1, 41)
+    ]
+    await journal.append((), chunks)
+    newest = await journal.reader.newest_chunks(long, 30, 6_000)
+    assert [c.ordinal for c in newest] == list(range(33, 41))
+    assert len(await journal.reader.newest_chunks(short, 30, 6_000)) == 30
+    assert len(await journal.reader.newest_chunks(short, 50, 6_000)) == 40
+    assert await journal.reader.newest_chunks(SessionId("s-3"), 30, 6_000) == []
+    await journal.close()
+
+
 async def test_chunks_are_paged_oldest_first(tmp_path: Path) -> None:
     journal = await opened(tmp_path)
     session = SessionId("s-1")
