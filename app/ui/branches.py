@@ -22,11 +22,13 @@ URGENT, LIVE, OVER = 0, 1, 2
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """One branch or turn, as its newest attempt has it: how urgent it is to see, and its row."""
+    """One branch or turn, as its newest attempt has it: how urgent it is to see, and its row,
+    which is made only when it is seen: a loop may have a thousand turns."""
 
     urgency: int
     word: str
-    pick: Pick
+    item_id: str
+    row: Callable[[], Pick]
 
 
 def step_id(step: str) -> str:
@@ -47,16 +49,16 @@ def folded(step: str, parts: Sequence[Part], keep: str, *, opened: bool) -> list
     """The rows of a step's parts; of very many those that need eyes, and `keep`."""
     if opened or len(parts) <= MOST:
         last = [Pick(more_id(step), MORE, "fewer (Enter)", lead=INDENT, quiet=True)]
-        return [part.pick for part in parts] + (last if len(parts) > MOST else [])
+        return [part.row() for part in parts] + (last if len(parts) > MOST else [])
     ranked = sorted((n for n, part in enumerate(parts) if part.urgency < OVER), key=_of(parts))
     recent = sorted((n for n, part in enumerate(parts) if part.urgency > OVER), key=_of(parts))
-    kept = [n for n, part in enumerate(parts) if part.pick.item_id == keep]
+    kept = [n for n, part in enumerate(parts) if part.item_id == keep]
     shown = {*[*ranked, *recent][:_KEPT], *kept}
     rest = Counter(part.word for n, part in enumerate(parts) if n not in shown)
     words = ", ".join(f"{count} {word}" for word, count in rest.most_common())
     text = f"{sum(rest.values())} more: {words}"
     more = Pick(more_id(step), MORE, text, lead=INDENT, quiet=True)
-    return [*(parts[n].pick for n in sorted(shown)), more]
+    return [*(parts[n].row() for n in sorted(shown)), more]
 
 
 def _of(parts: Sequence[Part]) -> Callable[[int], tuple[int, int]]:
@@ -75,7 +77,7 @@ def planned(progress: StepProgress, state: RunState) -> list[tuple[BranchPlan, l
 def not_begun(step: str, plan: BranchPlan, *, canceled: bool) -> Part:
     mark = STEPS[StepState.CANCELED] if canceled else TO_DO
     pick = Pick(branch_id(step, plan.name), mark, branch_name(plan), lead=INDENT, quiet=True)
-    return Part(OVER, mark.word, pick)
+    return Part(OVER, mark.word, pick.item_id, lambda: pick)
 
 
 def branch_name(plan: BranchPlan) -> str:

@@ -16,18 +16,34 @@ _HIDDEN = (ev.ItemFinished, ev.UsageUpdated)  # many, and in the transcript
 _BAD = (ev.AttemptFailed, ev.AttemptBlocked, ev.SessionLost, ev.SessionStuck, ev.ApprovalUncertain)
 
 
-def event_rows(events: Iterable[Event], step: str = "", attempt: int = 0) -> list[Row]:
-    """Rows in order; only those about one step's attempt when one is named."""
-    found: list[Row] = []
-    for event in events:
-        if isinstance(event.payload, _HIDDEN) or not _about(event.payload, step, attempt):
-            continue
-        what, more = describe(event.payload)
-        tone = "bad" if isinstance(event.payload, _BAD) else "strong"
-        at = (f"{clock(event.at)}  ", "quiet")
-        text = (f"  {one_line(more, 500)}" if more else "", "")
-        found.append(row(at, (what, tone), text, hang=" " * 10))
-    return found
+class EventRows:
+    """Events as rows. Each is made once: a run may have thousands, and is drawn at every step of
+    a walk through them."""
+
+    def __init__(self) -> None:
+        self._made: dict[int, Row] = {}
+
+    def rows(self, events: Iterable[Event], step: str = "", attempt: int = 0) -> list[Row]:
+        """Rows in order; only those about one step's attempt when one is named."""
+        return [
+            self._row(event)
+            for event in events
+            if not isinstance(event.payload, _HIDDEN) and _about(event.payload, step, attempt)
+        ]
+
+    def _row(self, event: Event) -> Row:
+        made = self._made.get(event.seq)
+        if made is None:
+            made = self._made[event.seq] = _event_row(event)
+        return made
+
+
+def _event_row(event: Event) -> Row:
+    what, more = describe(event.payload)
+    tone = "bad" if isinstance(event.payload, _BAD) else "strong"
+    at = (f"{clock(event.at)}  ", "quiet")
+    text = (f"  {one_line(more, 500)}" if more else "", "")
+    return row(at, (what, tone), text, hang=" " * 10)
 
 
 def _about(payload: ev.Payload, step: str, attempt: int) -> bool:

@@ -46,6 +46,8 @@ class Past:
         self.read_all = False
         self._kept: list[RunState | None] = []  # after events 0, _STRIDE, 2 * _STRIDE, …
         self._shown: tuple[int, RunState] | None = None
+        self._turns: list[int] = []
+        self._stops: list[int] = []
 
     def __len__(self) -> int:
         return len(self.events)
@@ -67,6 +69,11 @@ class Past:
             state = reduce(state, self.events[index])
             if index % _STRIDE == 0:
                 self._kept.append(state)
+            payload = self.events[index].payload
+            if isinstance(payload, _TURNS):
+                self._turns.append(index)
+            if _is_stop(payload):
+                self._stops.append(index)
         if self.at < 0 and self.events:
             self.at = len(self.events) - 1
 
@@ -101,13 +108,13 @@ class Past:
         else:
             self.at = places[after - 1] if after else 0
 
-    def turns(self) -> list[int]:
+    def turns(self) -> Sequence[int]:
         """Where the course of the run changed: it began, stopped, was decided on, ended."""
-        return [n for n, event in enumerate(self.events) if isinstance(event.payload, _TURNS)]
+        return self._turns
 
-    def stops(self) -> list[int]:
+    def stops(self) -> Sequence[int]:
         """Where something went wrong or stood still."""
-        return [n for n, event in enumerate(self.events) if _is_stop(event.payload)]
+        return self._stops
 
 
 def _is_stop(payload: ev.Payload) -> bool:

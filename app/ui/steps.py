@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator
 from datetime import datetime, timedelta
+from functools import partial
 
-from app.domain.approval import ApprovalState
+from app.domain.approval import Approval, ApprovalState
 from app.domain.attention import AttentionKind, attention, waits_for_operator
 from app.domain.base import ReviewId
 from app.domain.flow import owner
-from app.domain.run import Attempt, QuestionState, Review, RunState, StepState
+from app.domain.run import Attempt, Question, QuestionState, Review, RunState, StepState
 from app.domain.text import one_line
 from app.domain.usage import count
 from app.ui.branches import (
@@ -89,47 +90,59 @@ def _of_step(
     yield from folded(step, parts, keep, opened=opened)
 
 
-def _in_order(state: RunState, step: str, now: datetime) -> list[Part]:
+def _newest_last(state: RunState, step: str) -> list[Attempt | Review]:
     """A step's attempts, those of its judges and its review rounds, as they came."""
-    rows: list[tuple[datetime, Part]] = []
-    attempts = [a for a in state.attempts.values() if owner(a.step) == step]
-    for attempt in attempts:
-        last = attempt is attempts[-1]
-        rows.append((attempt.started_at, _part(state, attempt, last, now)))
-    for review in state.reviews.values():
-        if review.step == step:
-            pick = _review(state, review, now)
-            rows.append((review.opened_at, Part(URGENT, pick.mark.word, pick)))
-    return [part for _, part in sorted(rows, key=lambda r: r[0])]
+    found: list[tuple[datetime, Attempt | Review]] = [
+        (a.started_at, a) for a in state.attempts.values() if owner(a.step) == step
+    ]
+    found += [(r.opened_at, r) for r in state.reviews.values() if r.step == step]
+    return [each for _, each in sorted(found, key=lambda one: one[0])]
+
+
+def _in_order(state: RunState, step: str, now: datetime) -> list[Part]:
+    asked, rows = _asked(state), _newest_last(state, step)
+    last = next((each for each in reversed(rows) if isinstance(each, Attempt)), None)
+    return [
+        _part(state, each, each is last, now, asked)
+        if isinstance(each, Attempt)
+        else _round(state, each, now)
+        for each in rows
+    ]
 
 
 def _branches(state: RunState, step: str, now: datetime) -> list[Part]:
-    progress = state.steps[step]
+    progress, asked = state.steps[step], _asked(state)
     few = len(progress.branches) <= MOST
     found: list[Part] = []
     for plan, attempts in planned(progress, state):
         if not attempts:
             found.append(not_begun(step, plan, canceled=plan.name in progress.canceled))
         for attempt in attempts if few else attempts[-1:]:
-            found.append(_part(state, attempt, True, now, branch_name(plan)))
-    rounds = [r for r in state.reviews.values() if r.step == step]
-    found += [Part(URGENT, p.mark.word, p) for p in (_review(state, r, now) for r in rounds)]
+            found.append(_part(state, attempt, True, now, asked, branch_name(plan)))
+    found += [_round(state, r, now) for r in state.reviews.values() if r.step == step]
     # An attempt without a branch: the list could not be read, or the work not be merged.
     whole = [a for a in state.attempts.values() if a.step == step and not a.branch]
-    return [*(_part(state, attempt, True, now) for attempt in whole), *found]
+    return [*(_part(state, attempt, True, now, asked) for attempt in whole), *found]
 
 
-def _part(state: RunState, attempt: Attempt, last: bool, now: datetime, branch: str = "") -> Part:
-    mark = _mark(state, attempt)
-    pick = _attempt(state, attempt, mark, last, now, branch)
+def _round(state: RunState, review: Review, now: datetime) -> Part:
+    pick = _review(state, review, now)
+    return Part(URGENT, pick.mark.word, pick.item_id, lambda: pick)
+
+
+def _part(
+    state: RunState, attempt: Attempt, last: bool, now: datetime, asked: _Asked, branch: str = ""
+) -> Part:
+    mark = _mark(state, attempt, asked)
     urgent = mark.tone in ("bad", "need") or mark is AGAIN
     urgency = URGENT if urgent and last else LIVE if mark.tone == "live" else OVER
     if attempt.iteration and not last:  # of a long loop the newest turns tell most
         urgency = OVER + 1 + LONGEST_LOOP - attempt.iteration
-    return Part(urgency, mark.word, pick)
+    make = partial(_attempt, state, attempt, mark, last, now, branch)
+    return Part(urgency, mark.word, attempt.key, make)
 
 
-def _mark(state: RunState, attempt: Attempt) -> Mark:
+def _mark(state: RunState, attempt: Attempt, asked: _Asked) -> Mark:
     mark = ATTEMPTS[attempt.state]
     if attempt.blocked is not None:
         return STOPPED
@@ -137,7 +150,7 @@ def _mark(state: RunState, attempt: Attempt) -> Mark:
         return PAUSED
     if mark.tone == "live" and state.run.state.resumable:
         return STOPPED
-    if (kind := _asks(state, attempt)) is not None:
+    if (kind := _asks(state, attempt, asked)) is not None:
         return NEEDS[kind]
     return AGAIN if attempt.retry_in is not None else mark
 
@@ -175,23 +188,32 @@ def _name(attempt: Attempt, branch: str) -> str:
     return f"{attempt.step} {attempt.attempt}"
 
 
-def _asks(state: RunState, attempt: Attempt) -> AttentionKind | None:
+_Asked = tuple[list[Approval], list[Question]]
+
+
+def _asked(state: RunState) -> _Asked:
+    """What of a run waits for the operator: found once for all of its attempts."""
+    if state.run.state.terminal:
+        return [], []
+    return (
+        [one for one in state.approvals.values() if one.state.needs_person],
+        [one for one in state.questions.values() if one.state is QuestionState.OPEN],
+    )
+
+
+def _asks(state: RunState, attempt: Attempt, asked: _Asked) -> AttentionKind | None:
     """What of an attempt waits for the operator, if anything does; what is most urgent of it."""
     if state.run.state.terminal:
         return None
+    approvals, questions = asked
     found = [
         AttentionKind.UNCERTAIN
         if approval.state is ApprovalState.UNCERTAIN
         else AttentionKind.APPROVAL
-        for approval in state.approvals.values()
-        if approval.state.needs_person
-        and (approval.session_id, approval.attempt) == (attempt.session_id, attempt.attempt)
+        for approval in approvals
+        if (approval.session_id, approval.attempt) == (attempt.session_id, attempt.attempt)
     ]
-    if any(
-        question.state is QuestionState.OPEN
-        for question in state.questions.values()
-        if (question.step, question.attempt) == (attempt.step, attempt.attempt)
-    ):
+    if any((one.step, one.attempt) == (attempt.step, attempt.attempt) for one in questions):
         found.append(AttentionKind.QUESTION)
     session = state.sessions.get(attempt.session_id) if attempt.session_id else None
     if session is not None and session.stuck is not None and attempt.state.live:
@@ -229,9 +251,10 @@ def current(state: RunState) -> str:
     progress = state.steps.get(step)
     if progress is not None and progress.branches:
         return step_id(step)
-    rows = list(_of_step(state, step, state.run.updated_at)) if step else []
+    rows = _newest_last(state, step) if step else []
     if rows:
-        return rows[-1].item_id
+        newest = rows[-1]
+        return newest.key if isinstance(newest, Attempt) else newest.review_id
     return WHOLE
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING
@@ -65,8 +66,7 @@ class WalksHistory(_Base):
         """Those of the run's events that had happened by then."""
         if self.past is None or not self.past.events:
             return events
-        seq = self.past.event.seq
-        return [event for event in events if event.seq <= seq]
+        return events[: bisect_right(events, self.past.event.seq, key=lambda event: event.seq)]
 
     @property
     def moment(self) -> str:

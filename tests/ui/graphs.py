@@ -125,6 +125,16 @@ def loop_run(number: int = 22) -> RunState:
     return with_steps(state, done_step("list"), fan_out, done_step("report"))
 
 
+def long_loop_run(number: int = 28, turns: int = 400) -> RunState:
+    """A loop that is at work on its last turn, with all those before it."""
+    run = graph_run(number, step="polish")
+    session = make_session(run, "polish")
+    before = [unit("polish", iteration=n, output=f"turn {n}") for n in range(1, turns)]
+    now = unit("polish", 1, AttemptState.OPEN, iteration=turns, session_id=session.session_id)
+    state = make_state(run, sessions=[session], attempts=[listed(), *before, now])
+    return with_steps(state, done_step("list"), done_step("audit"), done_step("report"))
+
+
 def child_run(number: int = 23) -> tuple[RunState, RunState]:
     """A run whose step waits for a run of its own, and that run."""
     child_id = RunId(f"run-{number + 1:04d}")

@@ -9,12 +9,13 @@ import pytest
 from app.domain.attention import AttentionKind
 from app.domain.base import RunId
 from app.domain.commands import Command, ForkRun, PauseRun, ResumeRun, RetryRun, SkipStep, TakeWork
-from app.domain.run import AttemptState, Cause, ReviewState, RunState, StepState
+from app.domain.run import Attempt, AttemptState, Cause, ReviewState, RunState, StepState
 from app.domain.task_state import TaskState
-from app.ui import marks
+from app.ui import marks, steps
 from app.ui.marks import Mark
 from app.ui.screens.run import RunScreen
-from app.ui.steps import step_picks
+from app.ui.steps import current, step_picks
+from app.ui.widgets.queue import Pick
 from tests.ui import canned, graphs
 from tests.ui.answering import press
 from tests.ui.driving import rest
@@ -159,3 +160,27 @@ async def test_hundreds_of_branches_are_counted_and_listed_when_asked_for() -> N
         picks = [pick.item_id for pick in screen._picks(state)]
         assert "branch:audit/300" in picks
         assert "audit/1/0/1" in picks
+
+
+async def test_of_a_long_loop_the_turn_at_work_is_chosen_and_no_row_is_made_that_is_not_seen(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    state = graphs.long_loop_run()
+    made: list[str] = []
+    make = steps._attempt
+
+    def counted(state: RunState, attempt: Attempt, *rest: Any) -> Pick:
+        made.append(attempt.key)
+        return make(state, attempt, *rest)
+
+    monkeypatch.setattr(steps, "_attempt", counted)
+    assert current(state) == "polish//400/1"
+    assert len(step_picks(state, NOW)) < 20
+    assert len(made) < 20
+    async with shown(state, client_over([state]), size=(160, 48)) as (pilot, screen):
+        assert screen.chosen == "polish//400/1"
+        assert "392 more: 392 passed" in text_of(screen)
+        made.clear()
+        await press(pilot, "k")
+        assert screen.chosen == "polish//399/1"
+        assert len(made) < 100, "a key draws what is seen, however often the loop has turned"

@@ -12,7 +12,7 @@ from app.domain.run import Failure, FailureKind, Verdict
 from app.domain.session import Continuity
 from app.domain.task_state import TaskState
 from app.domain.toolcall import ToolOutcome
-from app.ui.chronicle import describe, event_rows
+from app.ui.chronicle import EventRows, describe
 from tests.ui import canned
 from tests.ui.parts import CRITIC, FORCE_PUSH, ME, NOW, ago, make_approval, make_gate, make_session
 
@@ -134,7 +134,7 @@ def test_events_of_one_attempt() -> None:
         ev.SessionLost(session_id=session, why="x"),
     ]
     events = [Event(seq=n, at=NOW, payload=payload) for n, payload in enumerate(about, 1)]
-    of_plan = [row.text for row in event_rows(events, "plan", 1)]
+    of_plan = [row.text for row in EventRows().rows(events, "plan", 1)]
     assert [text.split("  ")[1] for text in of_plan] == ["output produced", "step finished"]
-    assert len(event_rows(events, "implement", 1)) == 1
-    assert len(event_rows(events)) == 5, "items are in the transcript"
+    assert len(EventRows().rows(events, "implement", 1)) == 1
+    assert len(EventRows().rows(events)) == 5, "items are in the transcript"

@@ -19,15 +19,15 @@ from app.domain.errors import LongwatchError
 from app.domain.events import Event
 from app.domain.run import RunState
 from app.domain.session import Chunk, Session
-from app.domain.text import one_line
-from app.ui.chronicle import event_rows, history
+from app.ui.chronicle import EventRows
 from app.ui.details import budget_rows, gate_rows, output_rows
 from app.ui.diffrows import diff_rows
 from app.ui.keys import beside
 from app.ui.page import Memo, Row, row
 from app.ui.part_deeds import PartDeeds
 from app.ui.reading import RunReading
-from app.ui.rows import duration, explain, mark_of, named_by
+from app.ui.rows import named_by
+from app.ui.run_head import run_head
 from app.ui.run_keys import LEADS, RUN_KEYS, TABS
 from app.ui.screens.base import RoomScreen
 from app.ui.steps import WHOLE, attempt_of, current, review_of, step_of, step_picks, telling
@@ -43,14 +43,6 @@ from app.ui.widgets.time_line import TimeLine
 
 TICK = timedelta(seconds=5)
 PAGE = 500  # chunks of older transcript read at once
-MARK_STYLES = {
-    "need": "bold $warning",
-    "bad": "bold $error",
-    "live": "bold $accent",
-    "calm": "bold",
-    "canceled": "bold",
-    "done": "bold $success",
-}
 
 
 class RunScreen(WalksHistory, PartDeeds, RoomScreen):
@@ -65,11 +57,13 @@ class RunScreen(WalksHistory, PartDeeds, RoomScreen):
         self.run_id = run_id
         self._state: RunState | None = None
         self._chosen: str | None = None  # None: whatever happens now
+        self._happens: tuple[RunState, str] | None = None  # the row of what happens now
         self._picked_tab: str | None = None  # None: what tells most about the row
         self._ready = False
         self._reading = RunReading(run_id)
         self._nothing = Tail()
         self._memo = Memo()
+        self._told = EventRows()
         self._opened: set[str] = set()  # steps all of whose branches are listed
 
     def body(self) -> ComposeResult:
@@ -114,7 +108,8 @@ class RunScreen(WalksHistory, PartDeeds, RoomScreen):
         if state is None:
             self.query_one("#about", Static).update(Content(f"run {self.run_id} is not known"))
             return
-        self.query_one("#about", Static).update(self._about(state))
+        past = self.until_now(self._reading.events)
+        self.query_one("#about", Static).update(run_head(state, self.now(), past, self.moment))
         picks = self._picks(state)
         self.query_one("#steps", PickList).show(picks, self.chosen)
         self._draw_detail()
@@ -129,29 +124,16 @@ class RunScreen(WalksHistory, PartDeeds, RoomScreen):
     def _picks(self, state: RunState) -> list[Pick]:
         return step_picks(state, self.now(), self.chosen, self._opened)
 
-    def _about(self, state: RunState) -> Content:
-        """What is asked, how it stands, and how it came to that."""
-        run, now = state.run, self.now()
-        needs = attention(state, now)
-        mark = mark_of(state, needs)
-        past = " → ".join(history(self.until_now(self._reading.events), run.created_at))
-        standing = explain(state, needs, now) or run.reason
-        took = duration((run.ended_at or now) - run.created_at)
-        ids = f"{run.run_id} · trace {run.trace_id} · {run.workflow} · {took}"
-        return Content.assemble(
-            (f"{mark.glyph} {mark.word}  ", MARK_STYLES.get(mark.word) or MARK_STYLES[mark.tone]),
-            (one_line(run.request.title, 200), "bold"),
-            f"\n{one_line(standing, 300)}",
-            (f"\n{one_line(ids, 200)}", "#98a2ac"),
-            (f"\n{self.moment or one_line(past, 300)}", "$accent" if self.moment else "#98a2ac"),
-        )
-
     @property
     def chosen(self) -> str:
         """The row that the tabs are about; until somebody moves, what happens now."""
         if self._chosen is not None:
             return self._chosen
-        return current(self._state) if self._state else WHOLE
+        if self._state is None:
+            return WHOLE
+        if self._happens is None or self._happens[0] is not self._state:
+            self._happens = (self._state, current(self._state))
+        return self._happens[1]
 
     @property
     def _tab(self) -> str:
@@ -217,7 +199,7 @@ class RunScreen(WalksHistory, PartDeeds, RoomScreen):
             case "events":
                 attempt = attempt_of(state, item)
                 about = (attempt.step, attempt.attempt) if attempt else ("", 0)
-                rows = event_rows(self.until_now(self._reading.events), *about)
+                rows = self._told.rows(self.until_now(self._reading.events), *about)
                 nothing = "reading…" if self._reading.busy else "nothing yet"
                 return rows or [row((nothing, "quiet"))]
         return [*output_rows(state, item, self.now()), *self._budgets(state, item)]
@@ -367,8 +349,8 @@ class RunScreen(WalksHistory, PartDeeds, RoomScreen):
             self.toggle_class("-full")
 
     def redraw(self) -> None:
-        state = self.walked_to
-        if state is not None and self._chosen not in [p.item_id for p in self._picks(state)]:
+        state, chosen = self.walked_to, self._chosen
+        if state is not None and chosen not in (None, *(p.item_id for p in self._picks(state))):
             self._chosen = None  # it was not there then: whatever happened
         self._draw()
 
