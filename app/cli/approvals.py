@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING
 import click
 
 from app.cli.given import file_text
-from app.cli.looking import marked, newly_seen
 from app.cli.options import chosen_store, json_option, store_option
 from app.cli.output import ago, emit, note, report, say, table
 from app.cli.prefix import pick
 from app.cli.reach import AnyClient, ask
+from app.cli.seen import marked, newly_seen
 from app.domain.approval import Action, Approval, Scope, Settlement
 from app.domain.commands import Command, DecideApproval, Done, EditApproval, SettleApproval
 from app.domain.errors import NotFound, Refused

@@ -7,11 +7,11 @@ from collections.abc import Sequence
 import click
 
 from app.cli.given import stdin_text
-from app.cli.looking import marked, newly_seen
 from app.cli.options import chosen_store, json_option, store_option
 from app.cli.output import ago, emit, report, say, table
 from app.cli.prefix import pick
 from app.cli.reach import AnyClient, ask
+from app.cli.seen import marked, newly_seen
 from app.domain.commands import AnswerQuestion, Done
 from app.domain.run import Question
 from app.domain.text import one_line

@@ -7,11 +7,11 @@ from collections.abc import Iterator, Sequence
 
 import click
 
-from app.cli.looking import looked_at
 from app.cli.options import chosen_store, json_option, store_option
 from app.cli.output import ago, emit, say, table
 from app.cli.prefix import find_run
 from app.cli.reach import AnyClient, ask
+from app.cli.seen import looked_at
 from app.cli.waiting import answers
 from app.domain.flow import final_output
 from app.domain.run import Attempt, Review, Run, RunState, StepState

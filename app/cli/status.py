@@ -9,9 +9,9 @@ from pathlib import Path
 
 import click
 
-from app.cli.looking import marked
 from app.cli.options import chosen_store, json_option, store_option
 from app.cli.output import ago, say, span, write
+from app.cli.seen import marked
 from app.domain.text import one_line
 from app.link.glance import Glance, Said
 from app.store.paths import StorePaths
@@ -38,7 +38,7 @@ def status_command(as_json: bool) -> None:
 
 
 def _look(store: Path, as_json: bool) -> tuple[Said | None, Sequence[Said]]:
-    """What the supervisor says; who reads JSON is nobody who looks (see `app.cli.looking`)."""
+    """What the supervisor says; who reads JSON is nobody who looks (see `app.cli.seen`)."""
     try:
         with Glance(StorePaths(store).socket) as glance:
             status = glance.status()

@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from app.agents.capped import TITLE_CAP, as_json
 from app.agents.diffs import edit_title
 from app.agents.finishing import to_the_end
-from app.agents.model import looking
+from app.agents.model import reading
 from app.agents.model import tools as t
 from app.agents.model.conversation import Outcome
 from app.agents.model.fetching import fetch
@@ -104,7 +104,7 @@ class Toolbox:
                 update = {"changes": (change,), "title": title, "arguments": ""}
                 return call.model_copy(update=update)
             case t.ReadFile() | t.ListFiles() | t.Search():
-                looking.folder(self._where, read.path)
+                reading.folder(self._where, read.path)
         return call
 
     def _content(self, read: t.EditFile | t.WriteFile) -> str:
@@ -149,9 +149,9 @@ class Toolbox:
         read = prepared.arguments
         match read:
             case t.ReadFile():
-                return Result(middle_cut(await asyncio.to_thread(looking.read, self._where, read)))
+                return Result(middle_cut(await asyncio.to_thread(reading.read, self._where, read)))
             case t.ListFiles():
-                return Result(await asyncio.to_thread(looking.listing, self._where, read))
+                return Result(await asyncio.to_thread(reading.listing, self._where, read))
             case t.Search():
                 return await self._search(read)
             case t.EditFile() | t.WriteFile():
@@ -186,11 +186,11 @@ class Toolbox:
         return Result(f"{read.path} is written")
 
     async def _search(self, read: t.Search) -> Result:
-        argv = looking.grep(self._where, read)
+        argv = reading.grep(self._where, read)
         name = await self._commands.start(argv[0], argv[1:], {}, self._where, _KEPT)
-        terminal, code = await self._finished(name, looking.SEARCH_SECONDS)
+        terminal, code = await self._finished(name, reading.SEARCH_SECONDS)
         if code is None:
-            return Result(f"not found within {looking.SEARCH_SECONDS} s; narrow the path", "failed")
+            return Result(f"not found within {reading.SEARCH_SECONDS} s; narrow the path", "failed")
         text = middle_cut(terminal.text())
         if code > 1:
             return Result(text or "grep failed", "failed")
