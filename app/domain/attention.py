@@ -1,7 +1,7 @@
 """Attention: everything that waits for a person, derived from the runs' states."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from enum import StrEnum
 
@@ -69,75 +69,94 @@ def waits_for_a_person(state: RunState) -> str:
 
 def attention(state: RunState, now: datetime) -> list[AttentionItem]:
     """What of this run waits for a person, most urgent first; snoozed items last."""
-    run, found = state.run, list[AttentionItem]()
+    run = state.run
     if run.state.terminal or run.shadow:
-        return found  # nobody waits for a shadow's answer: it is given up instead
+        return []  # nobody waits for a shadow's answer: it is given up instead
     if state.frozen:
         return [_blocked(run, run.reason)]
+    reviews = list(_reviews(state, now))
+    found = [
+        *_approvals(state, now),
+        *reviews,
+        *_questions(state, now),
+        *_stuck(state),
+        *_standing_still(state, reviewed=bool(reviews)),
+    ]
+    return sorted(found, key=urgency)
+
+
+def _approvals(state: RunState, now: datetime) -> Iterator[AttentionItem]:
     for approval in state.approvals.values():
-        if not approval.state.needs_person:
-            continue
-        uncertain = approval.state is ApprovalState.UNCERTAIN
-        found.append(
-            AttentionItem(
+        if approval.state.needs_person:
+            uncertain = approval.state is ApprovalState.UNCERTAIN
+            yield AttentionItem(
                 kind=AttentionKind.UNCERTAIN if uncertain else AttentionKind.APPROVAL,
-                run_id=run.run_id,
+                run_id=state.run.run_id,
                 item_id=approval.approval_id,
                 revision=approval.revision,
                 title=approval.call.title,
                 risk=approval.risk,
                 since=approval.requested_at,
-                snoozed=approval.snoozed_until is not None and approval.snoozed_until > now,
+                snoozed=_later(approval.snoozed_until, now),
             )
-        )
+
+
+def _reviews(state: RunState, now: datetime) -> Iterator[AttentionItem]:
     for review in state.reviews.values():
         if waits_for_operator(state, review.review_id):
-            found.append(
-                AttentionItem(
-                    kind=AttentionKind.REVIEW,
-                    run_id=run.run_id,
-                    item_id=review.review_id,
-                    revision=review.revision,
-                    title=f"{review.of}, version {review.of_attempt}"
-                    + (f": {review.escalated}" if review.escalated else ""),
-                    since=review.opened_at,
-                    snoozed=review.snoozed_until is not None and review.snoozed_until > now,
-                )
+            why = f": {review.escalated}" if review.escalated else ""
+            yield AttentionItem(
+                kind=AttentionKind.REVIEW,
+                run_id=state.run.run_id,
+                item_id=review.review_id,
+                revision=review.revision,
+                title=f"{review.of}, version {review.of_attempt}{why}",
+                since=review.opened_at,
+                snoozed=_later(review.snoozed_until, now),
             )
+
+
+def _questions(state: RunState, now: datetime) -> Iterator[AttentionItem]:
     for question in state.questions.values():
         if question.state is QuestionState.OPEN:
-            found.append(
-                AttentionItem(
-                    kind=AttentionKind.QUESTION,
-                    run_id=run.run_id,
-                    item_id=question.question_id,
-                    revision=question.revision,
-                    title=question.text,
-                    since=question.asked_at,
-                    snoozed=question.snoozed_until is not None and question.snoozed_until > now,
-                )
+            yield AttentionItem(
+                kind=AttentionKind.QUESTION,
+                run_id=state.run.run_id,
+                item_id=question.question_id,
+                revision=question.revision,
+                title=question.text,
+                since=question.asked_at,
+                snoozed=_later(question.snoozed_until, now),
             )
+
+
+def _stuck(state: RunState) -> Iterator[AttentionItem]:
     for session in state.sessions.values():
         if session.stuck is not None:
-            found.append(
-                AttentionItem(
-                    kind=AttentionKind.STUCK,
-                    run_id=run.run_id,
-                    item_id=session.session_id,
-                    title=f"{session.agent} on {session.step}: {session.stuck.why}",
-                    since=session.stuck.since,
-                )
+            yield AttentionItem(
+                kind=AttentionKind.STUCK,
+                run_id=state.run.run_id,
+                item_id=session.session_id,
+                title=f"{session.agent} on {session.step}: {session.stuck.why}",
+                since=session.stuck.since,
             )
+
+
+def _standing_still(state: RunState, *, reviewed: bool) -> Iterator[AttentionItem]:
+    """The run, or a part of it, that goes on when somebody says how; a run that stands still for a
+    review is that review's."""
+    run = state.run
     held = [a.blocked for a in state.attempts.values() if a.blocked is not None]
-    paused = run.blocked is not None and run.blocked.kind == "paused"
-    stuck = run.state in (TaskState.BLOCKED, TaskState.FAILED) and not paused
     if held and run.state is TaskState.IN_PROGRESS:
-        # The rest of the run goes on: this part of it waits.
         more = f" (and {len(held) - 1} more)" if held[1:] else ""
-        found.append(_blocked(run, held[0].message + more))
-    if stuck and not any(i.kind is AttentionKind.REVIEW for i in found):
-        found.append(_blocked(run, run.blocked.message if run.blocked else run.reason))
-    return sorted(found, key=urgency)
+        yield _blocked(run, held[0].message + more)
+    paused = run.blocked is not None and run.blocked.kind == "paused"
+    if run.state in (TaskState.BLOCKED, TaskState.FAILED) and not (paused or reviewed):
+        yield _blocked(run, run.blocked.message if run.blocked else run.reason)
+
+
+def _later(snoozed_until: datetime | None, now: datetime) -> bool:
+    return snoozed_until is not None and snoozed_until > now
 
 
 def _blocked(run: Run, title: str) -> AttentionItem:
