@@ -19,7 +19,10 @@ from app.store.paths import StorePaths
 if TYPE_CHECKING:
     from app.link.remote import SocketClient
 
-START_WAIT = 30.0  # seconds until a supervisor must listen; recovery of a long journal included
+# Seconds in which a supervisor that does not listen yet must have done something: bringing a store
+# of millions of events up to date takes minutes, and to end that is to begin it again later.
+START_WAIT = 30.0
+TELL_EVERY = 10.0
 
 
 async def start_in_background(store: Path) -> SocketClient:
@@ -34,11 +37,16 @@ async def start_in_background(store: Path) -> SocketClient:
 
 def _start(store: Path, log: Path) -> tuple[subprocess.Popen[bytes], int]:
     """The child, and how long its log was before it."""
+    # A pipe that nobody reads must not be waited for.
+    flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC | os.O_NONBLOCK
     try:
         store.mkdir(mode=0o700, parents=True, exist_ok=True)
-        sink = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+        sink = os.open(log, flags, 0o600)
     except OSError as error:
-        raise StoreError(f"{store}: cannot be written ({error.strerror}); {CHOOSE}") from error
+        what = f"{log.name} " if store.is_dir() else ""
+        raise StoreError(
+            f"{store}: {what}cannot be written ({error.strerror}); {CHOOSE}"
+        ) from error
     try:
         start = os.fstat(sink).st_size
         # -P: the current folder may hold a package of our name, which must not be taken for it
@@ -57,25 +65,43 @@ async def _wait(store: Path, child: subprocess.Popen[bytes], log: Path, start: i
     now = asyncio.get_running_loop().time
     if is_outdated(StorePaths(store).database):
         click.echo("the store is of an older version: it is brought up to date first", err=True)
-    deadline = now() + START_WAIT
-    while now() < deadline:
+    begun = moved = now()
+    told, used = begun, 0.0
+    while True:
         client = await attach(store)
         if client is not None:
             return client
         if child.poll() is not None:
             raise StoreError(f"the supervisor did not start: {_last_words(log, start)}")
+        if (more := _worked(child.pid)) > used:
+            moved, used = now(), more
+        if now() - moved > START_WAIT:
+            break
+        if now() - told > TELL_EVERY:
+            told = now()
+            seconds = f"{told - begun:.0f} s"
+            click.echo(f"process {child.pid} is still starting, after {seconds}: {log}", err=True)
         await asyncio.sleep(0.05)
-        if is_outdated(StorePaths(store).database):  # to end it now would be to begin again later
-            deadline = now() + START_WAIT
     child.terminate()
     child.wait()
-    raise StoreError(f"the supervisor did not listen within {START_WAIT:.0f} s; see {log}")
+    raise StoreError(f"the supervisor did nothing for {START_WAIT:.0f} s, nor listened; see {log}")
+
+
+def _worked(pid: int) -> float:
+    """Seconds for which a process has kept processors busy."""
+    import psutil
+
+    try:
+        times = psutil.Process(pid).cpu_times()
+    except psutil.Error:
+        return 0.0
+    return float(times.user + times.system)
 
 
 def _last_words(log: Path, start: int) -> str:
     said = log.read_bytes()[start:].decode(errors="replace").strip().splitlines()
     if said:
         return said[-1].removeprefix("longwatch: ")
-    from app.store.room import is_full
+    from app.store.place import is_full
 
     return f"the disk of {log.parent} is full" if is_full(log.parent) else f"see {log}"

@@ -88,10 +88,18 @@ def asked_store() -> Path:
 
 
 def chosen_store() -> Path:
-    """The store this command works on. Raises StoreError for a file."""
-    store = asked_store()
-    if store.exists() and not store.is_dir():
-        from app.domain.errors import StoreError
+    """The store this command works on. Raises StoreError for a file, and for a folder of somebody
+    else that may not be looked into."""
+    from app.domain.errors import StoreError
 
-        raise StoreError(f"{store} is a file, and a store is a folder; {CHOOSE}")
+    store = asked_store()
+    try:
+        if store.is_dir():
+            (store / "journal.head").exists()
+        elif store.exists():
+            raise StoreError(f"{store} is a file, and a store is a folder; {CHOOSE}")
+    except PermissionError as error:
+        raise StoreError(
+            f"{store}: you may not look into it ({error.strerror}); {CHOOSE}"
+        ) from error
     return store

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from app.domain.errors import StoreError
 from app.link.local import Hosted, LocalClient
+from app.link.words import cannot_connect
 from app.store.lock import Owner, StoreBusy, StoreLock, is_held, read_owner
 from app.store.paths import StorePaths
 
@@ -80,7 +81,7 @@ async def attach(store: Path) -> SocketClient | None:
     except (FileNotFoundError, NotADirectoryError, ConnectionError):
         return None
     except OSError as error:
-        raise StoreError(f"{path}: cannot connect to the supervisor ({error.strerror})") from error
+        raise StoreError(f"{path}: {cannot_connect(error)}") from error
 
 
 async def _connected(path: Path) -> socket.socket:

@@ -15,17 +15,27 @@ from typing import Any
 
 from app.domain.errors import StoreError
 from app.link.errors import LinkLost
-from app.link.peer import peer_uid
-from app.link.words import HELLO_WAIT, PROTOCOL, SEEN, STATUS, STOP_IT, WAITING, other_version
+from app.link.peer import peer_uid, silent_peer
+from app.link.words import (
+    HELLO_WAIT,
+    PROTOCOL,
+    SEEN,
+    STATUS,
+    STOP_IT,
+    WAITING,
+    cannot_connect,
+    other_version,
+)
 
 Said = dict[str, Any]
+_NOBODY = (FileNotFoundError, NotADirectoryError, ConnectionError)
 
 
 class Glance:
     """One connection. Raises StoreError for whoever is no supervisor, LinkLost when it goes."""
 
     def __init__(self, path: Path) -> None:
-        """Raises FileNotFoundError or ConnectionError when nobody listens."""
+        """Raises FileNotFoundError, NotADirectoryError or ConnectionError when nobody listens."""
         self._path = path
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         try:
@@ -34,8 +44,10 @@ class Glance:
                 raise StoreError(f"{path}: this socket belongs to user {uid}, not to you")
             self._lines = self._socket.makefile("rb")
             self._hello()
-        except BaseException:
+        except BaseException as error:
             self._socket.close()
+            if isinstance(error, OSError) and not isinstance(error, _NOBODY):
+                raise StoreError(f"{path}: {cannot_connect(error)}") from error
             raise
 
     def __enter__(self) -> Glance:
@@ -50,9 +62,7 @@ class Glance:
         try:
             line = self._lines.readline()
         except TimeoutError:
-            raise StoreError(
-                f"{self._path}: who listens here does not say hello; {STOP_IT}"
-            ) from None
+            raise StoreError(f"{self._path}: {silent_peer(self._socket)}") from None
         if not line:  # it is just going down
             raise ConnectionRefusedError(f"{self._path}: the supervisor hung up")
         self._socket.settimeout(None)

@@ -33,7 +33,7 @@ from app.link import wire
 from app.link.errors import LinkLost
 from app.link.failures import revive
 from app.link.limits import REPLY_LIMIT
-from app.link.peer import peer_uid
+from app.link.peer import peer_uid, silent_peer
 from app.link.words import HELLO_WAIT, STOP_IT, other_version
 
 if TYPE_CHECKING:
@@ -259,19 +259,22 @@ async def _dial(path: Path, connected: socket.socket | None = None) -> tuple[Str
         uid = peer_uid(writer.get_extra_info("socket"))
         if uid != os.getuid():
             raise StoreError(f"{path}: this socket belongs to user {uid}, not to you")
-        hello = await _hello(path, reader)
+        hello = await _hello(path, reader, writer)
     except BaseException:
         await _hang_up(writer)
         raise
     return (reader, writer), hello
 
 
-async def _hello(path: Path, reader: asyncio.StreamReader) -> wire.Hello:
+async def _hello(
+    path: Path, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+) -> wire.Hello:
     try:
         async with asyncio.timeout(HELLO_WAIT):
             line = await reader.readline()
     except (TimeoutError, ValueError):
-        raise StoreError(f"{path}: who listens here does not say hello; {STOP_IT}") from None
+        who = silent_peer(writer.get_extra_info("socket"))
+        raise StoreError(f"{path}: {who}") from None
     if not line:  # it is just going down
         raise ConnectionRefusedError(f"{path}: the supervisor hung up")
     try:

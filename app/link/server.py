@@ -52,7 +52,7 @@ class Server:
         except OSError as error:
             sock.close()
             raise StoreError(
-                f"{self._path}: the supervisor's socket cannot be made ({error.strerror})"
+                f"{self._path}: the supervisor's socket cannot be made ({error.strerror or error})"
             ) from error
         except StoreError:
             sock.close()

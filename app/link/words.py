@@ -10,6 +10,11 @@ HELLO_WAIT = 5.0  # seconds in which a supervisor says hello
 STOP_IT = "stop it, or choose another store with --store"
 
 
+def cannot_connect(error: OSError) -> str:
+    """What to say of a socket that cannot be reached, although it may be there."""
+    return f"cannot connect to the supervisor ({error.strerror or error})"
+
+
 def other_version(pid: int, longwatch: str) -> str:
     """What to say of a supervisor that speaks another protocol."""
     return (

@@ -15,6 +15,7 @@ from pathlib import Path
 from msgspec import Struct
 
 from app.domain.errors import StoreError
+from app.store.place import check_file
 
 _SLOT = 128
 _MOST = 2**63  # SQLite's whole numbers end before it
@@ -53,8 +54,7 @@ class HeadFile:
 def read_head(path: Path) -> Head | None:
     """The newest head in the file; None when there is none (a new store). Raises StoreError."""
     try:
-        if not path.is_file() and os.path.lexists(path):  # a pipe would never end
-            raise StoreError(f"{path}: the journal's head is a file, and this is none; {_ASIDE}")
+        check_file(path, "the journal's head")
         data = path.read_bytes()
     except FileNotFoundError:
         return None
@@ -79,7 +79,8 @@ def _parse(slot: bytes) -> Head | None:
 
 def refuse_emptied(database: Path, head: Path, witness: Head | None) -> None:
     """Raises StoreError for a file that is gone or empty although events were acknowledged: it
-    must not become a new, empty store."""
+    must not become a new, empty store. So for what is no file."""
+    check_file(database, "the database")
     size = database.stat().st_size if database.exists() else 0
     if witness is not None and witness.seq > 0 and size == 0:
         raise StoreError(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import os
 import socket
@@ -10,6 +11,7 @@ from pathlib import Path
 import msgspec
 
 from app.domain.errors import StoreError
+from app.store.place import check_file
 
 
 class Owner(msgspec.Struct, frozen=True):
@@ -43,6 +45,7 @@ class StoreLock:
         """Take the lock or raise StoreBusy; a folder that cannot be written raises StoreError."""
         try:
             self._path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            check_file(self._path, "the supervisor's lock")
             fd = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         except OSError as error:
             raise StoreError(
@@ -56,7 +59,8 @@ class StoreLock:
             raise StoreBusy(self._path, read_owner(self._path)) from error
         owner = Owner(pid=os.getpid(), host=socket.gethostname())
         os.ftruncate(fd, 0)
-        os.pwrite(fd, msgspec.json.encode(owner), 0)
+        with contextlib.suppress(OSError):  # a full disk: the lock is ours, without a name in it
+            os.pwrite(fd, msgspec.json.encode(owner), 0)
         self._fd = fd
 
     def release(self) -> None:

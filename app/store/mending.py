@@ -18,10 +18,10 @@ from app.domain.rebuild_report import RebuildReport, TableDifference
 from app.store.head import read_head, refuse_emptied
 from app.store.lock import StoreBusy, StoreLock
 from app.store.paths import StorePaths
+from app.store.place import passes, said_of
 from app.store.projection import TABLES
 from app.store.rebuild import Rows
 from app.store.replay import Difference, Replay, Tell, found_in, integrity
-from app.store.room import passes, said_of
 from app.store.schema import migrations, open_for_reading, open_for_writing
 from app.store.written_anew import written_anew
 
@@ -69,7 +69,8 @@ def _look(paths: StorePaths, tell: Tell) -> _Found:
             replay = Replay(connection)
             replay.walk(witness, tell)
             if replay.problems:
-                raise _broken(paths, replay.problems)
+                only_lost = replay.problems == [replay.lost]
+                raise _broken(paths, replay.problems, only_lost=only_lost)
             return _Found(_report(paths, connection, replay), replay.rows)
     except sqlite3.Error as error:
         if passes(error):
@@ -78,12 +79,12 @@ def _look(paths: StorePaths, tell: Tell) -> _Found:
         raise _broken(paths, [f"SQLite cannot read it: {error}"]) from error
 
 
-def _broken(paths: StorePaths, problems: Sequence[str]) -> StoreDamaged:
+def _broken(paths: StorePaths, problems: Sequence[str], *, only_lost: bool = False) -> StoreDamaged:
     more = f", and {len(problems) - 1} more" if len(problems) > 1 else ""
     return StoreDamaged(
         f"{paths.database}: the journal itself is damaged ({problems[0]}{more}), and read models "
         "can be made from a whole one only; nothing was changed. Put a copy of the store in its "
-        "place"
+        f"place{f', or move {paths.head} away to accept the loss' if only_lost else ''}"
     )
 
 

@@ -56,8 +56,12 @@ class StorePaths(Struct, frozen=True):
         here = self.root / "supervisor.sock"
         if len(os.fsencode(here)) <= _SOCKET_LIMIT:
             return here
-        base = Path(os.environ.get("XDG_RUNTIME_DIR") or tempfile.gettempdir())
-        return base / f"longwatch-{os.getuid()}" / f"{self.store_id}.sock"
+        temporary = tempfile.gettempdir()
+        name = f"longwatch-{os.getuid()}/{self.store_id}.sock"
+        for place in (os.environ.get("XDG_RUNTIME_DIR") or temporary, temporary):
+            if len(os.fsencode(path := Path(place) / name)) <= _SOCKET_LIMIT:
+                return path
+        return Path("/tmp") / name
 
 
 def default_store() -> Path:

@@ -33,6 +33,7 @@ class Replay:
         self.rows = Rows()
         self.texts = Texts()
         self.problems: list[str] = []  # of the journal itself: nothing can be made out of it then
+        self.lost = ""  # the one of them that says that its end is not the one known outside
 
     @property
     def runs(self) -> int:
@@ -57,10 +58,11 @@ class Replay:
             if seq % _TOLD_EVERY == 0:
                 tell(seq, total)
         if witness is not None and witness.seq and known != witness.hash:
-            self.problems.append(
+            self.lost = (
                 f"event {witness.seq} was acknowledged with another content, or is gone: "
                 f"the journal ends at {self.events}"
             )
+            self.problems.append(self.lost)
 
     def _apply(self, row: Sequence[object]) -> None:
         try:

@@ -8,8 +8,8 @@ from pathlib import Path
 
 from app.domain.errors import Refused, StoreDamaged, StoreError
 from app.store.packing import unpack
+from app.store.place import said_of
 from app.store.rebuild import rebuild
-from app.store.room import said_of
 
 APPLICATION_ID = 0x4C4F4E47  # "LONG": tells our database from any other SQLite file
 _BUSY_SECONDS = 5.0
@@ -34,7 +34,9 @@ def open_for_writing(path: Path) -> sqlite3.Connection:
         )
         path.chmod(0o600)
     except (OSError, sqlite3.Error) as error:
-        raise StoreError(f"{path}: cannot be opened for writing ({error})") from error
+        raise StoreError(
+            f"{path}: cannot be opened for writing ({said_of(error, path)})"
+        ) from error
     try:
         _configure(connection)
         _migrate(connection, path)
@@ -58,13 +60,13 @@ def open_for_reading(path: Path) -> sqlite3.Connection:
         connection.create_function("unpacked", 1, unpack, deterministic=True)
         return connection
     except sqlite3.Error as error:
-        raise StoreError(f"{path}: cannot be read ({error})") from error
+        raise StoreError(f"{path}: cannot be read ({said_of(error, path)})") from error
 
 
 def is_outdated(path: Path) -> bool:
     """Whether a store of an older schema is here: it is brought up to date when it is opened for
     writing, which takes minutes for one with millions of events."""
-    if not path.exists():
+    if not path.is_file():
         return False
     try:
         with closing(open_for_reading(path)) as connection:

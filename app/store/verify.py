@@ -9,10 +9,10 @@ from app.domain.feed import VerifyReport
 from app.domain.text import one_line
 from app.store.head import Head, read_head
 from app.store.paths import StorePaths
+from app.store.place import said_of
 from app.store.projection import TABLES
 from app.store.rebuild import Rows
 from app.store.replay import Difference, Replay, found_in, integrity
-from app.store.room import said_of
 from app.store.schema import migrations, open_for_reading
 
 _PROBLEMS = 20  # more would not be read

@@ -7,7 +7,9 @@ import json
 import os
 import socket
 import stat
-from collections.abc import AsyncIterator
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Iterator
 from contextlib import aclosing, asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -20,7 +22,7 @@ from app.domain.base import RunId
 from app.domain.commands import CancelRun
 from app.domain.errors import Refused, StoreError
 from app.domain.feed import Committed, Ended
-from app.link import conversation, limits, peer, remote, server, wire
+from app.link import conversation, glance, limits, peer, remote, server, wire
 from app.link.backlog import Backlog
 from app.link.errors import LinkLost
 from app.link.local import LocalClient
@@ -204,9 +206,41 @@ async def test_who_says_nothing_is_not_waited_for(
         writer.close()
 
     async with await asyncio.start_unix_server(serve, str(path)):
-        with pytest.raises(StoreError, match="does not say hello"):
+        with pytest.raises(StoreError, match=f"process {os.getpid()} listens here and does not"):
             await SocketClient.dial(path)
         quiet.set()
+
+
+@pytest.fixture
+def stopped(tmp_path: Path) -> Iterator[int]:
+    """A process that listens at `s.sock`, and was stopped."""
+    code = (
+        "import os, signal, socket, sys\n"
+        "s = socket.socket(socket.AF_UNIX); s.bind(sys.argv[1]); s.listen()\n"
+        "os.kill(os.getpid(), signal.SIGSTOP)\n"
+    )
+    process = subprocess.Popen([sys.executable, "-S", "-c", code, str(tmp_path / "s.sock")])
+    os.waitpid(process.pid, os.WUNTRACED)
+    yield process.pid
+    process.kill()
+    process.wait()
+
+
+async def test_a_process_that_is_stopped_is_named(
+    tmp_path: Path, stopped: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(remote, "HELLO_WAIT", 0.05)
+    monkeypatch.setattr(glance, "HELLO_WAIT", 0.05)
+    says = f"process {stopped} is stopped .*: `kill -CONT {stopped}` lets it go on"
+    with pytest.raises(StoreError, match=says):
+        await SocketClient.dial(tmp_path / "s.sock")
+    with pytest.raises(StoreError, match=says):
+        glance.Glance(tmp_path / "s.sock")
+
+
+async def test_a_path_that_is_too_long_is_told(tmp_path: Path) -> None:
+    with pytest.raises(StoreError, match=r"cannot connect to the supervisor \(AF_UNIX path too"):
+        glance.Glance(tmp_path / ("s" * 120))
 
 
 async def test_a_vanished_supervisor_fails_open_calls_and_ends_feeds(tmp_path: Path) -> None:

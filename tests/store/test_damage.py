@@ -18,8 +18,9 @@ from app.domain.base import RunId, SessionId
 from app.domain.errors import StoreDamaged, StoreError
 from app.domain.session import Chunk, ChunkKind
 from app.store.journal import Draft, Journal
+from app.store.lock import StoreLock
 from app.store.paths import StorePaths
-from app.store.schema import migrations
+from app.store.schema import is_outdated, migrations, open_for_writing
 from app.store.verify import verify
 from tests.support.story import START, FixedClock, story, two_runs
 from tests.support.waiting import PATIENCE
@@ -210,20 +211,62 @@ async def test_an_emptied_database_does_not_become_a_new_store(tmp_path: Path) -
 
 
 @pytest.mark.parametrize("how", ["folder", "pipe", "nowhere"])
-async def test_a_head_that_is_no_file_is_told(tmp_path: Path, how: str) -> None:
+async def test_what_is_no_file_is_told_and_not_waited_for(tmp_path: Path, how: str) -> None:
     journal = await Journal.open(StorePaths(tmp_path), FixedClock())
     await fill(journal)
     await journal.close()
-    head = StorePaths(tmp_path).head
-    head.unlink()
+    paths = StorePaths(tmp_path)
+    put_in_place(paths.lock, how)
+    with pytest.raises(StoreError, match=f"{paths.lock}: the supervisor's lock is a file, and "):
+        StoreLock(paths.lock).acquire()
+    put_in_place(paths.database, how)
+    with pytest.raises(StoreError, match=f"{paths.database}: the database is a file, and this is "):
+        await Journal.open(paths, FixedClock())
+    assert not is_outdated(paths.database)
+    put_in_place(paths.head, how)
+    with pytest.raises(StoreError, match=f"{paths.head}: the journal's head is a file, and "):
+        await Journal.open(paths, FixedClock())
+
+
+def put_in_place(path: Path, how: str) -> None:
+    path.unlink(missing_ok=True)
     if how == "folder":
-        head.mkdir()
+        path.mkdir()
     elif how == "pipe":
-        os.mkfifo(head)
+        os.mkfifo(path)
     else:
-        head.symlink_to(tmp_path / "no" / "where")
-    with pytest.raises(StoreError, match=f"{head}: the journal's head is a file, and this is none"):
-        await Journal.open(StorePaths(tmp_path), FixedClock())
+        path.symlink_to(path.parent / "no" / "where")
+
+
+def test_whose_a_database_is_that_cannot_be_opened(tmp_path: Path) -> None:
+    if os.geteuid() != 0:
+        pytest.skip("nobody else can be made its owner")
+    database = StorePaths(tmp_path).database
+    database.mkdir()
+    os.chown(database, 12345, 12345)
+    with pytest.raises(StoreError, match=r"opened for writing \(unable .*: it belongs to user 1"):
+        open_for_writing(database)
+
+
+async def test_whatever_is_left_of_a_wal_a_beginning_of_history_is_whole(tmp_path: Path) -> None:
+    """Cut anywhere: what was acknowledged and is gone is noticed, and what is left can be had."""
+    copy = await as_power_was_lost(tmp_path)
+    wal = (copy / "longwatch.db-wal").read_bytes()
+    ends = []
+    for size in range(0, len(wal), len(wal) // 24):
+        root = tmp_path / str(size)
+        shutil.copytree(copy, root)
+        (root / "longwatch.db-wal").write_bytes(wal[:size])
+        with pytest.raises(StoreError, match="event 33 was acknowledged, and the journal ends at"):
+            await Journal.open(StorePaths(root), FixedClock())
+        StorePaths(root).head.unlink()
+        journal = await Journal.open(StorePaths(root), FixedClock())
+        events = await journal.reader.events()
+        await journal.close()
+        assert [(e.run_id, e.payload) for e in events] == two_runs()[: len(events)]
+        assert (await verify(StorePaths(root))).ok
+        ends.append(len(events))
+    assert ends == sorted(ends) and ends[-1] > 24
 
 
 async def test_what_is_written_while_a_store_is_verified_is_no_damage(

@@ -132,7 +132,8 @@ async def test_a_damaged_journal_is_refused_and_left_alone(
             rebuilt(store, dry_run=dry_run)
         said = str(raised.value)
         assert f"longwatch.db: the journal itself is damaged ({says}" in said
-        assert said.endswith("nothing was changed. Put a copy of the store in its place")
+        assert "; nothing was changed. Put a copy of the store in its place" in said
+        assert said.endswith(" away to accept the loss") == ("seq>40" in damage)
     assert content(store) == before
     assert not (await verify(StorePaths(store))).mendable
 
