@@ -93,7 +93,9 @@ def print_run(state: RunState) -> None:
         say(f"used      {', '.join(used)}")
     if run.blocked:
         say(f"blocked   {one_line(run.blocked.message, 300)}")
-    if run.copied and state.take_over:
+    if state.taken is not None:
+        say(f"its work  {one_line(str(state.taken), 300)}, {ago(state.taken.begun_at)}")
+    elif run.copied and state.take_over:
         say(f"its work  is on a copy: `{state.take_over}` brings it into the project")
     elif run.state is TaskState.DONE and state.result_branch:
         say(f"its work  is on branch {state.result_branch}: `git merge` it in the project")

@@ -81,6 +81,8 @@ from app.domain.events_of_work import (
     RunCreated,
     RunStateChanged,
     StepFinished,
+    TakeOverBegun,
+    TakeOverEnded,
     TurnStarted,
 )
 from app.domain.record import Record
@@ -160,6 +162,8 @@ __all__ = [
     "StepFinished",
     "SupervisorStarted",
     "SupervisorStopped",
+    "TakeOverBegun",
+    "TakeOverEnded",
     "TurnEnded",
     "TurnStarted",
     "UsageUpdated",
@@ -213,6 +217,8 @@ Payload = Annotated[
     | ChildStarted
     | HeadMoved
     | PrefixTaken
+    | TakeOverBegun
+    | TakeOverEnded
     | Returned
     | ApprovalRequested
     | ApprovalRebound

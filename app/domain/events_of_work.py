@@ -208,6 +208,23 @@ class PrefixTaken(Model):
     steps: tuple[StepProgress, ...]
 
 
+class TakeOverBegun(Model):
+    """Somebody brings the run's work into its project's folder, which is no git repository. It is
+    on disk before the first file is changed."""
+
+    type: Literal["take_over_begun"] = "take_over_begun"
+    commit: str
+    by: Actor
+
+
+class TakeOverEnded(Model):
+    """The folder has the work, or has it not for the reason that `failed` gives."""
+
+    type: Literal["take_over_ended"] = "take_over_ended"
+    files: int = 0  # that were changed in the folder
+    failed: str = ""
+
+
 class Returned(Model):
     """Work goes back: to an earlier step after a reject, to the same step after a gate."""
 

@@ -39,6 +39,8 @@ _STILL_TRUE: frozenset[type] = frozenset(
         ev.ProcessStarted,
         ev.ProcessEnded,
         ev.Snoozed,
+        ev.TakeOverBegun,
+        ev.TakeOverEnded,
         rollout_events.ShadowBegun,
         rollout_events.ExpectedGiven,
     ]

@@ -32,6 +32,7 @@ from app.domain.run import (
     StepProgress,
     Steps,
     StepState,
+    TakeOver,
     Unit,
     attempt_key,
 )
@@ -210,6 +211,17 @@ def _prefix_taken(s: RunState, p: ev.PrefixTaken, e: Event) -> RunState:
     return with_run(s, current_step=_first_open(s.run, steps))
 
 
+def _take_over_begun(s: RunState, p: ev.TakeOverBegun, e: Event) -> RunState:
+    return replace(s, taken=TakeOver(by=p.by, commit=p.commit, begun_at=e.at))
+
+
+def _take_over_ended(s: RunState, p: ev.TakeOverEnded, e: Event) -> RunState:
+    if s.taken is None:
+        raise KeyError(f"run {s.run.run_id} was not being taken over")
+    ended = {"ended_at": e.at, "files": p.files, "failed": p.failed}
+    return replace(s, taken=s.taken.model_copy(update=ended))
+
+
 def _returned(s: RunState, p: ev.Returned, e: Event) -> RunState:
     if p.cause == "gate" and p.from_step == p.to_step:
         return _sent_back(s, p)
@@ -295,5 +307,7 @@ APPLY: dict[type, Any] = {
     ev.ChildStarted: _child_started,
     ev.HeadMoved: _head_moved,
     ev.PrefixTaken: _prefix_taken,
+    ev.TakeOverBegun: _take_over_begun,
+    ev.TakeOverEnded: _take_over_ended,
     ev.Returned: _returned,
 }

@@ -8,7 +8,7 @@ from typing import Any, Literal, Self
 from msgspec import field
 from pydantic import model_validator
 
-from app.domain.approval import Approval
+from app.domain.approval import Actor, Approval
 from app.domain.attempt import (
     Attempt,
     AttemptState,
@@ -60,6 +60,7 @@ __all__ = [
     "StepProgress",
     "StepState",
     "Steps",
+    "TakeOver",
     "Unit",
     "Verdict",
     "attempt_key",
@@ -198,6 +199,24 @@ class Expected(Model):
     seconds: float | None = None
 
 
+class TakeOver(Model):
+    """The last time that somebody brought the run's work into its project's folder."""
+
+    by: Actor
+    commit: str
+    begun_at: datetime
+    ended_at: datetime | None = None  # None: it goes on, or was cut off
+    files: int = 0  # that were changed in the folder
+    failed: str = ""  # why it has not the work
+
+    def __str__(self) -> str:
+        if self.failed:
+            return f"{self.by} could not take it over: {self.failed}"
+        if self.ended_at is None:
+            return f"{self.by} takes it over; if that was cut off, the same again makes it whole"
+        return f"{self.by} took it over"
+
+
 class RunState(Record, frozen=True, kw_only=True):
     """All that is known of a run; what `reduce` builds and every decision is made from."""
 
@@ -212,6 +231,7 @@ class RunState(Record, frozen=True, kw_only=True):
     returns: dict[str, int] = field(default_factory=dict)  # by unit and gate
     prompts: dict[str, str] = field(default_factory=dict)  # by unit: what an operator put instead
     expected: Expected | None = None  # of a replayed request: what it was answered once
+    taken: TakeOver | None = None  # of a project that is no git repository
     seq: int = 0  # of the latest event applied
 
     @property
@@ -258,6 +278,11 @@ class RunState(Record, frozen=True, kw_only=True):
             if session is not None and attempt.commit == self.run.head_commit:
                 return session.git_branch
         return self.run.head_branch
+
+    @property
+    def taken_in_part(self) -> bool:
+        """Whether taking the work over is under way, or was cut off."""
+        return self.taken is not None and self.taken.ended_at is None
 
     @property
     def take_over(self) -> str:

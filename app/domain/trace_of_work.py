@@ -147,6 +147,11 @@ def of_flow(payload: Payload, before: RunState) -> Fact | None:
         case ev.PrefixTaken(source=source, steps=steps):
             taken = ", ".join(progress.step for progress in steps) or "nothing"
             return DECISION, "forked", "", f"from {source}: {taken}"
+        case ev.TakeOverBegun(commit=commit, by=by):
+            return DISPATCH, "take_over", "", f"{by}: commit {commit[:12]} into the project"
+        case ev.TakeOverEnded(files=files, failed=failed):
+            how = failed or f"{files} files changed"
+            return EXECUTION, "take_over_failed" if failed else "taken_over", "", how
         case ev.QuestionAsked(question=question):
             return DECISION, "question_asked", question.step, question.text
         case ev.QuestionAnswered(question_id=key, answer=answer, by=by):

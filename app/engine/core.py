@@ -83,6 +83,18 @@ class Core:
             raise NotFound(f"there is no run {run_id} that can still change")
         return state
 
+    async def recall(self, run_id: RunId) -> RunState:
+        """The same, also of a run that was over long ago; it is in memory for what is committed
+        next, with no wait between. Raises NotFound, StoreError."""
+        if (state := self.journal.state(run_id)) is not None:
+            return state
+        await self.journal.on_disk()  # the store is read, and must have all of it
+        found = await self.journal.reader.run(run_id)
+        if (state := self.journal.state(run_id)) is not None:
+            return state  # somebody else was faster, and has moved it on perhaps
+        self.journal.projection.adopt(found)
+        return found
+
     def recipe(self, run_id: RunId) -> Recipe:
         return self.journal.projection.recipes[self.state(run_id).run.recipe]
 

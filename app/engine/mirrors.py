@@ -10,7 +10,7 @@ import asyncio
 import logging
 import os
 import shutil
-from collections.abc import Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from hashlib import sha256
 from pathlib import Path
 
@@ -23,6 +23,8 @@ from app.engine.listing import Stamps
 from app.engine.plain_folder import has_git
 from app.engine.project_names import CONFIG_FILE
 from app.engine.scratch import scratch_folder
+
+Begin = Callable[[], Awaitable[None]]
 
 _log = logging.getLogger(__name__)
 _BRANCH = "folder"  # of the mirror, with the folder's states
@@ -137,8 +139,9 @@ class Mirrors:
         await self._git.run(mirror, "update-ref", ref, commit, own=[mirror / ".git"])
         return commit
 
-    async def take(self, project: Path, commit: str) -> int:
-        """Bring work into the folder; how many files it changed. All of it, or nothing.
+    async def take(self, project: Path, commit: str, begin: Begin) -> int:
+        """Bring work into the folder; how many files it changed. All of it, or nothing. `begin` is
+        awaited before the first file is changed.
 
         What has changed in the folder since stays. Raises LongwatchError that names the files
         when both have changed the same lines; nothing is changed then.
@@ -155,6 +158,7 @@ class Mirrors:
             changed = await self._git.run(mirror, *names, keep=listing.KEEP)
             count = changed.stdout.head.count(b"\0")
             if count:
+                await begin()
                 await self._apply(project, mirror, now, tree)
             return count
 

@@ -19,7 +19,7 @@ from app.domain.gate_changes import FileChange
 from app.domain.text import one_line
 from app.engine import diffs, merges, worktrees
 from app.engine.git import Git, GitError
-from app.engine.mirrors import Mirrors
+from app.engine.mirrors import Begin, Mirrors
 from app.engine.plain_folder import is_plain, plain_root
 from app.engine.processes import ProcessRegistry
 from app.engine.worktrees import Metadata
@@ -249,12 +249,13 @@ class Workspaces:
         home = await self._mirrors.home(project, commit=commits[0])
         return await merges.merge(self._git, home, branch, commits)
 
-    async def take(self, project: Path, commit: str) -> int:
+    async def take(self, project: Path, commit: str, begin: Begin) -> int:
         """Bring the work of a commit into a plain project's folder; how many files it changed.
+        `begin` is awaited before the first is.
 
         Raises LongwatchError, and changes nothing, where the folder has changed the same lines.
         """
-        return await self._mirrors.take(project, commit)
+        return await self._mirrors.take(project, commit, begin)
 
     async def of_run(self, run_id: RunId) -> list[Workspace]:
         """Every worktree that a run has here."""

@@ -99,6 +99,12 @@ def describe(payload: ev.Payload) -> tuple[str, str]:
             return "work merged", commit[:12]
         case ev.PrefixTaken(source=source, steps=steps):
             return "forked", f"from {source}, with {len(steps)} steps"
+        case ev.TakeOverBegun(by=by):
+            return "taking over", f"the work into the project's folder (by {by})"
+        case ev.TakeOverEnded(files=files, failed=failed):
+            if failed:
+                return "not taken over", failed
+            return "taken over", f"{files} files changed"
         case ev.Returned():
             return name, f"{payload.from_step} → {payload.to_step}, {payload.cause}"
         case ev.QuestionAsked(question=question):

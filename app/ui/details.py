@@ -148,6 +148,9 @@ def _whole(state: RunState, now: datetime) -> list[Row]:
         found += fact("head", run.head_commit[:12])
     if state.take_over:
         found += fact("take over", state.take_over)
+    if state.taken:
+        when = (state.taken.ended_at or state.taken.begun_at).astimezone()
+        found += fact("taken over", f"{when:%b %d %H:%M}: {state.taken}")
     if run.parent:
         found += fact("part of", f"run {run.parent}, step {run.parent_step}; b goes there")
     if run.forked_from:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -106,6 +107,10 @@ def test_agents_work_on_copies_and_the_result_is_taken_over(
     (project / "mine.txt").write_text("kept")
     taken = longwatch("take", run.run_id, "--yes")
     assert taken.out == f"the work of run {run.run_id} is in {project}: 2 files changed\n"
+    assert re.search(r"its work  .* took it over, \d+s ago", longwatch("show", run.run_id).out)
+    trace = longwatch("trace", run.run_id).out
+    assert re.search(r"dispatch +take_over .*\n.*execution +taken_over +- +2 files", trace), trace
+    assert longwatch("verify").code == 0
     assert (project / "a.txt").read_text() == "new\n"
     assert (project / "docs/b.txt").read_text() == "b\n"
     assert (project / "mine.txt").read_text() == "kept"

@@ -302,6 +302,8 @@ def _flow() -> list[ev.Payload]:
         ev.QuestionAsked(question=asked),
         ev.QuestionAnswered(question_id=asked.question_id, answer="that", by=ADA),
         ev.PrefixTaken(source=RunId("r-0"), attempts=(), steps=()),
+        ev.TakeOverBegun(commit="c" * 40, by=ADA),
+        ev.TakeOverEnded(files=2),
     ]
 
 

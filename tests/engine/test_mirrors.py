@@ -249,12 +249,27 @@ async def test_parallel_work_is_merged_and_taken_over(
         commits.append(await workspaces.snapshot(made.path, name) or "")
     commit, _ = await workspaces.merge(project, RUN, "result", commits)
     (project / "docs/b.txt").write_text("changed meanwhile\n")
-    assert await workspaces.take(project, commit) == 3
+    begun: list[str] = []
+
+    async def begin() -> None:
+        begun.append((project / "a.txt").read_text())
+
+    assert await workspaces.take(project, commit, begin) == 3
+    assert [text[:3] for text in begun] == ["one"], "told before the first file is changed"
     assert (project / "a.txt").read_text() == "1\ntwo\ntwo\ntwo\ntwo\n3\n"
     assert (project / "x.bin").read_bytes() == b"\0\xff\r\n"
     assert (project / "docs/b.txt").read_text() == "changed meanwhile\n"
-    assert await workspaces.take(project, commit) == 0
+    assert await workspaces.take(project, commit, begin) == 0
+    assert len(begun) == 1, "and only if there is something to change"
     assert not (project / ".git").exists()
+
+
+async def _nothing() -> None:
+    pass
+
+
+async def _not_begun() -> None:
+    raise AssertionError("a conflict is seen before anything is begun")
 
 
 async def test_a_conflict_takes_nothing(workspaces: Workspaces, project: Path) -> None:
@@ -265,7 +280,7 @@ async def test_a_conflict_takes_nothing(workspaces: Workspaces, project: Path) -
     (project / "a.txt").write_text("one\nmine\nthree\n")
     before = snapshot_of(project)
     with pytest.raises(LongwatchError, match=r"have both changed a\.txt: nothing was taken over"):
-        await workspaces.take(project, commit)
+        await workspaces.take(project, commit, _not_begun)
     assert snapshot_of(project) == before
 
 
@@ -278,7 +293,7 @@ async def test_a_file_that_was_not_copied_is_not_overwritten(
     (made.path / "new.txt").write_text("new")
     commit = await workspaces.snapshot(made.path, "work") or ""
     with pytest.raises(LongwatchError, match=r"\.env: already exists"):
-        await workspaces.take(project, commit)
+        await workspaces.take(project, commit, _nothing)
     assert (project / ".env").read_text() == "KEY=mine"
     assert not (project / "new.txt").exists()
 
