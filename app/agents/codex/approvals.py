@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from app.agents.codex import calls, models
+from app.agents.codex import asks, calls
 from app.agents.codex.extras import Extra, ToolApproval, read
 from app.agents.codex.tools import ToolTable
 from app.agents.codex.wire import ServerRequest
@@ -39,11 +39,11 @@ class Questions:
     def ask(self, request: ServerRequest, tools: ToolTable) -> list[AgentEvent]:
         """Note an approval request. Raises pydantic.ValidationError when it cannot be read."""
         if request.method == COMMAND:
-            command = models.CommandApproval.model_validate(request.params)
+            command = asks.CommandApproval.model_validate(request.params)
             call = calls.command_asked(command, tools.known(command.item_id))
             offered = _names(command.available_decisions)
             return self._note(request, command, call, command.approval_id, offered, tools)
-        change = models.FileChangeApproval.model_validate(request.params)
+        change = asks.FileChangeApproval.model_validate(request.params)
         call = calls.edit_asked(change, tools.known(change.item_id))
         return self._note(request, change, call, None, None, tools)
 
@@ -62,7 +62,7 @@ class Questions:
     def _note(
         self,
         request: ServerRequest,
-        asked: models.CommandApproval | models.FileChangeApproval,
+        asked: asks.CommandApproval | asks.FileChangeApproval,
         call: ToolCall,
         approval_id: str | None,
         offered: tuple[str, ...] | None,

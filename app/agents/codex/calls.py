@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from app.agents.capped import DIFF_CAP, SUMMARY_CAP, TITLE_CAP, as_json, capped
+from app.agents.codex.asks import CommandApproval, FileChangeApproval
 from app.agents.codex.models import (
-    CommandApproval,
     CommandExecution,
-    FileChangeApproval,
     FileChangeItem,
     FileUpdate,
     McpToolCall,
@@ -22,6 +21,8 @@ from app.domain.toolcall import FileChange, ToolCall, ToolKind, ToolOutcome
 
 
 def command_call(item: CommandExecution) -> ToolCall:
+    """The call that a command item is: the shell's wrapping is taken off, and the raw text kept as
+    its arguments."""
     return _shell(item.id, item.command, item.cwd)
 
 
@@ -62,6 +63,8 @@ def _shell(call_id: str, raw: str, cwd: str | None) -> ToolCall:
 
 
 def edit_call(item: FileChangeItem) -> ToolCall:
+    """The call that a file-change item is. A file that is moved is among its changes under both
+    paths."""
     changes = [part for update in item.changes for part in _changes(update)]
     # Codex keeps changes in a map without order; sorted, the same edit has one fingerprint.
     changes.sort(key=lambda change: (change.path, change.change))
@@ -88,6 +91,7 @@ def edit_asked(asked: FileChangeApproval, known: ToolCall | None) -> ToolCall:
 
 
 def mcp_call(item: McpToolCall) -> ToolCall:
+    """The call that an MCP item is, under the name that rules and tool lists have for that tool."""
     return ToolCall(
         call_id=item.id,
         tool=tool_name(item.server, item.tool),
@@ -98,6 +102,7 @@ def mcp_call(item: McpToolCall) -> ToolCall:
 
 
 def search_call(item: WebSearch) -> ToolCall:
+    """The call that a web search is; what it looks for is in its title only."""
     return ToolCall(
         call_id=item.id,
         tool="web_search",
@@ -107,6 +112,8 @@ def search_call(item: WebSearch) -> ToolCall:
 
 
 def command_outcome(item: CommandExecution) -> ToolOutcome:
+    """How a command ended: well only where codex says so and the exit code, if it tells one, is 0.
+    The summary is the end of its output."""
     ok = item.status == "completed" and item.exit_code in (0, None)
     return ToolOutcome(
         ok=ok,

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from typing import Any, Literal, Protocol
 
 from app.agents.capped import TITLE_CAP, as_json
-from app.agents.codex import models
+from app.agents.codex import asks, models
 from app.agents.codex.wire import ServerRequest
 from app.agents.protocol import Answer
 from app.domain.approval import Action
@@ -59,7 +59,7 @@ def read(request: ServerRequest) -> Extra:
         return Permissions(request)
     if request.method == USER_INPUT:
         return UserInput(request)
-    asked = models.ElicitationRequest.model_validate(request.params)
+    asked = asks.ElicitationRequest.model_validate(request.params)
     approval = asked.meta.get(_APPROVAL_KIND)
     return ToolApproval(request, asked) if approval == _TOOL else Elicitation(request, asked)
 
@@ -92,7 +92,7 @@ class Permissions:
     """More rights in its sandbox, for the rest of the turn; some of them may be granted."""
 
     def __init__(self, request: ServerRequest) -> None:
-        asked = models.PermissionsApproval.model_validate(request.params)
+        asked = asks.PermissionsApproval.model_validate(request.params)
         self.request_id = request.request_id
         self.thread_id, self.turn_id = asked.thread_id, asked.turn_id
         self._asked = asked
@@ -118,16 +118,16 @@ class Permissions:
 
     def reply(self, answer: Answer) -> tuple[models.Wire, str]:
         if answer.action is Action.DENY:
-            return models.PermissionsReply(permissions={}), "denied"
+            return asks.PermissionsReply(permissions={}), "denied"
         rights = _object(answer.edited.text) if answer.edited else self._asked.permissions
-        return models.PermissionsReply(permissions=rights), "granted for this turn"
+        return asks.PermissionsReply(permissions=rights), "granted for this turn"
 
 
 class UserInput:
     """Questions of the model, answered in words."""
 
     def __init__(self, request: ServerRequest) -> None:
-        asked = models.UserInputRequest.model_validate(request.params)
+        asked = asks.UserInputRequest.model_validate(request.params)
         if any(question.is_secret for question in asked.questions):
             raise DriverError("it asks for a secret, and what is answered here is recorded")
         self.request_id = request.request_id
@@ -150,8 +150,8 @@ class UserInput:
 
     def reply(self, answer: Answer) -> tuple[models.Wire, str]:
         given = _object(answer.edited.text) if answer.edited else {}
-        answers = {key: models.Answers(answers=(value,)) for key, value in given.items() if value}
-        return models.UserInputReply(answers=answers), "answered" if answers else "not answered"
+        answers = {key: asks.Answers(answers=(value,)) for key, value in given.items() if value}
+        return asks.UserInputReply(answers=answers), "answered" if answers else "not answered"
 
 
 class ToolApproval:
@@ -160,7 +160,7 @@ class ToolApproval:
 
     editable: str | None = None
 
-    def __init__(self, request: ServerRequest, asked: models.ElicitationRequest) -> None:
+    def __init__(self, request: ServerRequest, asked: asks.ElicitationRequest) -> None:
         self.request_id = request.request_id
         self.thread_id, self.turn_id = asked.thread_id, asked.turn_id
         self.item_id = ""  # the call's, once it is found
@@ -178,16 +178,16 @@ class ToolApproval:
 
     def reply(self, answer: Answer) -> tuple[models.Wire, str]:
         if answer.action is Action.ALLOW:
-            return models.ElicitationReply(action="accept", content={}), "allowed"
+            return asks.ElicitationReply(action="accept", content={}), "allowed"
         action: Literal["cancel", "decline"] = "cancel" if answer.interrupt else "decline"
-        return models.ElicitationReply(action=action), "denied"
+        return asks.ElicitationReply(action=action), "denied"
 
 
 class Elicitation:
     """What one of codex's MCP servers wants of the person: a form, or a page to be opened. What it
     does with a yes is not known: it is judged as a call of its tools."""
 
-    def __init__(self, request: ServerRequest, asked: models.ElicitationRequest) -> None:
+    def __init__(self, request: ServerRequest, asked: asks.ElicitationRequest) -> None:
         self.request_id = request.request_id
         self.thread_id, self.turn_id = asked.thread_id, asked.turn_id
         schema = asked.requested_schema or {}
@@ -222,15 +222,15 @@ class Elicitation:
 
     def reply(self, answer: Answer) -> tuple[models.Wire, str]:
         if answer.action is Action.DENY:
-            reply = models.ElicitationReply(action="cancel" if answer.interrupt else "decline")
+            reply = asks.ElicitationReply(action="cancel" if answer.interrupt else "decline")
             return reply, "denied"
         content = _object(answer.edited.text) if answer.edited else self._start
         try:
             self._check(content)
         except DriverError as error:
             # Allowed as it was, without the answers that it needs.
-            return models.ElicitationReply(action="decline"), f"declined: {error}"
-        return models.ElicitationReply(action="accept", content=content), "answered"
+            return asks.ElicitationReply(action="decline"), f"declined: {error}"
+        return asks.ElicitationReply(action="accept", content=content), "answered"
 
 
 def _default(field: object) -> object:

@@ -1,4 +1,5 @@
-"""What we use of the app-server protocol v2, as typed messages.
+"""What we use of the app-server protocol v2, as typed messages; what the server asks of us is in
+`app.agents.codex.asks`.
 
 Source: `codex app-server generate-json-schema` (0.169). Unknown fields are ignored, because
 the protocol grows; the fields named here are checked.
@@ -6,9 +7,9 @@ the protocol grows; the fields named here are checked.
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
 
@@ -24,18 +25,22 @@ class Wire(BaseModel):
 
 
 class ClientInfo(Wire):
+    """Who speaks to codex. `version` is that of the installed Longwatch, "0" in a source tree."""
+
     name: str = "longwatch"
     title: str = "Longwatch"
     version: str
 
 
 class InitializeParams(Wire):
+    """Params of `initialize`, the first request; then comes the notification `initialized`."""
+
     client_info: ClientInfo
 
 
 class ThreadStartParams(Wire):
-    """`approvals_reviewer` is set so that a person's own configuration cannot have another
-    model answer what we ask the operator."""
+    """Params of `thread/start`. `approvals_reviewer` is set so that a person's own configuration
+    cannot have another model answer what we ask the operator."""
 
     cwd: str
     approval_policy: str
@@ -46,17 +51,22 @@ class ThreadStartParams(Wire):
 
 
 class ThreadResumeParams(ThreadStartParams):
+    """Params of `thread/resume`. Nobody here reads the turns before, and codex warns where it is to
+    send them: hence `exclude_turns`."""
+
     thread_id: str
     exclude_turns: bool = True
 
 
 class TextInput(Wire):
+    """An input item of `turn/start` and `turn/steer`: words for the model."""
+
     type: Literal["text"] = "text"
     text: str
 
 
 class LocalImageInput(Wire):
-    """An image that codex reads for itself."""
+    """An input item of `turn/start` and `turn/steer`: an image that codex reads for itself."""
 
     type: Literal["localImage"] = "localImage"
     path: str
@@ -66,40 +76,47 @@ UserInput = TextInput | LocalImageInput
 
 
 class TurnStartParams(Wire):
+    """Params of `turn/start`. Its result only names the turn; notifications tell the rest."""
+
     thread_id: str
     input: tuple[UserInput, ...]
     output_schema: dict[str, Any] | None = None  # of the final message
 
 
 class TurnSteerParams(Wire):
+    """Params of `turn/steer`: words into a running turn. Codex refuses them unless that turn is
+    `expected_turn_id`."""
+
     thread_id: str
     input: tuple[UserInput, ...]
     expected_turn_id: str
 
 
 class TurnInterruptParams(Wire):
+    """Params of `turn/interrupt`. The turn is over at its `turn/completed`, not at the result."""
+
     thread_id: str
     turn_id: str
-
-
-class DecisionReply(Wire):
-    """The answer to either kind of approval."""
-
-    decision: str
 
 
 # ---- replies
 
 
 class Ref(Wire):
+    """A thread or a turn in a result: only its id is read."""
+
     id: str
 
 
 class ThreadReply(Wire):
+    """Result of `thread/start` and of `thread/resume`."""
+
     thread: Ref
 
 
 class TurnReply(Wire):
+    """Result of `turn/start`."""
+
     turn: Ref
 
 
@@ -107,24 +124,32 @@ class TurnReply(Wire):
 
 
 class AgentMessage(Wire):
+    """Item `agentMessage`: what the model says. The last one of a turn is its result; a commentary
+    is so only where nothing else was said."""
+
     id: str
     text: str
     phase: str | None = None  # commentary, partial_answer, final_answer; often absent
 
 
 class PlanItem(Wire):
+    """Item `plan`: a plan that the model proposes; it counts as a message of the model."""
+
     id: str
     text: str
 
 
 class Reasoning(Wire):
+    """Item `reasoning`: the model's thoughts, summarised and, where codex has them, as they are."""
+
     id: str
     summary: tuple[str, ...] = ()
     content: tuple[str, ...] = ()
 
 
 class CommandExecution(Wire):
-    """`process_id` is None while nothing runs yet, as when an approval is awaited."""
+    """Item `commandExecution`: a shell command. `process_id` is None while nothing runs yet, as
+    when an approval is awaited."""
 
     id: str
     command: str
@@ -136,27 +161,37 @@ class CommandExecution(Wire):
 
 
 class ChangeKind(Wire):
+    """What is done to one file. `move_path`, alone not camelCase on the wire, is its new path."""
+
     type: str  # add, delete, update
     move_path: str | None = Field(default=None, alias="move_path")
 
 
 class FileUpdate(Wire):
+    """One file of a `fileChange`. `diff` is a unified diff, or the whole text of an added file."""
+
     path: str
     kind: ChangeKind
     diff: str
 
 
 class FileChangeItem(Wire):
+    """Item `fileChange`: a patch. An approval of it has its id only; the changes are here."""
+
     id: str
     changes: tuple[FileUpdate, ...]
     status: str  # inProgress, completed, failed, declined
 
 
 class ToolError(Wire):
+    """Why an `mcpToolCall` failed."""
+
     message: str
 
 
 class McpToolCall(Wire):
+    """Item `mcpToolCall`: a call of a tool of one of codex's own MCP servers."""
+
     id: str
     server: str
     tool: str
@@ -166,6 +201,8 @@ class McpToolCall(Wire):
 
 
 class WebSearch(Wire):
+    """Item `webSearch`: told when it is made; codex never asks about it."""
+
     id: str
     query: str = ""
 
@@ -174,13 +211,15 @@ class WebSearch(Wire):
 
 
 class ItemNotification(Wire):
+    """Params of `item/started` and `item/completed`; `items.read` reads it by its type."""
+
     thread_id: str
     turn_id: str
     item: dict[str, object]
 
 
 class Delta(Wire):
-    """A piece of streamed text of any kind of item."""
+    """Params of `item/agentMessage/delta` and its like: a piece of streamed text of an item."""
 
     thread_id: str
     turn_id: str
@@ -189,6 +228,8 @@ class Delta(Wire):
 
 
 class PartAdded(Wire):
+    """Params of `item/reasoning/summaryPartAdded`: the next paragraph of thoughts, from 0."""
+
     thread_id: str
     turn_id: str
     item_id: str
@@ -196,6 +237,8 @@ class PartAdded(Wire):
 
 
 class TokenBreakdown(Wire):
+    """Tokens by kind; `cached_input_tokens` are among `input_tokens`."""
+
     input_tokens: int
     cached_input_tokens: int
     output_tokens: int
@@ -203,22 +246,31 @@ class TokenBreakdown(Wire):
 
 
 class TokenUsage(Wire):
+    """What a thread has used since it began, and how many tokens fit into its model's context."""
+
     total: TokenBreakdown
     model_context_window: int | None = None
 
 
 class TokenUsageUpdated(Wire):
+    """Params of `thread/tokenUsage/updated`. The thread may be that of a sub-agent."""
+
     thread_id: str
     token_usage: TokenUsage
 
 
 class TurnError(Wire):
+    """Why a turn failed, or what of it is tried again. `codex_error_info` is a class of error, or
+    an object whose only key is one (`app.agents.codex.failures`)."""
+
     message: str
     codex_error_info: str | dict[str, object] | None = None
     additional_details: str | None = None
 
 
 class ErrorNotification(Wire):
+    """Params of `error`. With `will_retry` the turn goes on; else its `turn/completed` follows."""
+
     thread_id: str
     turn_id: str
     error: TurnError
@@ -226,117 +278,34 @@ class ErrorNotification(Wire):
 
 
 class Turn(Wire):
+    """What `turn/started` and `turn/completed` say of a turn; `error` is of one that failed."""
+
     id: str
     status: Literal["completed", "interrupted", "failed", "inProgress"]
     error: TurnError | None = None
 
 
 class TurnNotification(Wire):
+    """Params of `turn/started` and `turn/completed`."""
+
     thread_id: str
     turn: Turn
 
 
 class WarningNotification(Wire):
+    """Params of `warning` and `guardianWarning`: a sentence for the operator."""
+
     message: str
 
 
 class ConfigWarning(Wire):
+    """Params of `configWarning`: what is wrong with codex's own configuration, in a sentence."""
+
     summary: str
 
 
 class RequestResolved(Wire):
+    """Params of `serverRequest/resolved`: a request of the server is settled. Where we have not
+    answered it, codex has withdrawn it."""
+
     request_id: int | str
-
-
-# ---- requests of the server
-
-
-class NetworkContext(Wire):
-    host: str
-    protocol: str
-
-
-class CommandApproval(Wire):
-    """`approval_id` is set where one item asks several times. An entry of
-    `available_decisions` is a name, or an object whose only key is the name."""
-
-    thread_id: str
-    turn_id: str
-    item_id: str
-    approval_id: str | None = None
-    kind: str = "command"  # or writeStdin: input for a terminal that already runs
-    command: str | None = None
-    cwd: str | None = None
-    reason: str | None = None
-    network_approval_context: NetworkContext | None = None
-    available_decisions: tuple[str | dict[str, object], ...] | None = None
-
-
-class FileChangeApproval(Wire):
-    """The changes are in the item that started under the same id."""
-
-    thread_id: str
-    turn_id: str
-    item_id: str
-    reason: str | None = None
-    grant_root: str | None = None
-
-
-class PermissionsApproval(Wire):
-    """Rights in its sandbox beyond those that it has; `permissions` is answered in its own form."""
-
-    thread_id: str
-    turn_id: str
-    item_id: str
-    cwd: str
-    permissions: dict[str, object]
-    reason: str | None = None
-
-
-class InputOption(Wire):
-    label: str
-    description: str
-
-
-class InputQuestion(Wire):
-    id: str
-    question: str
-    is_secret: bool = False
-    options: Annotated[tuple[InputOption, ...], BeforeValidator(lambda given: given or ())] = ()
-
-
-class UserInputRequest(Wire):
-    thread_id: str
-    turn_id: str
-    questions: tuple[InputQuestion, ...]
-
-
-class ElicitationRequest(Wire):
-    """A form (`requested_schema`) or a page (`url`); codex's own remarks are in `meta`."""
-
-    meta: dict[str, object] = Field(default_factory=dict, alias="_meta")
-
-    thread_id: str
-    server_name: str
-    turn_id: str | None = None
-    message: str = ""
-    requested_schema: dict[str, object] | None = None
-    url: str | None = None
-
-
-class PermissionsReply(Wire):
-    permissions: dict[str, object]
-    scope: Literal["turn"] = "turn"
-
-
-class Answers(Wire):
-    answers: tuple[str, ...]
-
-
-class UserInputReply(Wire):
-    answers: dict[str, Answers]
-
-
-class ElicitationReply(Wire):
-    action: Literal["accept", "decline", "cancel"]
-    content: dict[str, object] | None = None

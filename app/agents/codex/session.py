@@ -8,7 +8,7 @@ from contextlib import suppress
 
 from pydantic import ValidationError
 
-from app.agents.codex import approvals, extras, models
+from app.agents.codex import approvals, asks, extras, models
 from app.agents.codex.connection import Connection
 from app.agents.codex.inputs import inputs
 from app.agents.codex.peer import ConnectionLost, Incoming
@@ -199,7 +199,7 @@ class CodexSession:
             if more:
                 self._peer.refuse(request.request_id, INVALID_PARAMS, "no turn is running")
             else:
-                self._peer.reply(request.request_id, models.DecisionReply(decision="cancel"))
+                self._peer.reply(request.request_id, asks.DecisionReply(decision="cancel"))
             return []
         try:
             if more:
@@ -232,7 +232,7 @@ class CodexSession:
         denied = answer.action is Action.DENY
         if denied and answer.reason and not answer.interrupt:
             self._tell_reason(question, answer.reason)
-        self._peer.reply(question.request_id, models.DecisionReply(decision=decision))
+        self._peer.reply(question.request_id, asks.DecisionReply(decision=decision))
         if not denied and self._stream is not None:
             tools = self._translator.tools
             self._stream.push(tools.permit(question.call, question.item_id))

@@ -13,6 +13,8 @@ INVALID_PARAMS = -32602
 
 @dataclass(frozen=True, slots=True)
 class Notification:
+    """What the server tells and wants no answer to."""
+
     method: str
     params: Params
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from app.agents.codex import approvals, extras, items, models
+from app.agents.codex import approvals, asks, extras, items, models
 from app.agents.codex.binary import find_codex
 from app.agents.codex.translation import _DELTAS, Translator
 from tests.support.waiting import PATIENCE
@@ -42,17 +42,17 @@ SAME = {
     models.WarningNotification: "WarningNotification",
     models.ConfigWarning: "ConfigWarningNotification",
     models.RequestResolved: "ServerRequestResolvedNotification",
-    models.NetworkContext: "NetworkApprovalContext",
-    models.CommandApproval: "CommandExecutionRequestApprovalParams",
-    models.FileChangeApproval: "FileChangeRequestApprovalParams",
-    models.PermissionsApproval: "PermissionsRequestApprovalParams",
-    models.InputOption: "ToolRequestUserInputOption",
-    models.InputQuestion: "ToolRequestUserInputQuestion",
-    models.UserInputRequest: "ToolRequestUserInputParams",
-    models.PermissionsReply: "PermissionsRequestApprovalResponse",
-    models.Answers: "ToolRequestUserInputAnswer",
-    models.UserInputReply: "ToolRequestUserInputResponse",
-    models.ElicitationReply: "McpServerElicitationRequestResponse",
+    asks.NetworkContext: "NetworkApprovalContext",
+    asks.CommandApproval: "CommandExecutionRequestApprovalParams",
+    asks.FileChangeApproval: "FileChangeRequestApprovalParams",
+    asks.PermissionsApproval: "PermissionsRequestApprovalParams",
+    asks.InputOption: "ToolRequestUserInputOption",
+    asks.InputQuestion: "ToolRequestUserInputQuestion",
+    asks.UserInputRequest: "ToolRequestUserInputParams",
+    asks.PermissionsReply: "PermissionsRequestApprovalResponse",
+    asks.Answers: "ToolRequestUserInputAnswer",
+    asks.UserInputReply: "ToolRequestUserInputResponse",
+    asks.ElicitationReply: "McpServerElicitationRequestResponse",
 }
 SENT_MODELS = (
     models.ClientInfo,
@@ -62,10 +62,10 @@ SENT_MODELS = (
     models.TurnStartParams,
     models.TurnSteerParams,
     models.TurnInterruptParams,
-    models.PermissionsReply,
-    models.Answers,
-    models.UserInputReply,
-    models.ElicitationReply,
+    asks.PermissionsReply,
+    asks.Answers,
+    asks.UserInputReply,
+    asks.ElicitationReply,
 )
 DELTAS = (
     "AgentMessageDeltaNotification",
@@ -163,7 +163,7 @@ def test_our_answers_are_among_the_decisions(schema: Path) -> None:
 def test_what_an_mcp_server_asks_has_the_fields_that_we_use(schema: Path) -> None:
     found = read(schema / "McpServerElicitationRequestParams.json")
     fields = [{*found["properties"], *one["properties"]} for one in found["oneOf"]]
-    assert aliases(models.ElicitationRequest) <= set().union(*fields)
+    assert aliases(asks.ElicitationRequest) <= set().union(*fields)
     assert {"serverName", "threadId"} <= set(found["required"])
 
 

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from app.agents.capped import DIFF_CAP
-from app.agents.codex import calls, models
+from app.agents.codex import asks, calls, models
 from app.agents.codex.failures import failure_of
 from app.agents.codex.tools import ToolTable
 from app.agents.codex.translation import Translator
@@ -159,7 +159,7 @@ def test_long_diffs_are_capped_but_stay_distinct() -> None:
 
 def approval(**more: object) -> ToolCall:
     params = {"threadId": "t", "turnId": "u", "itemId": "i", **more}
-    return calls.command_asked(models.CommandApproval.model_validate(params), None)
+    return calls.command_asked(asks.CommandApproval.model_validate(params), None)
 
 
 def test_network_and_terminal_questions_are_not_taken_for_commands() -> None:
