@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from app.ui.view import Changes, View
 
 
-def utc_now() -> datetime:
+def _utc_now() -> datetime:
     return datetime.now(UTC)
 
 
@@ -119,7 +119,7 @@ class ControlRoom(SafeApp):
         screen: str = "watch",
         run_id: str | None = None,
         notice: str = "",
-        now: Callable[[], datetime] = utc_now,
+        now: Callable[[], datetime] = _utc_now,
         me: Actor | None = None,
         project: Path | None = None,
         picture: bool = False,

@@ -100,7 +100,7 @@ def is_secret(path: str, *, glob: bool = False) -> bool:
     return name.strip("*") != "" and any(fnmatchcase(known, name) for known in witnesses)
 
 
-def is_device(path: str) -> bool:
+def _is_device(path: str) -> bool:
     return _BLOCK_DEVICE.match(path) is not None
 
 
@@ -124,7 +124,7 @@ def guarded_inside(relative: str) -> tuple[Risk, str] | None:
 
 def guarded_outside(path: str, home: str) -> tuple[Risk, str] | None:
     """Level and description of a file outside the workspace that must not be written lightly."""
-    if is_device(path):
+    if _is_device(path):
         return Risk.CRITICAL, "a device"
     if is_quiet_device(path):
         return None

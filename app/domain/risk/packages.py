@@ -114,7 +114,7 @@ def _foreign_folder(scene: Scene, word: Word) -> bool:
     return not scene.place(word.model_copy(update={"text": text})).inside
 
 
-def judge_node(scene: Scene) -> list[Finding]:
+def _judge_node(scene: Scene) -> list[Finding]:
     """`npm`, `pnpm`, `yarn`, `bun`."""
     options = scene.options("Cw", "prefix dir filter workspace cwd")
     sub = options.operands[0].text if options.operands else ""
@@ -175,7 +175,7 @@ def judge_pip(scene: Scene) -> list[Finding]:
     return [high(f"pip {shown(sub)} is not a command that is known here")]
 
 
-def judge_python_manager(scene: Scene) -> list[Finding]:
+def _judge_python_manager(scene: Scene) -> list[Finding]:
     """`uv`, `poetry`, `pipenv`, `pdm`, `hatch`, `rye`, `pixi`, `bundle`."""
     options = scene.options("p", "python directory project group extra with")
     operands = [word.text for word in options.operands]
@@ -211,7 +211,7 @@ def judge_python_manager(scene: Scene) -> list[Finding]:
     return [high(f"{scene.name} {shown(sub)} is not a command that is known here")]
 
 
-def judge_foreign(scene: Scene) -> list[Finding]:
+def _judge_foreign(scene: Scene) -> list[Finding]:
     """`npx`, `uvx`, `pipx`: fetch a package and run it."""
     if scene.texts and all(text in ("--version", "-v", "--help") for text in scene.texts):
         return [low("shows its version")]
@@ -220,7 +220,7 @@ def judge_foreign(scene: Scene) -> list[Finding]:
     return [high("fetches and runs a package that need not be part of the project")]
 
 
-def judge_system_manager(scene: Scene) -> list[Finding]:
+def _judge_system_manager(scene: Scene) -> list[Finding]:
     """`apt`, `brew`, `gem`, …: the whole machine or account."""
     words = [text for text in scene.texts if text not in ("-y", "-q", "--yes", "--quiet")]
     if scene.name in ("nvm", "pyenv", "rbenv", "asdf", "mise") and words[:1] == ["which"]:
@@ -230,7 +230,7 @@ def judge_system_manager(scene: Scene) -> list[Finding]:
     return [high(f"{scene.name} changes packages of the whole machine or account")]
 
 
-def judge_cargo(scene: Scene) -> list[Finding]:
+def _judge_cargo(scene: Scene) -> list[Finding]:
     options = scene.options("Cpj", "manifest-path package features target")
     sub = next((w.text for w in options.operands if not w.text.startswith("+")), "")
     if sub in ("install", "uninstall") or sub in _PUBLISH:
@@ -244,7 +244,7 @@ def judge_cargo(scene: Scene) -> list[Finding]:
     return [high(f"cargo {shown(sub)} is not a command that is known here")]
 
 
-def judge_go(scene: Scene) -> list[Finding]:
+def _judge_go(scene: Scene) -> list[Finding]:
     texts = scene.texts
     sub = texts[0] if texts else ""
     if sub in _GO_LOOKS and "-w" not in texts:
@@ -272,7 +272,7 @@ def judge_go(scene: Scene) -> list[Finding]:
     return [high(f"go {shown(sub)} reaches beyond the project")]
 
 
-def judge_other_manager(scene: Scene) -> list[Finding]:
+def _judge_other_manager(scene: Scene) -> list[Finding]:
     """`composer`, `dotnet`, `mix` and their like."""
     texts = scene.texts
     if any(
@@ -286,15 +286,15 @@ def judge_other_manager(scene: Scene) -> list[Finding]:
 
 JUDGES = {
     **dict.fromkeys(BUILDERS, judge_build),
-    **dict.fromkeys(SYSTEM_MANAGERS, judge_system_manager),
-    **dict.fromkeys(FOREIGN_RUNNERS, judge_foreign),
-    **dict.fromkeys(_NODE, judge_node),
+    **dict.fromkeys(SYSTEM_MANAGERS, _judge_system_manager),
+    **dict.fromkeys(FOREIGN_RUNNERS, _judge_foreign),
+    **dict.fromkeys(_NODE, _judge_node),
     **dict.fromkeys(("pip", "pip3"), judge_pip),
     **dict.fromkeys(
-        ("uv", "poetry", "pipenv", "pdm", "hatch", "rye", "pixi", "bundle"), judge_python_manager
+        ("uv", "poetry", "pipenv", "pdm", "hatch", "rye", "pixi", "bundle"), _judge_python_manager
     ),
-    **dict.fromkeys(("composer", "dotnet", "bower", "pod"), judge_other_manager),
-    "cargo": judge_cargo,
-    "go": judge_go,
+    **dict.fromkeys(("composer", "dotnet", "bower", "pod"), _judge_other_manager),
+    "cargo": _judge_cargo,
+    "go": _judge_go,
     "virtualenv": judge_build,
 }

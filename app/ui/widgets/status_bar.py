@@ -34,7 +34,7 @@ class StatusBar(Widget):
 
     def show(self, view: View, need: int, now: datetime) -> None:
         """`need` is how many things wait for a person."""
-        counts, place = summary(view, need, now), place_of(view)
+        counts, place = summary(view, need, now), _place_of(view)
         if (counts, place) != (self._counts, self._place):
             self._counts, self._place = counts, place
             self.refresh()
@@ -89,7 +89,7 @@ def summary(view: View, need: int, now: datetime) -> str:
     return f"{counts} · {left}" if left else counts
 
 
-def place_of(view: View) -> str:
+def _place_of(view: View) -> str:
     status = view.status
     return f"{status.store} on {status.host}" if status else ""
 
