@@ -71,6 +71,8 @@ class ToolFinished(Struct, frozen=True):
 
 
 class UsageReported(Struct, frozen=True):
+    """All that the session has used so far: it takes the place of what was reported before."""
+
     usage: Usage
 
 

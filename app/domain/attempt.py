@@ -108,6 +108,8 @@ class Cause(StrEnum):
 
 
 class AttemptState(StrEnum):
+    """How far an attempt has come, and what became of it."""
+
     OPEN = "open"  # the agent is to be prompted, or is at work
     PRODUCED = "produced"  # there is an output; gates may still be open
     PASSED = "passed"

@@ -15,6 +15,8 @@ from app.domain.task_state import TaskState
 
 
 class AttentionKind(StrEnum):
+    """What a person is wanted for. Their order is that of urgency (see `urgency`)."""
+
     UNCERTAIN = "uncertain"
     APPROVAL = "approval"
     QUESTION = "question"

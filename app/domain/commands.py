@@ -87,6 +87,8 @@ class Snooze(Model):
 
 
 class CancelRun(Model):
+    """End a run for good, and the runs of its sub-workflows. Refused when it is over already."""
+
     do: Literal["cancel_run"] = "cancel_run"
     run_id: RunId
     reason: str = ""
@@ -164,6 +166,9 @@ class AnswerQuestion(Model):
 
 
 class RemoveRule(Model):
+    """Take away a rule that an operator has made by an answer; what it has decided stays decided.
+    Rules of the project's files are not reached by it."""
+
     do: Literal["remove_rule"] = "remove_rule"
     rule_id: RuleId
     by: Actor

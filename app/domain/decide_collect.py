@@ -93,6 +93,8 @@ def _over(result: Result) -> bool:
 
 
 def collect_step(step: CollectStep, state: RunState) -> list[do.Directive]:
+    """For a collect that need not wait any longer (`enough`): it joins what there is, its gates
+    check that, and units that come too late are retired with its end."""
     unit = Unit(step.name)
     attempt = state.newest(unit)
     number = attempt.attempt if attempt else 0

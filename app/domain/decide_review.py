@@ -36,6 +36,7 @@ class _Rules(Struct, frozen=True):
 
 
 def review_step(step: ReviewStep, state: RunState) -> list[do.Directive]:
+    """Its open round goes on; without one, another is opened on the newest attempt of `of`."""
     rules = _Rules(Unit(step.name), step.by, step.require, step.max_rejects, step.return_to)
     rounds = [r for r in state.reviews.values() if r.step == step.name and not r.gate]
     review = rounds[-1] if rounds else None

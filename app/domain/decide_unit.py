@@ -43,6 +43,7 @@ _LEFT: dict[AttemptState, _Left] = {
 
 
 def agent_step(step: AgentStep, state: RunState) -> list[do.Directive]:
+    """For a step of one agent; the turns of its loop come one after another."""
     if step.loop is not None:
         return _loop(step, state)
     unit = Unit(step.name)
@@ -102,6 +103,8 @@ def _number(attempt: Attempt | None) -> int:
 
 
 def fan_out_step(step: FanOutStep, state: RunState) -> list[do.Directive]:
+    """Its branches are planned once, work side by side (at most `max_parallel` of them), and are
+    brought together when all are over."""
     progress = state.steps.get(step.name)
     if progress is None:
         return [_plan(step, state)]
@@ -158,6 +161,7 @@ def _fresh(directive: do.Directive, state: RunState) -> bool:
 
 
 def gate_step(step: GateStep, state: RunState) -> list[do.Directive]:
+    """A step without an agent: what flows into it is its output, which its gates check."""
     unit = Unit(step.name)
     attempt = state.newest(unit)
     if attempt is not None and attempt.state.over:
@@ -174,6 +178,7 @@ def gate_step(step: GateStep, state: RunState) -> list[do.Directive]:
 
 
 def question_step(step: QuestionStep, state: RunState) -> list[do.Directive]:
+    """Each attempt asks its question once, and waits; the operator's answer is its output."""
     unit = Unit(step.name)
     attempt = state.newest(unit)
     if attempt is not None and attempt.state.over:
@@ -196,6 +201,7 @@ def question_step(step: QuestionStep, state: RunState) -> list[do.Directive]:
 
 
 def child_step(step: WorkflowStep, state: RunState) -> list[do.Directive]:
+    """Each attempt starts one run of the sub-workflow, and waits for what becomes of it."""
     unit = Unit(step.name)
     attempt = state.newest(unit)
     if attempt is not None and attempt.state.over:
@@ -214,6 +220,7 @@ def child_step(step: WorkflowStep, state: RunState) -> list[do.Directive]:
 
 
 def call_step(step: CallStep, state: RunState) -> list[do.Directive]:
+    """Each attempt makes its call, whose answer is its output; its gates check that."""
     unit = Unit(step.name)
     attempt = state.newest(unit)
     if attempt is None:

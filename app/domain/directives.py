@@ -67,6 +67,8 @@ class RunTurn(Struct, frozen=True):
 
 
 class StartAttempt(Struct, frozen=True):
+    """Begin an attempt of the unit; what is done in it, later directives say."""
+
     unit: Unit
     attempt: int
     cause: Cause
@@ -110,6 +112,8 @@ class MakeCall(Struct, frozen=True):
 
 
 class RunGate(Struct, frozen=True):
+    """Check an attempt's output with a gate; one that somebody judges opens a review instead."""
+
     unit: Unit
     attempt: int
     gate: Gate
@@ -160,6 +164,9 @@ class FinishStep(Struct, frozen=True):
 
 
 class OpenReview(Struct, frozen=True):
+    """Ask for a verdict on attempt `of_attempt` of step `of`, or of its unit `of_unit`. With `gate`
+    it is a gate of that step itself, not a review step."""
+
     unit: Unit
     of: str
     of_attempt: int
@@ -180,6 +187,9 @@ class Judge(Struct, frozen=True):
 
 
 class CloseReview(Struct, frozen=True):
+    """End a review with its result. A reject sends the work back to `return_to`; that of a gate
+    makes the gate fail."""
+
     unit: Unit
     review: Review
     approved: bool

@@ -15,6 +15,9 @@ from app.domain.session import Continuity, Session, StuckKind, Usage
 
 
 class SessionOpened(Model):
+    """A step or branch has a session. It is on disk before its agent: with the process that is
+    started for it, else with its first prompt."""
+
     type: Literal["session_opened"] = "session_opened"
     session: Session
 
@@ -29,6 +32,8 @@ class SessionBound(Model):
 
 
 class SessionLost(Model):
+    """Its agent is gone; the session stays, and is resumed or begun anew before its next turn."""
+
     type: Literal["session_lost"] = "session_lost"
     session_id: SessionId
     why: str
@@ -79,12 +84,16 @@ class ModelSwitched(Model):
 
 
 class SessionClosed(Model):
+    """The session is over for good: it is never prompted again."""
+
     type: Literal["session_closed"] = "session_closed"
     session_id: SessionId
     why: str
 
 
 class TurnEnded(Model):
+    """The agent has stopped. Where an output came of it, `OutputProduced` tells it instead."""
+
     type: Literal["turn_ended"] = "turn_ended"
     session_id: SessionId
     turn: int
@@ -104,6 +113,8 @@ class ItemFinished(Model):
 
 
 class UsageUpdated(Model):
+    """All that the session has used so far: told while it grows, and at a turn's end."""
+
     type: Literal["usage_updated"] = "usage_updated"
     session_id: SessionId
     usage: Usage

@@ -24,22 +24,31 @@ class SupervisorStarted(Model):
 
 
 class SupervisorStopped(Model):
+    """A supervisor that had runs to carry on has stopped in order; after a crash there is none of
+    its epoch."""
+
     type: Literal["supervisor_stopped"] = "supervisor_stopped"
     epoch: int
 
 
 class RecipeRecorded(Model):
+    """What runs pin, kept once under its content hash and before the first run that names it."""
+
     type: Literal["recipe_recorded"] = "recipe_recorded"
     digest: str
     recipe: Recipe
 
 
 class RuleAdded(Model):
+    """An operator has allowed a call for its session or for always: that is a rule from now on."""
+
     type: Literal["rule_added"] = "rule_added"
     rule: StoredRule
 
 
 class RuleRemoved(Model):
+    """A person has taken a rule away; what it has decided stays decided."""
+
     type: Literal["rule_removed"] = "rule_removed"
     rule_id: RuleId
     by: Actor
@@ -58,11 +67,16 @@ class BudgetGranted(Model):
 
 
 class ProcessStarted(Model):
+    """A child process is there; recorded before its first use, so that a crash cannot orphan it."""
+
     type: Literal["process_started"] = "process_started"
     process: Process
 
 
 class ProcessEnded(Model):
+    """It ended by itself, was killed by its supervisor, or was left by one that is gone and reaped
+    at the next start. `returncode` is None where nobody could wait for it."""
+
     type: Literal["process_ended"] = "process_ended"
     process_id: ProcessId
     returncode: int | None

@@ -20,6 +20,8 @@ from app.domain.toolcall import ToolCall, ToolOutcome
 
 
 class ApprovalRequested(Model):
+    """An agent wants to make a call. A rule's answer to it is in the same commit."""
+
     type: Literal["approval_requested"] = "approval_requested"
     approval: Approval
 
@@ -72,18 +74,26 @@ class ApprovalTold(Model):
 
 
 class ApprovalOutcome(Model):
+    """How a permitted call ended, in its agent's words; where the agent told nothing until the end
+    of its turn, it counts as done."""
+
     type: Literal["approval_outcome"] = "approval_outcome"
     approval_id: ApprovalId
     outcome: ToolOutcome
 
 
 class ApprovalUncertain(Model):
+    """Nobody knows whether a permitted call was made: a person says what becomes of it."""
+
     type: Literal["approval_uncertain"] = "approval_uncertain"
     approval_id: ApprovalId
     why: str
 
 
 class ApprovalSettled(Model):
+    """A person has said what becomes of an uncertain call. What an abort does to the run is an
+    event of its own."""
+
     type: Literal["approval_settled"] = "approval_settled"
     approval_id: ApprovalId
     settlement: Settlement
@@ -92,17 +102,24 @@ class ApprovalSettled(Model):
 
 
 class ApprovalWithdrawn(Model):
+    """No answer is wanted any more: the agent waits no longer, or nobody needs its work; or a call
+    that only reads was cut off, and is simply made again."""
+
     type: Literal["approval_withdrawn"] = "approval_withdrawn"
     approval_id: ApprovalId
     why: str
 
 
 class ReviewOpened(Model):
+    """An artefact is put before its reviewers."""
+
     type: Literal["review_opened"] = "review_opened"
     review: Review
 
 
 class VerdictGiven(Model):
+    """One reviewer's answer; an agent's attempt at the review passes by it."""
+
     type: Literal["verdict_given"] = "verdict_given"
     review_id: ReviewId
     verdict: Verdict
@@ -110,6 +127,8 @@ class VerdictGiven(Model):
 
 
 class ReviewEscalated(Model):
+    """The operator must answer, though that was not planned; `at_limit` as in `Review`."""
+
     type: Literal["review_escalated"] = "review_escalated"
     review_id: ReviewId
     why: str
@@ -117,6 +136,9 @@ class ReviewEscalated(Model):
 
 
 class ReviewClosed(Model):
+    """A review has its result. What follows from it (the step's end, the return, the gate's result)
+    is in the same commit."""
+
     type: Literal["review_closed"] = "review_closed"
     review_id: ReviewId
     approved: bool
@@ -124,6 +146,8 @@ class ReviewClosed(Model):
 
 
 class QuestionAsked(Model):
+    """A step has put its question to the operator, and waits for the answer."""
+
     type: Literal["question_asked"] = "question_asked"
     question: Question
 

@@ -41,11 +41,15 @@ class OfAttempt(Model):
 
 
 class RunCreated(Model):
+    """The first event of a run; the recipe that it pins is recorded already."""
+
     type: Literal["run_created"] = "run_created"
     run: Run
 
 
 class RunStateChanged(Model):
+    """A run was taken up, stands still or is over. `blocked` says why it stands still."""
+
     type: Literal["run_state_changed"] = "run_state_changed"
     state: TaskState
     reason: str = ""
@@ -113,6 +117,8 @@ class AttemptFailed(OfAttempt):
 
 
 class GateFinished(OfAttempt):
+    """One evaluation of a gate of an attempt, also of one that somebody judged."""
+
     type: Literal["gate_finished"] = "gate_finished"
     result: GateResult
 
@@ -149,6 +155,8 @@ class AttemptSkipped(OfAttempt):
 
 
 class AttemptCanceled(OfAttempt):
+    """Nobody needs its result any more, as when a collect has all it needs."""
+
     type: Literal["attempt_canceled"] = "attempt_canceled"
     why: str
 

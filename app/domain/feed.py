@@ -59,6 +59,8 @@ class Streamed(Model):
 
 
 class StatusChanged(Model):
+    """The whole status, anew: its problem, a budget or what waits for a person has changed."""
+
     kind: Literal["status"] = "status"
     status: Status
 

@@ -39,12 +39,14 @@ class Findings:
 
 
 def unknown(at: KeyPath, data: Mapping[str, Any], known: tuple[str, ...], found: Findings) -> None:
+    """Note every key that OpenFang does not have there: it is left out, which is no problem."""
     for key in data:
         if key not in known:
             found.note((*at, key), "is no key of an OpenFang workflow; left out")
 
 
 def needed(at: KeyPath, data: Mapping[str, Any], key: str, found: Findings) -> str:
+    """A text that must be there. Without one the file has a problem, and this is empty."""
     if data.get(key) is None:
         found.wrong((*at, key), "this key is missing")
         return ""
@@ -52,6 +54,7 @@ def needed(at: KeyPath, data: Mapping[str, Any], key: str, found: Findings) -> s
 
 
 def text(at: KeyPath, data: Mapping[str, Any], key: str, found: Findings, default: str = "") -> str:
+    """A text, or `default` where there is none. Another type is a problem of the file."""
     value = data.get(key)
     if value is None:
         return default

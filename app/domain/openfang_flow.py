@@ -102,6 +102,7 @@ def _joined(values: list[str]) -> str:
 
 
 def output(step: str) -> str:
+    """The expression for what a step has made."""
     return f"outputs[{literal(step)}]"
 
 
@@ -128,6 +129,7 @@ def contains(word: str, value: str) -> str:
 
 
 def placeholder(name: str) -> str:
+    """A variable as OpenFang's prompts write it."""
     return "{{" + name + "}}"
 
 

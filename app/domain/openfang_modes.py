@@ -28,6 +28,7 @@ def on_error(step: FangStep) -> OnError:
 
 
 def retry(step: FangStep) -> Retry:
+    """No retries unless the step asks for them, and then only of what can pass by itself."""
     if step.error_mode != "retry":
         return Retry(max_retries=0)
     return Retry(max_retries=step.max_retries, on=_RETRY_ON)

@@ -26,10 +26,12 @@ def stamped(before: RunState, after: RunState, event: Event) -> RunState:
 
 
 def with_run(state: RunState, /, **changes: Any) -> RunState:
+    """The state with some fields of its run's head changed."""
     return replace(state, run=state.run.model_copy(update=changes))
 
 
 def with_session(state: RunState, session_id: SessionId, /, **changes: Any) -> RunState:
+    """The state with some fields of one session changed. Raises KeyError for no such session."""
     return replace(state, sessions=changed_session(state, session_id, **changes))
 
 
@@ -45,6 +47,7 @@ def turn_over(state: RunState, session_id: SessionId) -> Sessions:
 
 
 def with_attempt(state: RunState, key: str, /, **changes: Any) -> RunState:
+    """As `with_session`, for an attempt."""
     return replace(state, attempts=changed_attempt(state, key, **changes))
 
 
@@ -54,19 +57,23 @@ def changed_attempt(state: RunState, key: str, /, **changes: Any) -> Attempts:
 
 
 def with_approval(state: RunState, approval_id: ApprovalId, /, **changes: Any) -> RunState:
+    """As `with_session`, for an approval; its revision is moved by who calls."""
     approval = state.approvals[approval_id].model_copy(update=changes)
     return replace(state, approvals=state.approvals.set(approval_id, approval))
 
 
 def with_review(state: RunState, review_id: ReviewId, /, **changes: Any) -> RunState:
+    """As `with_approval`, for a review."""
     review = state.reviews[review_id].model_copy(update=changes)
     return replace(state, reviews=state.reviews.set(review_id, review))
 
 
 def with_question(state: RunState, question_id: QuestionId, /, **changes: Any) -> RunState:
+    """As `with_approval`, for a question."""
     question = state.questions[question_id].model_copy(update=changes)
     return replace(state, questions=state.questions.set(question_id, question))
 
 
 def with_step(state: RunState, progress: StepProgress) -> RunState:
+    """The state with a step's progress in place of what was known of that step."""
     return replace(state, steps=state.steps.set(progress.step, progress))

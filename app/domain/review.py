@@ -21,6 +21,8 @@ class Verdict(Model):
 
 
 class ReviewState(StrEnum):
+    """How a review stands. Only an open one takes verdicts."""
+
     OPEN = "open"
     APPROVED = "approved"
     REJECTED = "rejected"
@@ -62,6 +64,8 @@ class Review(Model):
 
 
 class QuestionState(StrEnum):
+    """How a question stands. Only an open one takes an answer."""
+
     OPEN = "open"
     ANSWERED = "answered"
     WITHDRAWN = "withdrawn"

@@ -10,6 +10,9 @@ from app.domain.rollout_policy import Policies
 
 
 class RolloutOpened(Model):
+    """The store has a rollout from now on: its paths are pinned as the project's files declare
+    them."""
+
     type: Literal["rollout_opened"] = "rollout_opened"
     rollout: Rollout
 
@@ -109,6 +112,8 @@ class JudgeAsked(Model):
 
 
 class ComparisonRecorded(Model):
+    """A shadow answer was compared; no evidence where its candidate was replaced meanwhile."""
+
     type: Literal["comparison_recorded"] = "comparison_recorded"
     rollout_id: RolloutId
     result: ShadowResult

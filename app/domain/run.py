@@ -78,6 +78,8 @@ class BranchPlan(Model):
 
 
 class StepState(StrEnum):
+    """Where a step stands. One that has not come so far has no state."""
+
     OPEN = "open"  # a fan-out whose branches are known
     DONE = "done"
     SKIPPED = "skipped"  # its condition did not hold, or it was given up

@@ -88,51 +88,74 @@ class Nothing(Model):
 
 
 class Execute(Model):
+    """Params of `execute`; `do` of the command tells which it is."""
+
     command: Command
 
 
 class ListRuns(Model):
+    """Params of `runs`; `trace` is the beginning of a trace id, empty for all runs."""
+
     limit: int = 200
     trace: str = ""
 
 
 class OfRun(Model):
+    """Params of `run` and `recipe`. An unambiguous prefix of the id is enough."""
+
     run_id: RunId
 
 
 class OfAnyRun(Model):
+    """Params of `clean_worktrees`: those of one run, or (None) of all that are over."""
+
     run_id: RunId | None = None
 
 
 class ListEvents(Model):
+    """Params of `events`: of one run or (None) of the whole journal, from `after` exclusive."""
+
     run_id: RunId | None = None
     after: int = 0
     limit: int = 1000
 
 
 class OpenOnly(Model):
+    """Params of `approvals`, `reviews` and `questions`: what waits for a person, or all of them."""
+
     open_only: bool = True
 
 
 class Sightings(Model):
+    """Params of `seen`: what a screen has painted, or a command has listed."""
+
     sightings: tuple[Sighting, ...]
 
 
 class ReadCovered(Model):
+    """Params of `covered`. The scope "once" is refused: it writes no rule."""
+
     approval_id: ApprovalId
     scope: Scope
 
 
 class OfFolder(Model):
+    """Params of a call about the project that `folder` is in; absolute, for the server runs
+    elsewhere."""
+
     folder: str
 
 
 class ListPast(OfFolder):
+    """Params of `past_sessions`; without `agent`, those of all agents."""
+
     limit: int = Field(default=200, ge=1, le=10_000)
     agent: str = ""
 
 
 class SearchPast(OfFolder):
+    """Params of `past_search`. `after` is the `next` of the part before."""
+
     text: str
     after: PastCursor | None = None
     limit: int = Field(default=50, ge=1, le=1_000)
@@ -140,23 +163,32 @@ class SearchPast(OfFolder):
 
 
 class ReadPast(OfFolder):
+    """Params of `past_page`; `first` is a line of the session's file, from 1."""
+
     past_id: PastId
     first: int = Field(default=1, ge=1)
     limit: int = Field(default=200, ge=1, le=1_000)
 
 
 class ListComparisons(Model):
+    """Params of `comparisons`; with `mismatches`, only those that do not agree."""
+
     rollout_id: RolloutId
     limit: int = Field(default=100, ge=1, le=10_000)
     mismatches: bool = False
 
 
 class Rehearse(Model):
+    """Params of `drill`: a rollback by this person, on a copy of the store."""
+
     rollout_id: RolloutId
     by: Actor
 
 
 class ReadTranscript(Model):
+    """Params of `transcript`: the page that ends before ordinal `before`, None for the newest. It
+    fails with OwnershipError where the session is not that run's."""
+
     run_id: RunId
     session_id: SessionId
     before: int | None = None
@@ -164,6 +196,8 @@ class ReadTranscript(Model):
 
 
 class ReadDiff(Model):
+    """Params of `diff`. Without `step` the whole run's work; `attempt` 0 is the newest."""
+
     run_id: RunId
     step: str = ""
     attempt: int = 0
@@ -171,6 +205,8 @@ class ReadDiff(Model):
 
 
 class ReadUsage(Model):
+    """Params of `usage`; today is the last of the days."""
+
     days: int = Field(default=7, ge=1, le=MAX_DAYS)
 
 

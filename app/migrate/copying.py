@@ -244,6 +244,7 @@ def file_sha256(path: Path) -> str:
 
 
 def shown(path: Path) -> str:
+    """A path for a message: printable, in one line, cut at 300 characters."""
     return one_line(str(path), 300)
 
 

@@ -52,6 +52,7 @@ class Intent(Model):
 
 
 def state_of(root: Path) -> Path:
+    """Where a target keeps what its migrations need: working folders, backups, manifests."""
     return root / STATE
 
 
@@ -89,6 +90,7 @@ def read_intent(folder: Path, name: str = INTENT) -> Intent | None:
 
 
 def write_intent(disk: Disk, folder: Path, intent: Intent, name: str = INTENT) -> None:
+    """On the disk when it returns, and whole or not at all. Raises OSError."""
     disk.write_durably(folder / name, intent.model_dump_json(indent=1).encode())
 
 

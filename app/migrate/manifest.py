@@ -84,4 +84,5 @@ def read_manifest(target: Path, system: str, source: str) -> Manifest | None:
 
 
 def text_sha256(data: bytes) -> str:
+    """Of what is in memory, in hexadecimal as a manifest keeps it."""
     return hashlib.sha256(data).hexdigest()

@@ -32,6 +32,7 @@ class Part:
 
 
 def step_id(step: str) -> str:
+    """The row of a step that has rows for its parts, or has not begun."""
     return f"step:{step}"
 
 
@@ -75,12 +76,14 @@ def planned(progress: StepProgress, state: RunState) -> list[tuple[BranchPlan, l
 
 
 def not_begun(step: str, plan: BranchPlan, *, canceled: bool) -> Part:
+    """A branch without an attempt: it is to come, or nobody needs it any more."""
     mark = STEPS[StepState.CANCELED] if canceled else TO_DO
     pick = Pick(branch_id(step, plan.name), mark, branch_name(plan), lead=INDENT, quiet=True)
     return Part(OVER, mark.word, pick.item_id, lambda: pick)
 
 
 def branch_name(plan: BranchPlan) -> str:
+    """Its name and, if that says more, its title; printable, in one line."""
     title = f" · {plan.title}" if plan.title and plan.title != plan.name else ""
     return one_line(f"{plan.name}{title}", 120)
 

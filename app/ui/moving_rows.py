@@ -46,6 +46,7 @@ def home_picks(homes: Sequence[Installation], undo: Undone | None) -> list[Pick]
 
 
 def home_rows(home: Installation, target: str) -> list[Row]:
+    """About a home that was found, before it is read."""
     return [
         heading(one_line(home.path, 300)),
         BLANK,
@@ -270,6 +271,7 @@ def done_rows(report: MoveReport) -> list[Row]:
 
 
 def failed_rows(problem: str) -> list[Row]:
+    """What was begun could not be done; `problem` says why, in a sentence."""
     return [
         row(("It was not done.", "bad")),
         BLANK,

@@ -84,6 +84,7 @@ def fact(label: str, text: str, *, width: int = 12, tone: str = "") -> Iterator[
 
 
 def heading(text: str, more: str = "") -> Row:
+    """A row above others; `more` stands behind it, less loud."""
     return row((text, "heading"), (f"  {more}" if more else "", "quiet"))
 
 

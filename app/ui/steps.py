@@ -283,6 +283,7 @@ def attempt_of(state: RunState, item_id: str) -> Attempt | None:
 
 
 def review_of(state: RunState, item_id: str) -> Review | None:
+    """The review that a row is about; None for every other row."""
     return state.reviews.get(ReviewId(item_id))
 
 

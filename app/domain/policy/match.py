@@ -275,4 +275,5 @@ def _shell_paths(command: SimpleCommand, asking: Asking) -> Iterator[str]:
 
 
 def is_shell(call: ToolCall) -> bool:
+    """Whether a call is judged by the simple commands in its text, each for itself."""
     return call.kind is ToolKind.SHELL

@@ -46,6 +46,7 @@ def judge_code(scene: Scene, word: Word) -> list[Finding]:
 
 
 def told(scene: Scene, text: str) -> list[Finding]:
+    """What a text of code names that reaches out, in whatever language; empty for nothing."""
     findings = list[Finding]()
     starts = _STARTS.search(text)
     if starts:

@@ -27,18 +27,23 @@ class Finding(Struct, frozen=True):
 
 
 def low(reason: str) -> Finding:
+    """For what only looks, or has no effect: where no rule speaks of it, it is allowed."""
     return Finding(Risk.LOW, reason)
 
 
 def medium(reason: str) -> Finding:
+    """For what stays inside the project: its files are changed, its own code runs."""
     return Finding(Risk.MEDIUM, reason)
 
 
 def high(reason: str) -> Finding:
+    """For what reaches beyond the project, or does what is only known when it runs."""
     return Finding(Risk.HIGH, reason)
 
 
 def critical(reason: str, *, floor: bool = False) -> Finding:
+    """For what may be beyond repair: no rule allows it without `allow_critical`. With `floor`
+    nobody can allow it, no person either."""
     return Finding(Risk.CRITICAL, reason, floor)
 
 

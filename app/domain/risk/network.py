@@ -168,4 +168,5 @@ _LOCAL_WORK = {
 
 
 def is_network(name: str) -> bool:
+    """Whether a program is known to talk to other machines."""
     return name in DOWNLOADERS or name in TALKERS or name in CLOUD or name in databases.NAMES

@@ -23,6 +23,7 @@ _KNOWN = _ANSWERS | _DECIDES | _LOOKS | _CONFIGURES.keys()
 
 
 def judge_own(scene: Scene) -> list[Finding]:
+    """`longwatch …`; a subcommand that is only known when it runs may be one that answers."""
     words = [word for word in scene.args if not word.text.startswith("-")]
     if any(word.dynamic for word in words) and not any(word.text in _KNOWN for word in words):
         said = shown(scene.command.text)

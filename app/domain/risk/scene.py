@@ -262,4 +262,5 @@ class Scene:
 
 
 def worst(findings: Iterable[Finding]) -> Risk:
+    """The highest of the findings' risks; low where there are none."""
     return max((f.risk for f in findings), key=lambda risk: risk.rank, default=Risk.LOW)

@@ -161,5 +161,6 @@ def aliases(tool: str) -> tuple[str, ...]:
 
 
 def any_matches(patterns: Iterable[str], names: Iterable[str]) -> bool:
+    """Whether any of a list's patterns is for a tool, by any of the names that it has."""
     every = tuple(names)
     return any(matches(pattern, name) for pattern in patterns for name in every)

@@ -14,6 +14,7 @@ WIDTH, HEIGHT = 60, 15  # columns and rows in which every screen can be used
 
 
 def fits(size: Size) -> bool:
+    """Whether every screen can be used in it; where not, `SmallScreen` lies over them."""
     return size.width >= WIDTH and size.height >= HEIGHT
 
 
