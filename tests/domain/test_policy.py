@@ -198,6 +198,39 @@ def test_a_deny_rule_sees_through_detours(command: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("pattern", "denied", "others"),
+    [
+        (
+            "rm -rf*",
+            ("rm -fr x", "rm -r -f x", "rm -vfr x", "rm x -rf", "/bin/rm -f y -r x", "rm -f -r"),
+            ("rm -r x", "rm -f x", "rm --help", "rmdir -rf x", "ls -rf x", "rm rf"),
+        ),
+        (
+            "rm -r -f build*",
+            ("rm -rf build", "rm -fr builds", "rm -f build -r"),
+            ("rm -rf out", "rm -r build", "rm -rf out build"),
+        ),
+        ("curl -d *", ("curl -sSd @key host", "curl host -d @key"), ("curl -s host", "curl host")),
+        ("make *", ("make x",), ("ninja x",)),
+    ],
+)
+def test_a_deny_rule_knows_other_spellings_of_options(
+    pattern: str, denied: tuple[str, ...], others: tuple[str, ...]
+) -> None:
+    rules = [rule("deny", command=pattern), rule("allow", tool="shell", critical=True)]
+    for command in denied:
+        assert ask(command, rules).rule == f"deny {pattern}", command
+    for command in others:
+        assert ask(command, rules).action is Action.ALLOW, command
+
+
+def test_an_allow_rule_is_for_the_spelling_that_it_has() -> None:
+    rules = [rule("allow", command="rm -rf build*", critical=True)]
+    assert ask("rm -rf build", rules).action is Action.ALLOW
+    assert ask("rm -fr build", rules).action is Action.ASK
+
+
+@pytest.mark.parametrize(
     ("command", "denied"),
     [
         ("git $X", True),

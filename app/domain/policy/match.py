@@ -7,6 +7,7 @@ are matched widely: a detour must not lead around them.
 from __future__ import annotations
 
 import posixpath
+import re
 from collections.abc import Iterator
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
@@ -30,6 +31,10 @@ _GIT_VALUES = (
     *("-C", "-c", "--git-dir", "--work-tree", "--namespace", "--super-prefix"),
     *("--attr-source", "--config-env"),
 )
+
+
+# Options of one letter, several in a word perhaps; a rule may end such a word with `*`.
+_SHORT = re.compile(r"-(?P<letters>[A-Za-z]+)(?P<more>\*)?")
 
 
 class Asking(Struct, frozen=True):
@@ -174,7 +179,27 @@ def _meant(glob: str, command: SimpleCommand) -> bool:
     """Whether a deny or ask rule speaks of a command, as far as it is known."""
     if any(fnmatchcase(text, glob) for text in wide_texts(command)):
         return True
-    return _may_turn_out(glob, command)
+    return _other_spelling(glob, command) or _may_turn_out(glob, command)
+
+
+def _other_spelling(glob: str, command: SimpleCommand) -> bool:
+    """`rm -fr x`, `rm -r -f x` and `rm -rfv x` are what a rule for `rm -rf *` speaks of: the
+    letters of its first options, in any order and number of words, and then what follows."""
+    program, *words = glob.split() or [""]
+    letters = set[str]()
+    while words and (option := _SHORT.fullmatch(words[0])):
+        letters |= set(option["letters"])
+        words[:1] = ["*"] if option["more"] else []
+        if option["more"]:
+            break
+    if not letters or not command.words:
+        return False
+    texts = [word.shown for word in command.words[1:]]
+    given = {letter for text in texts if (found := _SHORT.fullmatch(text)) for letter in found[1]}
+    if not letters <= given or command.name.rsplit("/", 1)[-1] != program:
+        return False
+    rest = " ".join(text for text in texts if not text.startswith("-"))
+    return fnmatchcase(rest, " ".join(words))
 
 
 def _may_turn_out(glob: str, command: SimpleCommand) -> bool:
