@@ -104,11 +104,11 @@ async def test_scrolled_up_it_holds_still_and_says_so() -> None:
         await press(pilot, "up")
         held = rows(app)
         assert held[:9] == [f"│ line {n}" for n in range(41, 50)]
-        assert "paused · End to follow" in held[-1]
+        assert held[-1] == " ‖ paused · End to follow · ↓ 1 line"
         app.add(numbered(51, 53))
         await pilot.pause()
         assert rows(app)[:9] == held[:9]
-        assert "paused, 3 new lines · End to follow" in rows(app)[-1]
+        assert "paused · End to follow · ↓ 4 lines" in rows(app)[-1]
         await press(pilot, "end")
         assert rows(app)[-1] == "│ line 53"
 
@@ -136,15 +136,39 @@ async def test_older_text_is_paged_in_from_the_store() -> None:
     stored = numbered(1, 60)
     app = TailApp(stored[-20:], stored)
     async with app.run_test(size=(40, 10)) as pilot:
-        await press(pilot, "home")
+        await press(pilot, "pageup", "pageup", "pageup")
         assert app.asked == [42], "the chunk of the oldest line at hand, and what is before it"
-        await press(pilot, "home", "home")
+        assert rows(app)[0] == "│ line 33"
+
+
+async def test_home_leads_to_the_oldest_line_that_there_is() -> None:
+    stored = numbered(1, 60)
+    app = TailApp(stored[-20:], stored)
+    async with app.run_test(size=(60, 10)) as pilot:
         await press(pilot, "home")
+        assert app.asked == [42, 23, 4, 2], "page after page, until nothing is older"
         assert rows(app)[0] == "│ line 1"
+        assert rows(app)[-1] == " ‖ paused · End to follow · ↓ 51 lines"
         await press(pilot, "pagedown")
         assert rows(app)[0] == "│ line 9"
         await press(pilot, "home", "home")
-        assert app.asked[-1] == 2 and len(app.asked) <= 5, "the beginning is asked for once"
+        assert len(app.asked) == 4, "the beginning is asked for once"
+
+
+async def test_it_says_whether_there_is_older_text_above() -> None:
+    app = TailApp(numbered(1, 8), numbered(1, 60))
+    async with app.run_test(size=(40, 10)) as pilot:
+        assert not app.query_one(TailView).above, "all of it is in sight"
+        app.add(numbered(9, 12))
+        await pilot.pause()
+        assert app.query_one(TailView).above
+        await press(pilot, "home")
+        assert not app.query_one(TailView).above
+    app = TailApp(numbered(53, 60), numbered(1, 60))
+    async with app.run_test(size=(40, 10)) as pilot:
+        assert app.query_one(TailView).above, "the store has more"
+        await press(pilot, "up")
+        assert app.query_one(TailView).above
 
 
 async def test_a_short_text_does_not_pause() -> None:

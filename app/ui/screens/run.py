@@ -157,9 +157,16 @@ class RunScreen(WalksHistory, PartDeeds, RoomScreen):
 
     def _draw_tabs(self, state: RunState) -> None:
         """Which tab is shown, of what, and which lines of it when there are more."""
-        place = self.query_one("#text", Page).place if self._tab != "log" else ""
+        if self._tab == "log":
+            place = "↑ more" if self.query_one("#log", TailView).above else ""
+        else:
+            place = self.query_one("#text", Page).place
         about = " · ".join(part for part in (place, self._subject(state)) if part)
         self.query_one(TabRow).show(self._tab, about)
+
+    def on_tail_view_edged(self, message: TailView.Edged) -> None:
+        if self._state is not None:
+            self._draw_tabs(self._state)
 
     def on_page_scrolled(self, message: Page.Scrolled) -> None:
         if self._state is not None:

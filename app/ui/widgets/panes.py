@@ -104,6 +104,7 @@ class Pane(Vertical):
         self.number = number
         self.content: PaneContent | None = None
         self._title = PaneTitle(number)
+        self._pinned = False
         self.tail_view = TailView()
 
     def compose(self) -> ComposeResult:
@@ -115,8 +116,17 @@ class Pane(Vertical):
         if not same or self.content is None or self.content.empty != content.empty:
             self.tail_view.show(tail, pager, empty=content.empty)
             self.tail_view.fill()
-        self.content = content
-        self._title.show(content.title, content.about, pinned)
+        self.content, self._pinned = content, pinned
+        self._draw_title()
+
+    def _draw_title(self) -> None:
+        if self.content is not None:
+            more = "↑ more" if self.tail_view.above else ""
+            about = " · ".join(part for part in (more, self.content.about) if part)
+            self._title.show(self.content.title, about, self._pinned)
+
+    def on_tail_view_edged(self, message: TailView.Edged) -> None:
+        self._draw_title()
 
     def on_click(self, event: events.Click) -> None:
         if event.widget is self._title:

@@ -13,6 +13,7 @@ from rich.segment import Segment
 from rich.style import Style
 from textual import events
 from textual.binding import Binding, BindingType
+from textual.message import Message
 from textual.reactive import reactive
 from textual.strip import Strip
 from textual.widget import Widget
@@ -45,6 +46,9 @@ _NEWEST = 2**53  # before an ordinal that no session reaches
 class TailView(Widget, can_focus=True):
     """Follows a tail; scrolled up, it holds still, says so, and pages older text in."""
 
+    class Edged(Message):
+        """There is older text above what is drawn now, or there is none any more."""
+
     COMPONENT_CLASSES: ClassVar[set[str]] = {f"tail--{kind}" for kind in ChunkKind} | {
         "tail--paused",
         "tail--empty",
@@ -75,6 +79,8 @@ class TailView(Widget, can_focus=True):
         self._top = (0, 0)  # while not following: line of _held and row within it
         self._reading = False
         self._beginning = False  # the oldest line there is has been read
+        self._to_beginning = False  # read on until it is
+        self.above = False  # whether there is older text than what is drawn
         self._rows: dict[TailLine, list[str]] = {}
         self._rows_width = 0
         self._styles: dict[str, Style] = {}
@@ -125,13 +131,21 @@ class TailView(Widget, can_focus=True):
 
     def _draw(self, width: int, height: int) -> list[Strip]:
         if not self._tail.lines and self.following:
+            self._edge(False)
             return self._draw_empty(width, height)
-        room = height if self.following else max(1, height - 1)
-        strips = self._from_end(width, room) if self.following else self._from_top(width, room)
-        strips += [Strip.blank(width, self.rich_style)] * (room - len(strips))
-        if not self.following:
-            strips.append(self._draw_paused(width))
-        return strips[:height]
+        blank = Strip.blank(width, self.rich_style)
+        if self.following:
+            strips = self._from_end(width, height)
+            return strips + [blank] * (height - len(strips))
+        room = max(1, height - 1)
+        strips, below = self._from_top(width, room)
+        strips += [blank] * (room - len(strips))
+        return [*strips, self._draw_paused(width, below)][:height]
+
+    def _edge(self, above: bool) -> None:
+        if above != self.above:
+            self.above = above
+            self.post_message(self.Edged())
 
     def _draw_empty(self, width: int, height: int) -> list[Strip]:
         text = printable(self._empty)
@@ -140,31 +154,40 @@ class TailView(Widget, can_focus=True):
         strips = [self._strip(" " * _GUTTER + row, style, width) for row in rows[:height]]
         return strips + [Strip.blank(width, self.rich_style)] * (height - len(strips))
 
-    def _draw_paused(self, width: int) -> Strip:
-        new = self._tail.end - self._held_end
-        more = f", {new} new line{'s' * (new != 1)}" if new > 0 else ""
-        where = " reading older text…" if self._reading else ""
-        text = f" ‖ paused{more} · End to follow{where}"
+    def _draw_paused(self, width: int, below: int) -> Strip:
+        new = max(0, self._tail.end - self._held_end)
+        lines = below + new
+        more = f" · ↓ {lines:,} line{'s' * (lines != 1)}" if lines else ""
+        more += f", {new:,} new" if new else ""
+        where = " · reading older text…" if self._reading else ""
+        text = f" ‖ paused · End to follow{more}{where}"
         return self._strip(text, self._style("tail--paused"), width)
 
     def _from_end(self, width: int, room: int) -> list[Strip]:
         strips: list[Strip] = []
+        left = len(self._tail.lines)
         for line in reversed(self._tail.lines):
             rows = self._line(line, width)
             strips.extend(reversed(rows))
+            left -= 1
             if len(strips) >= room:
                 break
+        first = self._tail.lines[0]
+        self._edge(left > 0 or len(strips) > room or not first.first or first.ordinal > 1)
         del strips[room:]
         strips.reverse()
         return strips
 
-    def _from_top(self, width: int, room: int) -> list[Strip]:
+    def _from_top(self, width: int, room: int) -> tuple[list[Strip], int]:
+        """What is drawn, and how many lines there are below it."""
         index, skip = self._top
+        at_hand = not self._beginning and bool(self._held) and self._held[0].ordinal > 1
+        self._edge(index > 0 or skip > 0 or at_hand)
         strips: list[Strip] = []
         while index < len(self._held) and len(strips) < room:
             strips.extend(self._line(self._held[index], width)[skip:])
             index, skip = index + 1, 0
-        return strips[:room]
+        return strips[:room], len(self._held) - index + (len(strips) > room)
 
     def _line(self, line: TailLine, width: int) -> list[Strip]:
         style = self._style(f"tail--{line.kind}")
@@ -201,6 +224,7 @@ class TailView(Widget, can_focus=True):
 
     def action_follow(self) -> None:
         self._held, self._held_end, self._beginning = [], 0, False
+        self._to_beginning = False
         self.following = True
         self.moved()
 
@@ -241,6 +265,7 @@ class TailView(Widget, can_focus=True):
         if self.following and (count > 0 or self._all_in_sight()):
             return
         self._hold()
+        self._to_beginning = False  # who moves on stays there
         if count < 0:
             self._up(-count)
         else:
@@ -270,11 +295,12 @@ class TailView(Widget, can_focus=True):
             self.action_follow()
 
     def action_oldest(self) -> None:
-        """To the oldest line at hand; older text is read when the top is reached again."""
+        """To the oldest line there is: what is not at hand is read, page after page."""
         if not self._tail.lines:
             return
         self._hold()
         self._top = (0, 0)
+        self._to_beginning = True
         self._read_older()
         self.moved()
 
@@ -298,9 +324,14 @@ class TailView(Widget, can_focus=True):
 
     async def _older(self, tail: Tail, pager: Pager) -> None:
         try:
-            chunks = await pager(self._held[0].ordinal + 1)
-            if tail is self._tail and not self.following:
+            while tail is self._tail and not self.following:
+                chunks = await pager(self._held[0].ordinal + 1)
+                if tail is not self._tail or self.following:
+                    return
                 self._prepend(older_lines(chunks, self._held))
+                if not self._to_beginning or self._beginning or len(self._held) >= OLDER_LINES:
+                    return
+                self.moved()
         finally:
             self._reading = False
             self.moved()
@@ -311,4 +342,4 @@ class TailView(Widget, can_focus=True):
             return
         self._held[:0] = lines
         index, row = self._top
-        self._top = (index + len(lines), row)
+        self._top = (0, 0) if self._to_beginning else (index + len(lines), row)
