@@ -22,7 +22,7 @@ from app.domain.errors import LongwatchError
 from app.link.person import operator
 from app.ui.keys import GLOBAL_KEYS, KEY_NAMES
 from app.ui.looking import Looking
-from app.ui.palette import RoomCommands, RoomPalette
+from app.ui.palette import RoomCommands, RoomPalette, run_finder
 from app.ui.safety import SafeApp
 from app.ui.screens.opening import OpeningScreen
 from app.ui.theme import PLAIN, THEME, WIDE, style
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from textual.driver import Driver
 
     from app.domain.approval import Actor
+    from app.domain.attention import AttentionItem
     from app.domain.base import RunId
     from app.link.client import Client
     from app.link.moving import Mover
@@ -156,6 +157,10 @@ class ControlRoom(SafeApp):
     def action_command_palette(self) -> None:
         if not isinstance(self.screen, RoomPalette):
             self.push_screen(RoomPalette(id="--command-palette"))
+
+    def action_find_run(self) -> None:
+        if not isinstance(self.screen, RoomPalette):
+            self.push_screen(run_finder())
 
     @cached_property
     def view(self) -> View:
@@ -313,6 +318,15 @@ class ControlRoom(SafeApp):
 
             if isinstance(screen, DecidingScreen):
                 screen.look_at(of)
+
+    async def go_to(self, item: AttentionItem) -> None:
+        """To the screen on which what waits is answered."""
+        from app.ui.widgets.attention_bar import SCREENS
+
+        if (name := SCREENS.get(item.kind)) is not None:
+            await self.show(name, item.run_id)
+        elif item.run_id:
+            await self.open_run(item.run_id)
 
     async def open_run(self, run_id: RunId) -> None:
         """Show one run, also one so old or so new that the feed has not brought it."""

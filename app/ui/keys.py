@@ -111,9 +111,15 @@ class SecondLook:
         return self._open and self._deaf.awake()
 
 
+# Actions that only move within a screen: every list and text has them, and `?` names them.
+MOVES = (
+    *("back", "move(", "page", "ends(", "jump(", "walk(", "turn(", "first", "last", "pin("),
+    "choose(",
+)
+
 # Bindings are named `place.deed`: these places are not a screen of their own.
 _SHARED = ("app", "screen")
-_PARTS = ("runs", "tail", "text")
+_PARTS = ("tail", "text")
 
 
 @dataclass(frozen=True, slots=True)

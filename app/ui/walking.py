@@ -38,7 +38,7 @@ WALKING_KEYS: list[BindingType] = [
 _PRESENT = frozenset(
     {
         *("say", "retry", "retry_with", "skip", "pause", "resume", "finish", "cancel", "fork"),
-        *("take", "go"),
+        *("take", "go", "restart"),
     }
 )
 

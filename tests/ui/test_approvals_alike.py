@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
+
 from msgspec.structs import replace
 
 from app.domain import events as ev
 from app.domain.approval import Action, Actor, ActorKind, Decision
-from app.domain.commands import DecideApproval
+from app.domain.commands import Command, DecideApproval, Done
 from app.domain.run import RunState
 from app.ui.widgets.confirm import AskSure
 from app.ui.widgets.reason import AskReason
 from tests.ui import canned
 from tests.ui.answering import Feed, Ticker, awake, press, wait
 from tests.ui.conftest import room_over
-from tests.ui.driving import rest, screen_text
+from tests.ui.driving import rest, screen_text, until_shown
 from tests.ui.fakes import FakeClient
 from tests.ui.parts import NOW
 
@@ -44,6 +46,32 @@ async def test_all_identical_calls_are_allowed_after_a_second_look() -> None:
         await press(pilot, "c")
         assert sent(client) == [(f"ap-000{n}-1", 1, Action.ALLOW) for n in (3, 4, 5)]
         assert "3 of 3 answered" in screen_text(screen.room)
+
+
+class Slow(FakeClient):
+    """Takes a command only when it is told to."""
+
+    def __init__(self, *states: RunState) -> None:
+        super().__init__(*states)
+        self.may = asyncio.Semaphore(0)
+
+    async def execute(self, command: Command) -> Done:
+        await self.may.acquire()
+        return await super().execute(command)
+
+
+async def test_how_far_the_answering_of_many_has_come_is_said() -> None:
+    client, ticker = Slow(*(canned.waiting_run(n) for n in (3, 4, 5))), Ticker()
+    async with room_over(client).run_test() as pilot:
+        screen = await awake(pilot, "approvals", ticker)
+        await press(pilot, "a")
+        ticker.move(0.5)
+        await pilot.press("c")
+        for number in (1, 2, 3):
+            await until_shown(pilot, f"answering {number} of 3…")
+            client.may.release()
+        await until_shown(pilot, "3 of 3 answered")
+        assert len(sent(client)) == 3 and not screen.working
 
 
 async def test_all_are_denied_with_one_reason() -> None:

@@ -271,6 +271,20 @@ async def test_the_empty_queue_says_so() -> None:
         assert not screen.on_top
 
 
+async def test_from_the_empty_queue_one_key_leads_to_what_waits_elsewhere() -> None:
+    room = room_over(FakeClient(canned.review_run(), canned.running_run()))
+    async with room.run_test() as pilot:
+        screen = await awake(pilot, "approvals", Ticker())
+        text = screen_text(room)
+        assert "g leads to one thing that needs you elsewhere, Esc goes back" in text
+        assert "g What else needs you" in text.split("\n")[-1]
+        await press(pilot, "g")
+        assert room.screen is room.get_screen("reviews")
+        assert screen not in room.screen_stack, "Esc leads past what is empty"
+        await press(pilot, "g", "escape")
+        assert room.screen is room.get_screen("watch")
+
+
 async def test_keys_lead_from_a_run_to_what_it_asks() -> None:
     """With many that ask, the card that comes up is of the run that the key was pressed on."""
     first, second = canned.waiting_run(3), canned.waiting_edit_run(4)

@@ -87,7 +87,7 @@ async def test_turns_lead_to_what_changed_the_course() -> None:
 async def test_nothing_is_done_to_the_run_from_its_past_and_esc_leads_back() -> None:
     over = client()
     async with shown(NOW_STATE, over) as (pilot, screen):
-        await press(pilot, "h", "left", "left", "x", "t", "u", "s", "r", "a", "F")
+        await press(pilot, "h", "left", "left", "x", "t", "u", "s", "r", "a", "F", "K")
         await rest(pilot)
         assert (over.commands, screen.app.screen) == ([], screen)
         await press(pilot, "escape")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from textual.binding import Binding
 
@@ -39,6 +41,22 @@ def test_the_ways_out_are_named_however_little_room_there_is(width: int, said: s
     keys += [key("?", "Help", "app.help"), key("q", "Quit", "app.quit")]
     names = [f"{k.display} {k.label}".rstrip() if k else "…" for k in fitting(keys, width)]
     assert " ".join(names) == said
+
+
+def test_where_there_is_room_the_keys_follow_that_are_wanted_less() -> None:
+    extra = [
+        replace(key("w", "Workflows"), extra=True),
+        replace(key("t", "Tick"), extra=True),
+    ]
+    keys = [key("a", "Allow"), *extra, key("Esc", "Back", "screen.back")]
+
+    def said(width: int) -> str:
+        return " ".join(k.display if k else "…" for k in fitting(keys, width))
+
+    assert said(40) == "a w t Esc"
+    assert said(28) == "a w Esc"
+    assert said(27) == "a t Esc", "a shorter one may fit where a longer one does not"
+    assert said(20) == "a Esc", "nothing says that it is missing: `?` has all of them"
 
 
 async def test_a_key_that_does_not_apply_says_so() -> None:

@@ -1,15 +1,20 @@
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Sequence
+
 import pytest
 from textual.binding import Binding, BindingType
 from textual.command import CommandList
 from textual.screen import Screen
 from textual.widgets import Static
 
+from app.domain.base import RunId
 from app.domain.commands import CancelRun, RetryRun, StartRun, SteerSession
 from app.domain.errors import Refused
 from app.domain.request import Request
-from app.domain.run import RunState
+from app.domain.run import Run, RunState
+from app.link.client import Client
 from app.ui.app import ControlRoom
 from app.ui.keys import reading_keys
 from app.ui.marks import NEEDS
@@ -18,6 +23,8 @@ from app.ui.screens.help import MEANS, SAYS, HelpScreen
 from app.ui.screens.run import RunScreen
 from app.ui.screens.small import SmallScreen
 from app.ui.screens.watch import WatchScreen
+from app.ui.widgets.panes import PaneGrid
+from app.ui.widgets.run_list import RunList
 from tests.support.waiting import until
 from tests.ui import canned
 from tests.ui.conftest import room_over
@@ -208,9 +215,79 @@ async def test_the_palette_finds_a_run_by_its_id_and_how_it_stands() -> None:
         async with room.run_test(size=(80, 24)) as pilot:
             await settle(pilot)
             await press(pilot, "ctrl+p", *words)
-            await until_shown(pilot, f"{blocked.run.run_id} · blocked")
+            await until_shown(pilot, f"blocked · {blocked.run.run_id}")
             await press(pilot, "enter")
             assert isinstance(room.screen, RunScreen) and room.screen.run_id == blocked.run.run_id
+
+
+class Remembers(FakeClient):
+    """Has runs that are over for so long that no snapshot brings them."""
+
+    def __init__(self, *states: RunState, long_over: RunState) -> None:
+        super().__init__(*states)
+        self.long_over = long_over
+
+    async def runs(self, limit: int = 200, trace: str = "") -> Sequence[Run]:
+        return [*await super().runs(limit, trace), self.long_over.run][:limit]
+
+    async def run(self, run_id: RunId) -> RunState:
+        return self.long_over if run_id == self.long_over.run.run_id else await super().run(run_id)
+
+
+@pytest.mark.parametrize("keys", ["slash", "ctrl+p"])
+async def test_a_run_that_is_in_no_list_any_more_is_found(keys: str) -> None:
+    older = canned.done_run(77)
+    room = room_over(Remembers(canned.blocked_run(), long_over=older))
+    async with room.run_test(size=(80, 24)) as pilot:
+        await settle(pilot)
+        assert older.run.run_id not in room.view.runs
+        await press(pilot, keys, *older.run.run_id)
+        await until_shown(pilot, f"✓ done · {older.run.run_id}")
+        await press(pilot, "enter")
+        assert isinstance(room.screen, RunScreen) and room.screen.run_id == older.run.run_id
+
+
+async def test_what_finds_runs_finds_nothing_else_and_shows_all_of_them_first() -> None:
+    room = room_over(FakeClient(canned.blocked_run(), canned.done_run()))
+    async with room.run_test(size=(80, 24)) as pilot:
+        await settle(pilot)
+        await press(pilot, "slash")
+        await until_shown(pilot, f"✓ done · {canned.done_run().run.run_id}")
+        assert "Find a run by its title" in screen_text(room)
+        found = room.screen.query_one(CommandList)
+        assert found.option_count == 2
+
+
+async def test_end_follows_a_paused_pane_before_it_leads_to_the_last_run() -> None:
+    run = canned.running_run()
+    room = room_over(FakeClient(run, canned.done_run(), tails=canned.story(run)))
+    async with room.run_test(size=(80, 18)) as pilot:
+        await settle(pilot)
+        pane = room.screen.query_one(PaneGrid).panes[0].tail_view
+        assert "↑ more · " in screen_text(room)
+        await press(pilot, "pageup")
+        assert "paused · End to follow" in screen_text(room)
+        await press(pilot, "end")
+        selected = room.screen.query_one(RunList)
+        assert pane.following and selected.selected == run.run.run_id
+        await press(pilot, "end")
+        assert selected.selected == canned.done_run().run.run_id
+        await press(pilot, "home")
+        assert selected.selected == run.run.run_id
+
+
+async def test_before_anything_is_known_nothing_is_said_of_what_waits() -> None:
+    never = asyncio.Event()
+
+    async def connect() -> Client:
+        await never.wait()
+        raise AssertionError
+
+    room = ControlRoom(connect)
+    async with room.run_test(size=(80, 24)) as pilot:
+        await until_shown(pilot, "state       run")
+        assert "connecting…" in screen_text(room)
+        assert "nothing waits for you" not in screen_text(room)
 
 
 async def test_the_palette_has_the_keys_that_the_footer_has_no_room_for() -> None:

@@ -172,8 +172,11 @@ class ApprovalsScreen(DecidingScreen):
         try:
             while left:
                 entry, command = left.pop(0)
+                if len(send.each) > 1:
+                    self.working = f"answering {len(send.each) - len(left)} of {len(send.each)}…"
                 taken += await self.answer(entry, command, put_off=send.put_off)
         finally:
+            self.working = ""
             for entry, _ in left:
                 self.standing.sent(entry, taken=False)
         count = len(send.each)

@@ -38,6 +38,7 @@ OPEN_KEY = Binding("enter", "open", "Run", id="ask.open")
 DECIDING_KEYS: list[BindingType] = [
     Binding("z", "not_now", "Not now", id="ask.not-now"),
     OPEN_KEY,
+    Binding("g", "elsewhere", "What else needs you", id="ask.elsewhere"),
     *reading_keys("ask"),
     *file_keys("ask"),
 ]
@@ -54,8 +55,10 @@ class DecidingScreen(ReadingScreen):
         self.standing = Standing(monotonic)
         self._ready = False  # there is something to draw into
         self._said: Note = ("", "")
+        self.working = ""  # how far the answering of several things has come
         self._timer: Timer | None = None
         self._keys: object = None  # what the footer was drawn for
+        self._elsewhere = 0  # things that wait, but not here
         self._left: object = None  # what was in sight when a dialog was put over it
 
     def body(self) -> ComposeResult:
@@ -166,13 +169,15 @@ class DecidingScreen(ReadingScreen):
         if shown is None:
             which = "it" if put_off == 1 else "them"
             more = f"{put_off} put off: j shows {which}" if put_off else ""
-            back = "Esc goes back"
-            if elsewhere:
-                what = "one thing" if elsewhere == 1 else f"{elsewhere} things"
-                back += f", and g there leads to {what} that need{'s' * (elsewhere == 1)} you"
-            text = (self._said[0], self.EMPTY, more, back)
+            what = "one thing" if elsewhere == 1 else f"the first of {elsewhere} things"
+            needs = "needs" if elsewhere == 1 else "need"
+            leads = f"g leads to {what} that {needs} you elsewhere, " if elsewhere else ""
+            text = (self._said[0], self.EMPTY, more, f"{leads}Esc goes back")
             content = Content("\n".join(line for line in text if line))
             self.query_one("#empty", Static).update(content)
+        if elsewhere != self._elsewhere:
+            self._elsewhere = elsewhere
+            self.refresh_bindings()
 
     def _draw_keys(self) -> None:
         text, tone = self.note()
@@ -190,6 +195,8 @@ class DecidingScreen(ReadingScreen):
     def note(self) -> Note:
         """The line under the card: why no key decides, else what was said last."""
         standing = self.standing
+        if self.working:
+            return (self.working, "quiet")
         if standing.shown is None:
             return self._said
         if standing.gone:
@@ -247,6 +254,8 @@ class DecidingScreen(ReadingScreen):
         """Answers to another kind of question are hidden, those of a deaf card are dimmed."""
         if action in ("open", "pages", "jump", "ends"):
             return self.standing.shown is not None
+        if action == "elsewhere":
+            return self.standing.shown is None and self._elsewhere > 0
         if action not in self.ANSWERS:
             return True
         if self.standing.shown is None or not self.applies(action):
@@ -321,6 +330,15 @@ class DecidingScreen(ReadingScreen):
             self.say("")
             self.standing.select(found[0])
             self.draw()
+
+    async def action_elsewhere(self) -> None:
+        """Nothing waits here any more: on to what does, and from there Esc leads past this."""
+        here = {entry.item_id for entry in self.standing.queue}
+        items = self.view.attention(self.now())
+        found = [item for item in items if not item.snoozed and item.item_id not in here]
+        if found:
+            await self.room.go_back()
+            await self.room.go_to(found[0])
 
     async def action_open(self) -> None:
         shown = self.standing.shown

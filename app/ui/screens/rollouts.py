@@ -184,6 +184,13 @@ class RolloutsScreen(RolloutDeeds, ListScreen):
 
     # -- keys
 
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        if action in ("go", "turn"):
+            return self.result is not None
+        if action == "full":
+            return self.rollout is not None
+        return super().check_action(action, parameters)
+
     def action_move(self, by: int) -> None:
         if ids := [rollout.rollout_id for rollout in self._rollouts]:
             self._choose(RolloutId(beside(ids, self._chosen or "", by)))

@@ -12,7 +12,7 @@ from textual.containers import Container
 from textual.timer import Timer
 from textual.widgets import Static
 
-from app.domain.attention import AttentionItem, AttentionKind
+from app.domain.attention import AttentionItem
 from app.domain.base import RunId, SessionId
 from app.domain.errors import LongwatchError
 from app.domain.run import RunState
@@ -48,6 +48,7 @@ class WatchScreen(RunDeeds, RoomScreen):
         Binding("p", "app.show('past')", "Past sessions", id="watch.past", show=False),
         Binding("m", "app.show('moving')", "Moving in", id="watch.moving", show=False),
         Binding("n", "new_run", "New run", id="watch.new"),
+        Binding("slash", "app.find_run", "Find a run", id="watch.find", show=False),
         Binding("s", "say", "Say", id="watch.say"),
         Binding("t", "retry", "Retry", id="watch.retry"),
         Binding("x", "cancel", "Cancel", id="watch.cancel"),
@@ -60,7 +61,9 @@ class WatchScreen(RunDeeds, RoomScreen):
         Binding("j,down", "move(1)", "Run below", id="watch.down", show=False),
         Binding("pageup", "page(-1)", "Scroll the pane up", id="watch.page-up", show=False),
         Binding("pagedown", "page(1)", "Scroll the pane down", id="watch.page-down", show=False),
-        Binding("end", "tail_end", "Follow the pane's end", id="watch.end", show=False),
+        Binding("home", "first", "First run", id="watch.first", show=False),
+        # One key, as a paused pane says of itself whatever has the focus.
+        Binding("end", "last", "Follow the paused pane, or last run", id="watch.end", show=False),
         Binding("1", "pin(1)", "Pin a pane", id="watch.pin-1", show=False, key_display="1-4"),
         *(Binding(str(n), f"pin({n})", id=f"watch.pin-{n}", show=False) for n in (2, 3, 4)),
     ]
@@ -101,7 +104,8 @@ class WatchScreen(RunDeeds, RoomScreen):
         self.set_class(not runs and self.view.status is not None, "-empty")
         self.draw_status(self._items)
         titles = {run_id: state.run.request.title for run_id, state in self.view.runs.items()}
-        self.query_one(AttentionBar).show(self._items, now, titles)
+        if self.view.status is not None:
+            self.query_one(AttentionBar).show(self._items, now, titles)
         self.query_one(RunList).show([run_row(s, self.view.needs(s, now), now) for s in runs])
         if self._tick is not None:
             still = all(state.run.state.terminal for state in runs)
@@ -193,7 +197,7 @@ class WatchScreen(RunDeeds, RoomScreen):
         await self.room.open_run(message.run_id)
 
     async def on_attention_bar_followed(self, message: AttentionBar.Followed) -> None:
-        await self._go(message.item)
+        await self.room.go_to(message.item)
 
     def on_pane_pinned(self, message: Pane.Pinned) -> None:
         self.action_pin(message.number)
@@ -213,23 +217,9 @@ class WatchScreen(RunDeeds, RoomScreen):
 
     async def action_follow(self) -> None:
         if self._items:
-            await self._go(self._items[0])
+            await self.room.go_to(self._items[0])
         else:
             self.refuse("nothing waits for you")
-
-    async def _go(self, item: AttentionItem) -> None:
-        match item.kind:
-            case AttentionKind.APPROVAL | AttentionKind.UNCERTAIN:
-                await self.room.show("approvals", item.run_id)
-            case AttentionKind.QUESTION:
-                await self.room.show("questions", item.run_id)
-            case AttentionKind.REVIEW:
-                await self.room.show("reviews", item.run_id)
-            case AttentionKind.STUCK | AttentionKind.BLOCKED:
-                if item.run_id:
-                    await self.room.open_run(item.run_id)
-            case AttentionKind.ROLLOUT:
-                await self.room.show("rollouts")
 
     def action_pin(self, number: int) -> None:
         said = self.query_one(PaneGrid).pin(number)
@@ -242,5 +232,12 @@ class WatchScreen(RunDeeds, RoomScreen):
     def action_page(self, direction: int) -> None:
         self._first_pane().tail_view.action_pages(direction)
 
-    def action_tail_end(self) -> None:
-        self._first_pane().tail_view.action_follow()
+    def action_first(self) -> None:
+        self.query_one(RunList).jump(-1)
+
+    def action_last(self) -> None:
+        paused = [p.tail_view for p in self.query_one(PaneGrid).panes if not p.tail_view.following]
+        for view in paused:
+            view.action_follow()
+        if not paused:
+            self.query_one(RunList).jump(1)

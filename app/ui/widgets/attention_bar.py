@@ -30,6 +30,16 @@ LEADS = {
 }
 
 
+# The screens on which things are answered; what is not here is answered on its run's.
+SCREENS = {
+    AttentionKind.UNCERTAIN: "approvals",
+    AttentionKind.APPROVAL: "approvals",
+    AttentionKind.QUESTION: "questions",
+    AttentionKind.REVIEW: "reviews",
+    AttentionKind.ROLLOUT: "rollouts",
+}
+
+
 class AttentionBar(Widget):
     """One row, loud while something waits and quiet otherwise; a click follows it."""
 
@@ -45,7 +55,7 @@ class AttentionBar(Widget):
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)
         self._item: AttentionItem | None = None  # what it names
-        self._left, self._right = " nothing waits for you", ""
+        self._left, self._right = "", ""  # whether anything waits is not known yet
 
     @property
     def named(self) -> AttentionItem | None:

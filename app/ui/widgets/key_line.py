@@ -1,4 +1,7 @@
-"""The last row: the keys that work now, as many as there is room for; `?` has all of them."""
+"""The last row: the keys that work now, as many as there is room for; `?` has all of them.
+
+Those that are wanted most come first. On a wide terminal the others of the screen follow.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +17,7 @@ from textual.binding import Binding
 from textual.strip import Strip
 from textual.widget import Widget
 
-from app.ui.keys import is_shared
+from app.ui.keys import MOVES, is_shared
 
 if TYPE_CHECKING:
     from textual.screen import Screen
@@ -32,6 +35,7 @@ class Key:
     display: str
     enabled: bool
     label: str
+    extra: bool = False  # shown where there is room for more than what is wanted most
 
     @property
     def cells(self) -> int:
@@ -104,21 +108,31 @@ def _shown(screen: Screen[object]) -> list[Key]:
     found: dict[str, Key] = {}
     for active in screen.active_bindings.values():
         binding = active.binding
-        if binding.show and binding.action not in found:
+        if (binding.show or _may_follow(binding)) and binding.action not in found:
             display = screen.app.get_key_display(binding)
-            found[binding.action] = Key(binding, display, active.enabled, binding.description)
-    return sorted(found.values(), key=lambda key: is_shared(key.binding))
+            label, extra = binding.description, not binding.show
+            found[binding.action] = Key(binding, display, active.enabled, label, extra)
+    return sorted(found.values(), key=lambda key: (is_shared(key.binding), key.extra))
+
+
+def _may_follow(binding: Binding) -> bool:
+    own = bool(binding.id and binding.description) and not is_shared(binding)
+    return own and not binding.action.startswith((*MOVES, "tab("))
 
 
 def fitting(keys: Sequence[Key], width: int) -> list[Key | None]:
     """What there is room for; None stands for what there is none for."""
-    own = [key for key in keys if not is_shared(key.binding)]
+    extra = [key for key in keys if key.extra]
+    own = [key for key in keys if not is_shared(key.binding) and not key.extra]
     shared = [key for key in keys if is_shared(key.binding)]
     if len(shared) > len(_WAYS_OUT) and _cells([*own, *shared]) > width:
         shared = [key for key in shared if key.binding.id != _FIRST_TO_GO]
     if _cells([*own, *shared]) > width:  # `?` is known without a word
         shared = [replace(k, label="") if k.binding.id == _WAYS_OUT[0] else k for k in shared]
     if _cells([*own, *shared]) <= width:
+        for key in extra:
+            if _cells([*own, key, *shared]) <= width:
+                own.append(key)
         return [*own, *shared]
     while own and _cells([*own, None, *shared]) > width:
         own.pop()

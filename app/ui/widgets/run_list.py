@@ -9,7 +9,6 @@ from rich.cells import cell_len
 from rich.segment import Segment
 from rich.style import Style
 from textual import events
-from textual.binding import Binding, BindingType
 from textual.geometry import Size
 from textual.message import Message
 from textual.strip import Strip
@@ -44,10 +43,6 @@ class RunList(Widget, can_focus=True):
             super().__init__()
             self.run_id = run_id
 
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("home", "jump(-1)", "First run", id="runs.first", show=False),
-        Binding("end", "jump(1)", "Last run", id="runs.last", show=False),
-    ]
     COMPONENT_CLASSES: ClassVar[set[str]] = {
         "runs--head",
         "runs--quiet",
@@ -122,7 +117,8 @@ class RunList(Widget, can_focus=True):
             index = min(max(self._index + by, 0), len(self._rows) - 1)
             self.select(self._rows[index].run_id)
 
-    def action_jump(self, direction: int) -> None:
+    def jump(self, direction: int) -> None:
+        """To the first row (-1) or the last (1)."""
         self.move(direction * len(self._rows))
 
     # -- drawing
