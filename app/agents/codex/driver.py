@@ -82,7 +82,7 @@ class CodexDriver:
         start = models.ThreadStartParams(**_thread_options(spec))
         result = await peer.request("thread/start", start, within=within)
         continuity = Continuity.RESTARTED if note else Continuity.FRESH
-        session.attach(_thread_id("thread/start", result), continuity, note)
+        session.attach(_thread_id("thread/start", result), continuity, note, spec.used)
 
 
 def _thread_options(spec: SessionSpec) -> dict[str, Any]:

@@ -37,7 +37,7 @@ from app.agents.unreadable import unreadable
 from app.domain.approval import Action
 from app.domain.errors import DriverError
 from app.domain.run import Failure, FailureKind
-from app.domain.session import ChunkKind, Continuity
+from app.domain.session import ChunkKind, Continuity, Usage
 from app.domain.toolcall import ToolCall, ToolOutcome
 
 _REQUEST_SECONDS = 30.0
@@ -67,10 +67,19 @@ class CodexSession:
         self._notes: list[str] = []  # for the operator, at the start of the next turn
         self._untold: list[str] = []  # reasons of denials that codex did not hear
 
-    def attach(self, thread_id: str, continuity: Continuity, note: str = "") -> None:
-        """The thread that this session speaks in; `note` is told at its first turn."""
+    def attach(
+        self,
+        thread_id: str,
+        continuity: Continuity,
+        note: str = "",
+        used_before: Usage | None = None,
+    ) -> None:
+        """The thread that this session speaks in; `note` is told at its first turn. `used_before`:
+        by threads before this one, which codex does not count."""
         self.native_id, self.continuity = thread_id, continuity
         self._translator.thread_id = thread_id
+        if used_before is not None:
+            self._translator.used_before = used_before
         if note:
             self._notes.append(note)
 

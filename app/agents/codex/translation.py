@@ -37,6 +37,7 @@ class Translator:
 
     def __init__(self, thread_id: str) -> None:
         self.thread_id = thread_id
+        self.used_before = Usage()  # by the session, in threads that are gone
         self.turn_id: str | None = None
         self.tools = ToolTable()
         self.ignored: Counter[str] = Counter()  # methods and item types without a meaning here
@@ -178,12 +179,12 @@ class Translator:
         update = models.TokenUsageUpdated.model_validate(params)
         if update.thread_id != self.thread_id:
             return []
-        total = update.token_usage.total
+        total, before = update.token_usage.total, self.used_before  # codex counts by thread
         usage = Usage(
-            input_tokens=total.input_tokens,
-            output_tokens=total.output_tokens,
-            cached_tokens=total.cached_input_tokens,
-            total_tokens=total.total_tokens,
+            input_tokens=before.input_tokens + total.input_tokens,
+            output_tokens=before.output_tokens + total.output_tokens,
+            cached_tokens=before.cached_tokens + total.cached_input_tokens,
+            total_tokens=before.total_tokens + total.total_tokens,
             context_window=update.token_usage.model_context_window,
         )
         return [UsageReported(usage)]

@@ -39,12 +39,19 @@ _CUT_OFF = {
 class Requests:
     """Talks to the model in use for one conversation."""
 
-    def __init__(self, lineup: Lineup, conversation: Conversation, kit: Kit) -> None:
+    def __init__(
+        self, lineup: Lineup, conversation: Conversation, kit: Kit, used: Usage | None = None
+    ) -> None:
+        """`used`: by the session before, of which the conversation may not have all."""
         self._lineup, self._conversation, self._kit = lineup, conversation, kit
         self._usage = Usage(context_window=lineup.current.window)
         for message in conversation.messages:
             if isinstance(message, ModelResponse):
                 self.count(message)
+        if used is not None and used.total_tokens > self._usage.total_tokens:
+            now = self._usage  # how long the conversation is, only itself says
+            context = {"context_window": now.context_window, "context_tokens": now.context_tokens}
+            self._usage = used.model_copy(update=context)
 
     @property
     def context_tokens(self) -> int:

@@ -53,7 +53,7 @@ class ModelSession:
         self._conversation = conversation
         self._kit = kit
         self._calls = Calls(kit, conversation, spec.clean, lambda: lineup.current.name)
-        self._requests = Requests(lineup, conversation, kit)
+        self._requests = Requests(lineup, conversation, kit, spec.used)
         self._compaction = Compaction(self._requests, lineup, spec.agent, conversation)
         self._clean = spec.clean
         self._notes = list(notes)

@@ -30,7 +30,7 @@ from app.agents.protocol import (
 from app.domain.approval import Action, Scope
 from app.domain.errors import DriverError
 from app.domain.run import FailureKind
-from app.domain.session import ChunkKind, Continuity
+from app.domain.session import ChunkKind, Continuity, Usage
 from app.domain.toolcall import FileChange, ToolKind
 from tests.agents.playing import Journal, end_of, play
 from tests.support.model_server import ModelServer
@@ -210,11 +210,15 @@ async def test_sessions_side_by_side_do_not_meet(
 
 async def test_a_lost_thread_is_started_anew_and_says_so(real_spec: SessionSpec) -> None:
     lost = "01a206b8-037d-7940-bbed-d79e1f69f561"
-    session = await CodexDriver().resume(real_spec, lost)
+    before = Usage(input_tokens=9_000, output_tokens=1_000, total_tokens=10_000)
+    session = await CodexDriver().resume(replace(real_spec, used=before), lost)
     assert session.continuity is Continuity.RESTARTED and session.native_id != lost
     events = await play(session, "SAY: new")
     notices = [e.text for e in events if isinstance(e, ItemDone) and lost in e.text]
     assert notices and notices[0].startswith("codex cannot take up its thread")
+    usage = [e.usage for e in events if isinstance(e, UsageReported)][-1]
+    assert usage.total_tokens > 10_000, "what the lost thread has used is used"
+    assert usage.input_tokens > 9_000 and usage.output_tokens > 1_000
     await session.close()
 
 

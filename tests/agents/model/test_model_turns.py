@@ -26,7 +26,7 @@ from app.agents.protocol import (
 from app.domain.approval import Action
 from app.domain.errors import DriverError
 from app.domain.run import FailureKind
-from app.domain.session import ChunkKind, Continuity
+from app.domain.session import ChunkKind, Continuity, Usage
 from app.domain.toolcall import ToolKind
 from tests.agents.model.conftest import Spec
 from tests.agents.playing import end_of, play
@@ -281,6 +281,18 @@ async def test_how_its_commands_are_confined_is_told(
     spec: Spec, sandbox: str, said: list[str]
 ) -> None:
     assert notices(await turn(spec(sandbox=sandbox), "SAY: hi")) == said
+
+
+async def test_what_was_used_is_used_though_its_conversation_is_gone(spec: Spec) -> None:
+    before = Usage(input_tokens=9_000, output_tokens=1_000, total_tokens=10_000, cost_usd=2.5)
+    session = await ModelDriver().resume(replace(spec(), used=before), "s-1")
+    events = await play(session, "SAY: hi")
+    usage = [event.usage for event in events if isinstance(event, UsageReported)][-1]
+    assert usage.input_tokens > 9_000 and usage.output_tokens > 1_000
+    assert usage.total_tokens == usage.input_tokens + usage.output_tokens
+    assert usage.cost_usd is not None and usage.cost_usd >= 2.5
+    assert usage.context_tokens is not None and usage.context_tokens < 9_000
+    await session.close()
 
 
 async def test_a_session_is_its_own(spec: Spec) -> None:
