@@ -42,12 +42,12 @@ def _rebuilt(paths: StorePaths, dry_run: bool) -> RebuildReport:
     from app.domain.moving import Progress
     from app.store.mending import mend
 
-    line = ProgressLine(lambda count: f"{count:,} events")
+    line = ProgressLine(lambda count: f"{count:,}")
     try:
         return mend(
             paths,
             dry_run=dry_run,
-            tell=lambda done, total: line(Progress("replaying the journal", done, total)),
+            tell=lambda done, total: line(Progress("replaying events", done, total)),
         )
     finally:
         line.end()

@@ -14,7 +14,9 @@ from app.domain.text import one_line
 _WORDS = 160  # characters of a cause: it is to stand in one sentence
 # What helps: the truth is in the journal and in transcripts, read models follow from it.
 COPY = "`longwatch verify` says more, and a copy can take its place"
-REBUILD = "`longwatch verify` says more, and `longwatch rebuild` makes it anew from the journal"
+REBUILD = (
+    "`longwatch verify` says more, and `longwatch rebuild` makes read models anew from the journal"
+)
 _T = TypeVar("_T")
 _V = TypeVar("_V")
 _M = TypeVar("_M", bound=BaseModel)

@@ -19,7 +19,7 @@ from app.domain.run import RunState
 from app.domain.session import Process
 from app.domain.workflow import Recipe
 from app.store.damage import REBUILD, damaged, models
-from app.store.names import NUMBER, SUPERVISOR_STARTED
+from app.store.names import NUMBER, RUN_CREATED, SUPERVISOR_STARTED
 from app.store.projection import Projection
 from app.store.rows import EVENT, event_of
 
@@ -31,6 +31,7 @@ _RUNS = (
     "ORDER BY rowid DESC LIMIT ?)) ORDER BY r"
 )
 _OF_RUN = f"{EVENT} WHERE run={NUMBER} ORDER BY seq"
+_CREATED = f"SELECT count(*) FROM journal WHERE kind={RUN_CREATED}"
 _EPOCH = f"{EVENT} WHERE kind={SUPERVISOR_STARTED} ORDER BY seq DESC LIMIT 1"
 
 
@@ -39,6 +40,7 @@ def read_projection(connection: sqlite3.Connection, path: Path, finished: int) -
 
     Costs what the unfinished runs cost, not what history does. Raises StoreDamaged.
     """
+    _check_count(connection, path)
     projection = Projection()
     for (run_id,) in connection.execute(_RUNS, (finished,)).fetchall():
         rows = connection.execute(_OF_RUN, (run_id,))
@@ -61,6 +63,15 @@ def read_projection(connection: sqlite3.Connection, path: Path, finished: int) -
         if isinstance(event.payload, SupervisorStarted):
             projection.epoch = event.payload.epoch
     return projection
+
+
+def _check_count(connection: sqlite3.Connection, path: Path) -> None:
+    """A run without its row would not be taken up, and nobody would be told."""
+    (created,) = connection.execute(_CREATED).fetchone()
+    (known,) = connection.execute("SELECT count(*) FROM runs").fetchone()
+    if created > known:  # were it less, those too many are found when they are replayed
+        error = ValueError(f"the journal has {created}")
+        raise damaged(path, f"there are {known} rows of runs", error, REBUILD)
 
 
 def _docs(
