@@ -42,6 +42,7 @@ class Snapshot(Model):
     rules: tuple[StoredRule, ...]
     rollouts: tuple[Rollout, ...] = ()
     tails: tuple[Chunk, ...]  # the newest transcript of each live session, in order
+    done: int = 0  # runs, also those that are over for so long that `runs` leaves them out
 
 
 class Committed(Model):

@@ -247,10 +247,19 @@ def _supported(approval: Approval, command: cmd.DecideApproval) -> int:
     return approval.deciders - len(approval.supporters) - 1
 
 
+def _by(approval: Approval) -> str:
+    """Who has answered it, and how: its state may be what became of the call since."""
+    decision = approval.decision
+    if decision is None or decision.by.kind is ActorKind.TIMEOUT:
+        return ""
+    if decision.action is Action.ALLOW:
+        return f": {decision.by} has allowed it"
+    return f" by {decision.by}"
+
+
 def check(approval: Approval, revision: int, expected: ApprovalState) -> None:
     """Raises Refused for one that is in another state, or another one than was read."""
     if approval.state is not expected:
-        by = f" by {approval.decision.by}" if approval.decision else ""
-        raise Refused(f"approval {approval.approval_id} is {approval.state} already{by}")
+        raise Refused(f"approval {approval.approval_id} is {approval.state} already{_by(approval)}")
     if approval.revision != revision:
         raise Refused(f"approval {approval.approval_id} has changed meanwhile: read it again")

@@ -19,6 +19,7 @@ from app.domain.day_budget import Limit
 from app.domain.feed import FeedItem, Snapshot, Status
 from app.domain.rollout import DrillReport
 from app.domain.session import Chunk, SessionState
+from app.domain.task_state import TaskState
 from app.engine.approvals import Approvals
 from app.engine.assembly import make_core
 from app.engine.broadcast import Broadcast
@@ -232,6 +233,7 @@ class Supervisor(ReadsRuns, ReadsCounts, ReadsPast, KnowsSeen):
             rules=tuple(shown.rules),
             rollouts=tuple(shown.rollouts),
             tails=tuple(tails),
+            done=await self._journal.reader.count_of(TaskState.DONE),
         )
 
     async def status(self) -> Status:

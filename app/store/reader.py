@@ -18,6 +18,7 @@ from app.domain.events import Event
 from app.domain.rollout import ShadowResult
 from app.domain.run import Question, Review, Run, RunState
 from app.domain.session import Chunk
+from app.domain.task_state import TaskState
 from app.domain.text import one_line
 from app.domain.workflow import Recipe
 from app.store.damage import COPY, made, models
@@ -103,6 +104,11 @@ class Reader:
             if len(events) < page:
                 return
             after = events[-1].seq
+
+    async def count_of(self, state: TaskState) -> int:
+        """How many runs stand so."""
+        ((count,),) = await self.all("SELECT count(*) FROM runs WHERE state=?", state.value)
+        return int(str(count))
 
     async def runs(self, limit: int = 200) -> list[Run]:
         """Newest first."""

@@ -240,7 +240,7 @@ class ControlRoom(SafeApp):
         except LongwatchError as error:
             self.notify(str(error), severity="error", markup=False)
             return
-        self.view.runs.setdefault(state.run.run_id, state)
+        self.view.recall(state)
         await self.open_run(state.run.run_id)
 
     async def _follow(self) -> None:
@@ -338,7 +338,7 @@ class ControlRoom(SafeApp):
             except LongwatchError as error:
                 self.notify(str(error), severity="error", markup=False)
                 return
-            self.view.runs.setdefault(run_id, state)
+            self.view.recall(state)
         await self.push_screen(RunScreen(run_id))
 
     async def go_back(self) -> None:

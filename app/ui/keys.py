@@ -61,6 +61,8 @@ KEY_NAMES = {
     "end": "End",
     "f1": "F1",
     "slash": "/",
+    "left_square_bracket": "[",
+    "right_square_bracket": "]",
     "ctrl+c": "^c",
 }
 
@@ -113,7 +115,19 @@ class SecondLook:
 
 # Actions that only move within a screen: every list and text has them, and `?` names them.
 MOVES = (
-    *("back", "move(", "page", "ends(", "jump(", "walk(", "turn(", "first", "last", "pin("),
+    *(
+        "back",
+        "move(",
+        "page",
+        "ends(",
+        "jump(",
+        "walk(",
+        "turn(",
+        "leap(",
+        "first",
+        "last",
+        "pin(",
+    ),
     "choose(",
 )
 

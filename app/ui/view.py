@@ -59,6 +59,7 @@ class View:
         self.rules: dict[RuleId, StoredRule] = {}
         self.rollouts: dict[RolloutId, Rollout] = {}
         self.tails: dict[SessionId, Tail] = {}
+        self.older_done = 0  # runs that are done, and so old that the snapshot left them out
         self._needs: dict[RunId, tuple[RunState, list[AttentionItem]]] = {}
 
     def apply(self, item: FeedItem) -> Changes:
@@ -81,6 +82,7 @@ class View:
         self.seq, self.status = item.seq, item.status
         self.runs = {state.run.run_id: state for state in item.runs}
         self._needs.clear()
+        self.older_done = max(0, item.done - sum(map(_is_done, item.runs)))
         self.rules = {rule.rule_id: rule for rule in item.rules}
         self.rollouts = {rollout.rollout_id: rollout for rollout in item.rollouts}
         sessions = {s for state in item.runs for s in state.sessions}
@@ -88,6 +90,12 @@ class View:
         tails = self._chunks(item.tails)
         runs = before | frozenset(self.runs)
         return tails | Changes(runs=runs, rules=True, rollouts=True, status=True)
+
+    def recall(self, state: RunState) -> None:
+        """Take in a run that the feed has not brought: one so old, or so new."""
+        if state.run.run_id not in self.runs:
+            self.runs[state.run.run_id] = state
+            self.older_done = max(0, self.older_done - _is_done(state))
 
     def _events(self, events: tuple[Event, ...]) -> Changes:
         runs: set[RunId] = set()
@@ -192,6 +200,10 @@ class View:
     def live_runs(self) -> int:
         """How many runs are at work: those that stop when their supervisor stops."""
         return sum(state.run.state in _LIVE for state in self.runs.values())
+
+
+def _is_done(state: RunState) -> bool:
+    return state.run.state is TaskState.DONE
 
 
 _AT_WORK = {SessionState.WAITING: 0, SessionState.WORKING: 0, SessionState.OPENING: 1}

@@ -33,7 +33,10 @@ WALKING_KEYS: list[BindingType] = [
     Binding(
         "shift+right,greater_than_sign", "turn(1)", "Turn after", id="run.turn-after", show=False
     ),
+    Binding("left_square_bracket", "leap(-1)", "Far back", id="run.far-back", show=False),
+    Binding("right_square_bracket", "leap(1)", "Far on", id="run.far-on", show=False),
 ]
+_LEAPS = 20  # from one end of a history to the other
 # What changes the run is not done to a run that is no more.
 _PRESENT = frozenset(
     {
@@ -74,7 +77,7 @@ class WalksHistory(_Base):
         return f"as it was at {clock(self.now())}" if self.walked_to is not None else ""
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        if action in ("walk", "turn"):
+        if action in ("walk", "turn", "leap"):
             return self.past is not None
         if self.past is not None and action in _PRESENT:
             return False
@@ -123,6 +126,11 @@ class WalksHistory(_Base):
             return
         past.move(by)
         self._show_past()
+
+    def action_leap(self, direction: int) -> None:
+        """A part of the whole way: a loop of a thousand turns has no turning point in it."""
+        if self.past is not None:
+            self.action_walk(direction * max(1, len(self.past) // _LEAPS))
 
     def action_turn(self, direction: int) -> None:
         if self.past is not None and self.past.events:

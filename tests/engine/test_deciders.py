@@ -8,14 +8,25 @@ from pathlib import Path
 import pytest
 
 from app.domain import commands as cmd
-from app.domain.approval import Action, Actor, ActorKind, Approval, Scope
+from app.domain.approval import (
+    Action,
+    Actor,
+    ActorKind,
+    Approval,
+    ApprovalState,
+    Decision,
+    Scope,
+)
 from app.domain.errors import Refused
+from app.engine.deciding import check
 from app.engine.supervisor import Supervisor
 from app.ui.cards import approval_rows
 from tests.support.puppet import CONFIG, PuppetDriver, a_project
 from tests.support.runs import start
 from tests.support.story import ADA
 from tests.support.waiting import PATIENCE
+from tests.ui.canned import waiting_run
+from tests.ui.parts import NOW
 
 BOB = Actor(kind=ActorKind.PERSON, name="bob")
 TWO = """
@@ -106,3 +117,15 @@ async def test_half_an_answer_survives_a_restart(driver: PuppetDriver, tmp_path:
         assert (call, answer.action) == ("other-id", Action.ALLOW)
     finally:
         await second.close()
+
+
+def test_who_comes_too_late_hears_who_was_first_and_what_they_said() -> None:
+    (approval,) = waiting_run().approvals.values()
+    first = Decision(action=Action.ALLOW, by=BOB, at=NOW)
+    answered = approval.model_copy(update={"state": ApprovalState.FAILED, "decision": first})
+    with pytest.raises(Refused, match="is failed already: bob has allowed it"):
+        check(answered, answered.revision, ApprovalState.PENDING)
+    by_time = first.model_copy(update={"by": Actor(kind=ActorKind.TIMEOUT, name="deadline")})
+    over = {"state": ApprovalState.TIMED_OUT, "decision": by_time}
+    with pytest.raises(Refused, match=r"is timed_out already$"):
+        check(approval.model_copy(update=over), approval.revision, ApprovalState.PENDING)

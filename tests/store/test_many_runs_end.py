@@ -28,3 +28,13 @@ async def test_their_sessions_are_all_closed_or_resumable(tmp_path: Path, patien
     assert [state.run.state for state in found] == [TaskState.DONE] * 70
     assert states <= {"closed", "lost"}
     assert patience == "closes at once" or states == {"closed"}
+
+
+async def test_a_snapshot_counts_also_those_that_it_leaves_out(tmp_path: Path) -> None:
+    supervisor = await opened(tmp_path, NoopDriver())
+    await finished(supervisor, await start(supervisor, chained(1), 60))
+    await supervisor.close()
+    again = await opened(tmp_path, NoopDriver())
+    snapshot = await again._snapshot()
+    await again.close()
+    assert (len(snapshot.runs), snapshot.done) == (50, 60)

@@ -84,6 +84,20 @@ async def test_turns_lead_to_what_changed_the_course() -> None:
         assert screen.past.event.payload.type == "run_state_changed"
 
 
+async def test_a_long_history_is_crossed_in_leaps() -> None:
+    async with shown(NOW_STATE, client()) as (pilot, screen):
+        await press(pilot, "h")
+        await rest(pilot)
+        past = screen.past
+        assert past is not None and past.at == len(EVENTS) - 1
+        await press(pilot, "left_square_bracket", "left_square_bracket")
+        assert past.at == len(EVENTS) - 1 - 2 * max(1, len(EVENTS) // 20)
+        await press(pilot, *["left_square_bracket"] * 40)
+        assert past.at == 0
+        await press(pilot, "right_square_bracket")
+        assert past.at == max(1, len(EVENTS) // 20)
+
+
 async def test_nothing_is_done_to_the_run_from_its_past_and_esc_leads_back() -> None:
     over = client()
     async with shown(NOW_STATE, over) as (pilot, screen):

@@ -28,6 +28,16 @@ def test_who_waits_for_a_person_is_not_at_work() -> None:
     assert summary(view, 1, NOW) == "1 needs you · 1 at work · 1 queued · 1 done"
 
 
+def test_done_are_also_those_that_no_list_holds_any_more() -> None:
+    client = FakeClient(running_run(), done_run())
+    view = View()
+    view.apply(client.snapshot().model_copy(update={"done": 300}))
+    assert summary(view, 0, NOW) == "1 at work · 300 done"
+    view.recall(done_run(77))
+    view.recall(done_run())
+    assert summary(view, 0, NOW) == "1 at work · 300 done", "who is looked at again counts once"
+
+
 def test_a_blocked_run_is_counted_as_blocked() -> None:
     view = view_of(FakeClient(blocked_run(), running_run()))
     assert summary(view, 1, NOW) == "1 needs you · 1 at work · 1 blocked"

@@ -82,7 +82,7 @@ def summary(view: View, need: int, now: datetime) -> str:
         (states[TaskState.BLOCKED], "blocked"),
         (paused, "paused"),
         (states[TaskState.FAILED], "failed"),
-        (states[TaskState.DONE], "done"),
+        (states[TaskState.DONE] + view.older_done, "done"),
     ]
     counts = " · ".join(f"{number} {word}" for number, word in parts if number) or "no runs"
     left = tightest(view.status.budgets)

@@ -14,7 +14,7 @@ from app.ui.past import Past
 from app.ui.wrap import cut
 
 _PAST, _TO_COME, _TURN, _STOP, _HERE = "━", "─", "┿", "╳", "●"
-_KEYS = "← → event   < > turn   h now"
+_KEYS = "← → event   < > turn   [ ] far   h now"
 
 
 class TimeLine(Widget):
