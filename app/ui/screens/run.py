@@ -357,9 +357,13 @@ class RunScreen(WalksHistory, PartDeeds, RoomScreen):
 
     def redraw(self) -> None:
         state, chosen = self.walked_to, self._chosen
-        if state is not None and chosen not in (None, *(p.item_id for p in self._picks(state))):
+        there = chosen is None or state is None or self._is_there(state, chosen)
+        if not there:
             self._chosen = None  # it was not there then: whatever happened
         self._draw()
+
+    def _is_there(self, state: RunState, chosen: str) -> bool:
+        return chosen in state.attempts or chosen in [p.item_id for p in self._picks(state)]
 
     async def action_back(self) -> None:
         if self.past is not None:
