@@ -31,7 +31,7 @@ def rebuild_command(dry_run: bool, as_json: bool) -> int:
         named = "; ".join(report.beyond[:_NAMED])
         more = len(report.beyond) - _NAMED
         complain(
-            "the journal has only the hashes of transcripts, so these stay damaged: "
+            "of other texts than results the journal has only hashes, so these stay damaged: "
             f"{named}{f'; and {more} more' if more > 0 else ''}"
         )
     return 1 if report.beyond else 0
@@ -58,6 +58,8 @@ def _sentence(report: RebuildReport) -> str:
     if not report.differs:
         return f"nothing differed: {follow}"
     parts = [str(found) for found in report.differences]
+    if report.texts:
+        parts.append(f"transcripts ({report.texts} results missing)")
     if report.indexes:
         parts.append("what SQLite found wrong with the file")
     kept = f"; the file was written anew, and the damaged one is {report.kept}" * bool(report.kept)

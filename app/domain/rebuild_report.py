@@ -31,9 +31,10 @@ class RebuildReport(Model):
     rows: int  # of all read models, as they are to be
     differences: tuple[TableDifference, ...] = ()
     indexes: bool = False  # SQLite itself found something wrong beside the tables
+    texts: int = 0  # of transcripts, that the journal has as results
     kept: str = ""  # where the damaged file is, if it had to be written anew
     beyond: tuple[str, ...] = ()  # what the journal cannot give back
 
     @property
     def differs(self) -> bool:
-        return bool(self.differences) or self.indexes
+        return bool(self.differences) or self.indexes or bool(self.texts)

@@ -22,6 +22,7 @@ from app.store.place import passes, said_of
 from app.store.projection import TABLES
 from app.store.rebuild import Rows
 from app.store.replay import Difference, Replay, Tell, found_in, integrity
+from app.store.results_again import Again, again, put_back
 from app.store.schema import migrations, open_for_reading, open_for_writing
 from app.store.written_anew import written_anew
 
@@ -52,6 +53,7 @@ def mend(paths: StorePaths, *, dry_run: bool, tell: Tell) -> RebuildReport:
 class _Found(Struct, frozen=True):
     report: RebuildReport
     rows: Rows  # as they are to be
+    texts: Sequence[Again]
 
 
 def _look(paths: StorePaths, tell: Tell) -> _Found:
@@ -71,7 +73,13 @@ def _look(paths: StorePaths, tell: Tell) -> _Found:
             if replay.problems:
                 only_lost = replay.problems == [replay.lost]
                 raise _broken(paths, replay.problems, only_lost=only_lost)
-            return _Found(_report(paths, connection, replay), replay.rows)
+            lost = list(replay.texts.lost(connection))
+            texts = again(connection, lost)
+            report = _report(paths, connection, replay)
+            kept = {one.lost.problem for one in texts}
+            beyond = tuple(one.problem for one in lost if one.problem not in kept)
+            report = report.model_copy(update={"texts": len(texts), "beyond": beyond})
+            return _Found(report, replay.rows, texts)
     except sqlite3.Error as error:
         if passes(error):
             said = said_of(error, paths.database)
@@ -97,7 +105,6 @@ def _report(paths: StorePaths, connection: sqlite3.Connection, replay: Replay) -
         rows=sum(map(len, replay.rows.tables.values())),
         differences=tuple(found for found in differences if found is not None),
         indexes=bool(integrity(connection)),
-        beyond=tuple(replay.texts.problems(connection)),
     )
 
 
@@ -123,7 +130,7 @@ def _mended(paths: StorePaths, found: _Found) -> RebuildReport:
     """Write what is to be there, in one transaction if SQLite can do it."""
     if _mended_in_place(paths, found):
         return found.report
-    kept = written_anew(paths, found.rows)
+    kept = written_anew(paths, found.rows, found.texts)
     return found.report.model_copy(update={"kept": str(kept)})
 
 
@@ -134,6 +141,7 @@ def _mended_in_place(paths: StorePaths, found: _Found) -> bool:
             connection.execute("BEGIN IMMEDIATE")
             for difference in found.report.differences:
                 found.rows.write(connection, difference.table)
+            put_back(connection, found.texts)
             if found.report.indexes:
                 connection.execute("REINDEX")
             if integrity(connection):

@@ -63,7 +63,7 @@ class _Verification:
         self._checked.append(f"the head kept outside the database (event {seq})")
         rows = self._compare_rows(replay.rows)
         mendable = bool(self._problems) and not replay.problems
-        self._problems += replay.texts.problems(self._connection)
+        self._problems += [lost.problem for lost in replay.texts.lost(self._connection)]
         self._checked.append(f"{replay.texts.count} texts of transcripts against their hashes")
         return VerifyReport(
             ok=not self._problems,

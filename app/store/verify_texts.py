@@ -8,6 +8,8 @@ import sqlite3
 from collections.abc import Iterator, Sequence
 from itertools import groupby
 
+from msgspec import Struct
+
 from app.domain.base import SessionId
 from app.domain.events import Event, ItemFinished
 from app.domain.session import Chunk
@@ -16,6 +18,19 @@ from app.store.damage import cause
 from app.store.rows import CHUNK, chunk_of
 
 _ID = 200  # characters of an item's id that its event has
+
+
+class Lost(Struct, frozen=True):
+    """A text that is not what it was, in a sentence; and the event that is about it, if one is."""
+
+    problem: str
+    seq: int = 0
+    item: ItemFinished | None = None
+
+
+def id_in_event(item_id: str) -> str:
+    """An item's id as its event has it."""
+    return one_line(item_id, _ID)
 
 
 class Texts:
@@ -32,14 +47,14 @@ class Texts:
             )
             self.count += 1
 
-    def problems(self, connection: sqlite3.Connection) -> Iterator[str]:
+    def lost(self, connection: sqlite3.Connection) -> Iterator[Lost]:
         """What is not as it was when it was written. Raises sqlite3.Error."""
         rows = connection.execute(f"{CHUNK} ORDER BY chunks.session, ordinal")
         for name, own in groupby(rows, lambda row: row[0]):
             try:
                 chunks = [chunk_of(row) for row in own]
             except ValueError as error:
-                yield f"a text of session {name} cannot be read: {cause(error)}"
+                yield Lost(f"a text of session {name} cannot be read: {cause(error)}")
                 self._finished.pop(name, None)
                 continue
             yield from _missing(chunks, self._finished.pop(name, []))
@@ -49,15 +64,17 @@ class Texts:
 
 def _missing(
     chunks: Sequence[Chunk], finished: Sequence[tuple[int, ItemFinished]]
-) -> Iterator[str]:
+) -> Iterator[Lost]:
     pieces: dict[str, list[bytes]] = {}
     for chunk in chunks:
-        pieces.setdefault(one_line(chunk.item_id, _ID), []).append(chunk.text.encode())
+        pieces.setdefault(id_in_event(chunk.item_id), []).append(chunk.text.encode())
     for seq, item in finished:
         if not _is_in(pieces.get(item.item_id, []), item):
-            yield (
+            yield Lost(
                 f"session {item.session_id}: the text that event {seq} is about was changed, or "
-                "is gone"
+                "is gone",
+                seq,
+                item,
             )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
+from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
 
@@ -12,12 +13,13 @@ from app.store.paths import StorePaths
 from app.store.projection import TABLES
 from app.store.rebuild import Rows
 from app.store.replay import integrity
+from app.store.results_again import Again, put_back
 from app.store.schema import open_for_writing
 
 _TRUTH = ("names", "journal", "chunks")  # what cannot be made from anything else
 
 
-def written_anew(paths: StorePaths, rows: Rows) -> Path:
+def written_anew(paths: StorePaths, rows: Rows, texts: Sequence[Again]) -> Path:
     """Put a whole file in the database's place; returns where the damaged one is kept. Whoever is
     interrupted leaves one or the other in place. The caller holds the store's lock.
 
@@ -28,7 +30,7 @@ def written_anew(paths: StorePaths, rows: Rows) -> Path:
     try:
         _empty_wal(paths.database)
         _remove(fresh)
-        _fill(fresh, paths.database, rows)
+        _fill(fresh, paths.database, rows, texts)
         os.link(paths.database, kept)
         fresh.replace(paths.database)
         _sync(paths.root)
@@ -63,7 +65,7 @@ def _empty_wal(database: Path) -> None:
         raise StoreError(f"{database}: another process reads it; end that, then rebuild")
 
 
-def _fill(fresh: Path, damaged: Path, rows: Rows) -> None:
+def _fill(fresh: Path, damaged: Path, rows: Rows, texts: Sequence[Again]) -> None:
     with closing(open_for_writing(fresh)) as connection:
         connection.execute("ATTACH ? AS damaged", (os.fspath(damaged),))
         connection.execute("BEGIN IMMEDIATE")
@@ -74,6 +76,7 @@ def _fill(fresh: Path, damaged: Path, rows: Rows) -> None:
             connection.execute(sql)
         for table in TABLES:
             rows.write(connection, table)
+        put_back(connection, texts)
         if problems := integrity(connection):
             raise sqlite3.DatabaseError(problems[0])
         connection.execute("COMMIT")

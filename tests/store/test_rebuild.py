@@ -13,18 +13,20 @@ from pathlib import Path
 import pytest
 
 from app.domain import events as ev
-from app.domain.base import SessionId
+from app.domain.base import RunId, SessionId
 from app.domain.errors import StoreDamaged, StoreError
 from app.domain.rebuild_report import RebuildReport
+from app.domain.session import Chunk, ChunkKind
 from app.store.head import Head, HeadFile
 from app.store.journal import Draft, Journal
 from app.store.lock import StoreLock
 from app.store.mending import mend
 from app.store.paths import StorePaths
 from app.store.projection import TABLES
+from app.store.reader import Reader
 from app.store.verify import verify
 from tests.support.every_table import fill_every_table, spoil, spoil_page, tables
-from tests.support.story import FixedClock
+from tests.support.story import START, FixedClock, a_session
 
 DAMAGES = {
     "missing": "DELETE FROM {table} WHERE rowid=(SELECT min(rowid) FROM {table})",
@@ -202,6 +204,58 @@ async def test_a_text_that_is_gone_is_told_and_the_rest_is_mended(store: Path) -
     assert len(report.beyond) == 1 and "session s-1: the text that event 46" in report.beyond[0]
     after = await verify(StorePaths(store))
     assert (after.problems, after.mendable) == (report.beyond, False)
+
+
+@pytest.mark.parametrize(
+    ("damage", "shown", "lost"),
+    [
+        ("UPDATE chunks SET text='the plane' WHERE ordinal=3", "well|the plan|so|the end", 0),
+        ("DELETE FROM chunks WHERE ordinal=2", "well|the plan|so|the end", 0),
+        ("DELETE FROM chunks WHERE ordinal IN (2, 3)", "well|the plan|so|the end", 0),
+        ("DELETE FROM chunks WHERE ordinal IN (2, 3, 5)", "well|the plan|so|the end", 0),
+        ("DELETE FROM chunks WHERE ordinal IN (1, 2, 3)", "the plan|so|the end", 1),
+        ("DELETE FROM chunks", "the plan|the end", 2),
+    ],
+)
+async def test_a_text_that_became_a_result_is_had_again(
+    store: Path, damage: str, shown: str, lost: int
+) -> None:
+    journal = await Journal.open(StorePaths(store), FixedClock())
+    session = a_session("r-1").session_id
+    texts = [("m1", "well"), ("m2", "the "), ("m2", "plan"), ("m3", "so"), ("m4", "the end")]
+    chunks = [
+        Chunk(
+            session_id=session,
+            ordinal=ordinal,
+            kind=ChunkKind.MESSAGE,
+            item_id=name,
+            text=text,
+            end=False,
+            at=START,
+        )
+        for ordinal, (name, text) in enumerate(texts, 1)
+    ]
+    result = ev.OutputProduced(step="plan", attempt=1, output="the end")
+    await journal.append([Draft(result, run_id=RunId("r-1"))], chunks)
+    for name, text in (("m1", "well"), ("m2", "the plan"), ("m3", "so"), ("m4", "the end")):
+        digest = hashlib.sha256(text.encode()).hexdigest()
+        finished = ev.ItemFinished(
+            session_id=session, item_id=name, kind="message", sha256=digest, size=len(text)
+        )
+        await journal.append([Draft(finished, run_id=RunId("r-1"))])
+    await journal.close()
+    assert (await verify(StorePaths(store))).ok
+    spoil(store, damage)
+    report = rebuilt(store)
+    assert report.texts and not report.differences
+    assert len(report.beyond) == lost
+    assert not rebuilt(store).differs
+    reader = Reader(StorePaths(store).database)
+    await reader.open()
+    assert [chunk.text for chunk in await reader.chunks(session)] == shown.split("|")
+    await reader.close()
+    if not lost:
+        await goes_on(store)
 
 
 @pytest.mark.crash
