@@ -77,7 +77,8 @@ class CodexDriver:
             except RpcError as error:
                 note = f"codex cannot take up its thread {native_id}: {error}"
             else:
-                session.attach(_thread_id("thread/resume", result), Continuity.RESUMED)
+                thread_id = _thread_id("thread/resume", result)
+                session.attach(thread_id, Continuity.RESUMED, used=spec.used)
                 return
         start = models.ThreadStartParams(**_thread_options(spec))
         result = await peer.request("thread/start", start, within=within)

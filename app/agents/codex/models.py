@@ -249,6 +249,7 @@ class TokenUsage(Wire):
     """What a thread has used since it began, and how many tokens fit into its model's context."""
 
     total: TokenBreakdown
+    last: TokenBreakdown | None = None  # of the model's last answer
     model_context_window: int | None = None
 
 
@@ -256,6 +257,7 @@ class TokenUsageUpdated(Wire):
     """Params of `thread/tokenUsage/updated`. The thread may be that of a sub-agent."""
 
     thread_id: str
+    turn_id: str = ""
     token_usage: TokenUsage
 
 

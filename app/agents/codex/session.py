@@ -72,14 +72,16 @@ class CodexSession:
         thread_id: str,
         continuity: Continuity,
         note: str = "",
-        used_before: Usage | None = None,
+        used: Usage | None = None,
     ) -> None:
-        """The thread that this session speaks in; `note` is told at its first turn. `used_before`:
-        by threads before this one, which codex does not count."""
+        """The thread that this session speaks in; `note` is told at its first turn. `used`: by the
+        session so far, in threads before this one too, which codex does not count."""
         self.native_id, self.continuity = thread_id, continuity
         self._translator.thread_id = thread_id
-        if used_before is not None:
-            self._translator.used_before = used_before
+        if continuity is Continuity.RESUMED:
+            self._translator.taken_up = used
+        elif used is not None:
+            self._translator.used_before = used
         if note:
             self._notes.append(note)
 

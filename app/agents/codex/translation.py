@@ -38,6 +38,7 @@ class Translator:
     def __init__(self, thread_id: str) -> None:
         self.thread_id = thread_id
         self.used_before = Usage()  # by the session, in threads that are gone
+        self.taken_up: Usage | None = None  # by the session until its thread was taken up
         self.turn_id: str | None = None
         self.tools = ToolTable()
         self.ignored: Counter[str] = Counter()  # methods and item types without a meaning here
@@ -179,15 +180,16 @@ class Translator:
         update = models.TokenUsageUpdated.model_validate(params)
         if update.thread_id != self.thread_id:
             return []
-        total, before = update.token_usage.total, self.used_before  # codex counts by thread
-        usage = Usage(
-            input_tokens=before.input_tokens + total.input_tokens,
-            output_tokens=before.output_tokens + total.output_tokens,
-            cached_tokens=before.cached_tokens + total.cached_input_tokens,
-            total_tokens=before.total_tokens + total.total_tokens,
-            context_window=update.token_usage.model_context_window,
-        )
-        return [UsageReported(usage)]
+        thread = _used(update.token_usage.total)  # codex counts by thread
+        if self.taken_up is not None:
+            # It tells what the thread has used, unless a turn is already using more.
+            running = update.turn_id == self.turn_id
+            more = _used(update.token_usage.last if running else None)
+            self.used_before = _sum(self.taken_up, _sum(thread, more, -1), -1)
+            self.taken_up = None
+        usage = _sum(self.used_before, thread)
+        window = update.token_usage.model_context_window
+        return [UsageReported(usage.model_copy(update={"context_window": window}))]
 
     def _warning(self, params: dict[str, object]) -> list[AgentEvent]:
         return self._once(models.WarningNotification.model_validate(params).message)
@@ -208,6 +210,27 @@ class Translator:
             self._end_turn(self.turn_id or "")
             return [_protocol_failure(what)]
         return self._once(f"a message cannot be read: {what}")
+
+
+def _used(told: models.TokenBreakdown | None) -> Usage:
+    if told is None:
+        return Usage()
+    return Usage(
+        input_tokens=told.input_tokens,
+        output_tokens=told.output_tokens,
+        cached_tokens=told.cached_input_tokens,
+        total_tokens=told.total_tokens,
+    )
+
+
+def _sum(one: Usage, other: Usage, sign: int = 1) -> Usage:
+    """Both together or, for the sign -1, what one has used more than the other."""
+    return Usage(
+        input_tokens=max(0, one.input_tokens + sign * other.input_tokens),
+        output_tokens=max(0, one.output_tokens + sign * other.output_tokens),
+        cached_tokens=max(0, one.cached_tokens + sign * other.cached_tokens),
+        total_tokens=max(0, one.total_tokens + sign * other.total_tokens),
+    )
 
 
 def _protocol_failure(what: str) -> TurnDone:

@@ -220,6 +220,12 @@ async def test_a_lost_thread_is_started_anew_and_says_so(real_spec: SessionSpec)
     assert usage.total_tokens > 10_000, "what the lost thread has used is used"
     assert usage.input_tokens > 9_000 and usage.output_tokens > 1_000
     await session.close()
+    again = await CodexDriver().resume(replace(real_spec, used=usage), session.native_id)
+    events = await play(again, "SAY: more", turn=2)
+    await again.close()
+    grown = [e.usage for e in events if isinstance(e, UsageReported)][-1]
+    assert grown.total_tokens == usage.total_tokens + (usage.total_tokens - 10_000)
+    assert grown.output_tokens == usage.output_tokens + (usage.output_tokens - 1_000)
 
 
 @pytest.fixture
