@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Iterator, Mapping
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from typing import Any
 
 from msgspec import Struct
@@ -28,7 +29,7 @@ from app.agents.protocol import (
 from app.domain import events as ev
 from app.domain.approval import Action, Approval, ApprovalState
 from app.domain.base import SessionId, trusted
-from app.domain.errors import DriverError
+from app.domain.errors import DriverError, StoreError
 from app.domain.run import Failure, FailureKind, Unit, new_attempt
 from app.domain.session import ChunkKind, Session, SessionState, StuckKind, Usage
 from app.domain.text import clip, one_line, printable
@@ -117,7 +118,11 @@ class Turn:
         live.transcript.say(ChunkKind.PROMPT, spec.text)
         await committed
         begun = self._core.clock.monotonic()
-        done = await self._follow(live.agent.prompt(prompt))
+        try:
+            done = await self._follow(live.agent.prompt(prompt))
+        except asyncio.CancelledError:
+            self._cut_off()
+            raise
         live.transcript.close()
         worked = self._core.clock.monotonic() - begun - self._waited
         last_words = self._last_words(done)
@@ -273,6 +278,14 @@ class Turn:
         if now - self._usage_told >= _USAGE_SECONDS:
             self._usage_told = now
             told = ev.UsageUpdated(session_id=self._live.session_id, usage=usage)
+            self._core.note(self._live.run_id, told)
+
+    def _cut_off(self) -> None:
+        """Nobody waits for its end any more; what it has used is used."""
+        if self._usage in (None, self._session().usage):
+            return
+        told = ev.UsageUpdated(session_id=self._live.session_id, usage=self._usage)
+        with suppress(StoreError):  # the store is gone, or closed before its agents were
             self._core.note(self._live.run_id, told)
 
     def _item_done(self, item_id: str, kind: ChunkKind, text: str) -> None:

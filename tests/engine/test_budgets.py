@@ -7,15 +7,16 @@ from pathlib import Path
 
 import pytest
 
-from app.agents.protocol import UsageReported
+from app.agents.protocol import TextDelta, UsageReported
 from app.domain import commands as cmd
 from app.domain.attention import AttentionKind, attention
 from app.domain.base import RunId
 from app.domain.run import RunState
-from app.domain.session import Usage
+from app.domain.session import ChunkKind, Usage
 from app.domain.task_state import TaskState
 from app.engine import turns
 from app.engine.supervisor import Supervisor
+from tests.support import waiting
 from tests.support.puppet import WORKFLOW, Puppet, PuppetDriver, a_project
 from tests.support.runs import start, until
 from tests.support.story import ADA, START
@@ -111,3 +112,20 @@ async def test_a_run_that_is_over_is_not_stopped_for_what_it_cost(
     second.done()
     state = await until(supervisor, run_id, lambda s: s.run.state is TaskState.DONE)
     assert (state.spent_tokens, state.run.blocked) == (5000, None)
+
+
+async def test_what_a_turn_has_used_when_it_is_cut_off_is_used(
+    supervisor: Supervisor, driver: PuppetDriver, tmp_path: Path
+) -> None:
+    run_id = await begin(supervisor, tmp_path, "max_tokens = 1000")
+    first = await driver.session(1)
+    use(first, 1200)
+    first.events.put_nowait(TextDelta("m", ChunkKind.MESSAGE, "well"))
+    await waiting.until(first.events.empty)
+    await supervisor.execute(cmd.PauseRun(run_id=run_id, by=ADA))
+    state = await until(supervisor, run_id, blocked)
+    assert state.spent_tokens == 1200
+    await supervisor.execute(cmd.ResumeRun(run_id=run_id, by=ADA))
+    state = await until(supervisor, run_id, blocked)
+    assert state.run.blocked is not None and state.run.blocked.kind == "budget"
+    assert len(driver.sessions) == 1, "it is not prompted again"
