@@ -18,7 +18,7 @@ from app.domain.commands import Command, DecideApproval, SettleApproval, Snooze
 from app.domain.identical import likeness
 from app.domain.request import Risk
 from app.domain.run import RunState
-from app.ui.standing import Entry, Name, Standing
+from app.ui.question_queue import Entry, Name, QuestionQueue
 from app.ui.view import View
 
 SNOOZE = timedelta(minutes=15)
@@ -86,10 +86,10 @@ class Answers:
     """The card as it is on screen, and what keys make of it."""
 
     def __init__(
-        self, view: Callable[[], View], standing: Standing, me: Callable[[], Actor]
+        self, view: Callable[[], View], questions: QuestionQueue, me: Callable[[], Actor]
     ) -> None:
         self._view = view  # another one after a new connection
-        self.standing = standing
+        self.questions = questions
         self._me = me
         self.card: tuple[RunState, Approval] | None = None  # as it was when last it waited
         self.alike: tuple[tuple[Entry, Approval], ...] = ()  # further calls that are the same
@@ -125,18 +125,18 @@ class Answers:
     def draw(self, entry: Entry) -> tuple[RunState, Approval] | None:
         """Take in what the card of the shown entry says: as it was read, once it is gone."""
         found = self.find(entry.item_id)
-        if found is not None and not self.standing.gone:
+        if found is not None and not self.questions.gone:
             self.card = found
-        gone = self.standing.gone or self.card is None
+        gone = self.questions.gone or self.card is None
         self.alike = () if gone else tuple(self._same_as(entry))
-        self.standing.name_alike([other.name for other, _ in self.alike])
+        self.questions.name_alike([other.name for other, _ in self.alike])
         return self.card
 
     def _same_as(self, shown: Entry) -> list[tuple[Entry, Approval]]:
         mine = self._like(*self.card) if self.card is not None else ""
         found: list[tuple[Entry, Approval]] = []
-        for entry in self.standing.queue if mine else ():
-            if entry.name == shown.name or entry.snoozed or self.standing.is_sending(entry):
+        for entry in self.questions.queue if mine else ():
+            if entry.name == shown.name or entry.snoozed or self.questions.is_sending(entry):
                 continue
             other = self.find(entry.item_id)
             if other is not None and _name(other[1]) == entry.name:
@@ -170,17 +170,17 @@ class Answers:
 
     def offered(self, action: str) -> bool | None:
         """Whether the key of an answer is shown; None: shown, and deaf for now."""
-        if self.standing.shown is None or not self.applies(action):
+        if self.questions.shown is None or not self.applies(action):
             return False
         alike = action in _ALIKE
-        awake = self.standing.alike_answerable if alike else self.standing.answerable
+        awake = self.questions.alike_answerable if alike else self.questions.answerable
         return True if awake else None
 
     # -- what a key does
 
     def do(self, action: str, how: str, now: datetime) -> Deed | None:
         """What comes of an answering key that is pressed now; None when it does nothing."""
-        entry, approval = self.standing.shown, self.card[1] if self.card else None
+        entry, approval = self.questions.shown, self.card[1] if self.card else None
         if self.offered(action) is not True or entry is None or approval is None:
             return None
         if _name(approval) != entry.name:

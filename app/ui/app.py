@@ -21,8 +21,8 @@ from textual.screen import Screen
 from app.domain.errors import LongwatchError
 from app.link.person import operator
 from app.ui.keys import GLOBAL_KEYS, KEY_NAMES
-from app.ui.looking import Looking
 from app.ui.palette import RoomCommands, RoomPalette, run_finder
+from app.ui.presence import Presence
 from app.ui.safety import SafeApp
 from app.ui.screens.opening import OpeningScreen
 from app.ui.theme import PLAIN, THEME, WIDE, style
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from app.link.client import Client
     from app.link.moving import Mover
     from app.ui.bridge import Bridge, Connect
-    from app.ui.sight import Sight
+    from app.ui.seen_reporter import SeenReporter
     from app.ui.view import Changes, View
 
 
@@ -130,7 +130,7 @@ class ControlRoom(SafeApp):
         self.now = now
         self.project = project or Path.cwd()
         self.drafts: dict[str, str] = {}  # typed and not sent, by dialog
-        self.looking = Looking()
+        self.presence = Presence()
         self.failure = ""  # why the room closed, when it could not open
         self._me = me
         self._mover = mover
@@ -188,14 +188,14 @@ class ControlRoom(SafeApp):
         return self._mover or LocalMover()
 
     @cached_property
-    def sight(self) -> Sight:
+    def seen(self) -> SeenReporter:
         """Tells the supervisor what was painted of what waits for a person."""
-        from app.ui.sight import Sight
+        from app.ui.seen_reporter import SeenReporter
 
-        return Sight(
+        return SeenReporter(
             lambda: self.client,
             lambda: self.view.status.epoch if self.view.status else 0,
-            lambda work: self.run_worker(work, group="sight"),
+            lambda work: self.run_worker(work, group="seen"),
         )
 
     @property
@@ -277,14 +277,14 @@ class ControlRoom(SafeApp):
         """Who turns to the terminal again sees what is on it."""
         if not self.is_running:
             return
-        self.looking.focus(focus)
+        self.presence.focus(focus)
         if focus:
             self._tell_painted()
 
     async def on_event(self, event: Event) -> None:
         if isinstance(event, InputEvent):
-            looked = self.looking.now()
-            self.looking.touched()
+            looked = self.presence.now()
+            self.presence.touched()
             if not looked:
                 self._tell_painted()
         await super().on_event(event)

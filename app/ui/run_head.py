@@ -11,7 +11,7 @@ from app.domain.attention import attention
 from app.domain.events import Event
 from app.domain.run import RunState
 from app.domain.text import one_line
-from app.ui.chronicle import history
+from app.ui.event_rows import history
 from app.ui.rows import duration, explain, mark_of
 
 _MARK_STYLES = {

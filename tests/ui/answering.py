@@ -35,7 +35,7 @@ async def open_deciding(pilot: Pilot[None], name: str, ticker: Ticker) -> Decidi
     await settle(pilot)
     room = cast(ControlRoom, pilot.app)
     screen = cast(DecidingScreen, room.get_screen(name))
-    screen.standing.monotonic = ticker
+    screen.questions.monotonic = ticker
     await room.show(name)
     await rest(pilot)
     return screen

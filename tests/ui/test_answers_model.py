@@ -1,7 +1,7 @@
 """A million random keys while cards come and go, through the code that decides what a key does.
 
-`Answers`, `Standing` and `SecondLook` are those of the real screen, and keys mean what its bindings
-say; only Textual is left out. The test keeps for itself what the terminal shows, which lags behind:
+`Answers`, `QuestionQueue` and `SecondLook` are those of the real screen, and keys mean what its
+bindings say; only Textual is left out. The test keeps for itself what the terminal shows, which lags behind:
 frames are painted late or not at all, news come late, answers are under way. No command may be
 given but for the card that had been on the terminal, unchanged, for half a second, under a key
 that stood there.
@@ -28,8 +28,8 @@ from app.domain.run import RunState
 from app.domain.session import SessionState
 from app.ui.answers import Answers, Change, Deed, Reason, Send, Sure
 from app.ui.keys import SecondLook
+from app.ui.question_queue import Entry, Name, QuestionQueue
 from app.ui.screens.approvals import ApprovalsScreen
-from app.ui.standing import Entry, Name, Standing
 from app.ui.view import View
 from tests.ui.answering import Ticker
 from tests.ui.parts import FORCE_PUSH, ME, NOW, make_approval, make_run, make_session, make_state
@@ -88,8 +88,8 @@ class Person:
     counts: Counter[str] = field(default_factory=Counter)
 
     def __post_init__(self) -> None:
-        self.standing = Standing(self.ticker)
-        self.answers = Answers(lambda: self.view, self.standing, lambda: ME)
+        self.questions = QuestionQueue(self.ticker)
+        self.answers = Answers(lambda: self.view, self.questions, lambda: ME)
         self.runs = [make_run(n + 1, f"run {n + 1}", cursor=2) for n in range(RUNS)]
         self.sessions = [make_session(r, "implement", SessionState.WAITING) for r in self.runs]
         for run, session in zip(self.runs, self.sessions, strict=True):
@@ -150,7 +150,7 @@ class Person:
         entry, command = flight.left.pop(0)
         if not flight.left:
             self.flying.remove(flight)
-        self.standing.sent(entry, taken=self.take(command), put_off=flight.put_off)
+        self.questions.sent(entry, taken=self.take(command), put_off=flight.put_off)
         self.draw()
 
     def take(self, command: Command) -> bool:
@@ -171,12 +171,12 @@ class Person:
     # -- the screen, as `DecidingScreen.draw` does it
 
     def draw(self) -> None:
-        self.standing.tick()
-        self.standing.update(self.answers.waiting(NOW + timedelta(seconds=self.ticker())))
-        if self.standing.shown is not None:
-            self.answers.draw(self.standing.shown)
+        self.questions.tick()
+        self.questions.update(self.answers.waiting(NOW + timedelta(seconds=self.ticker())))
+        if self.questions.shown is not None:
+            self.answers.draw(self.questions.shown)
         keys = frozenset(k for k, (a, _) in MEANS.items() if self.answers.offered(a) is not False)
-        self.drawn = [*self.drawn[-1:], Frame(*self.standing.drawn, keys)]
+        self.drawn = [*self.drawn[-1:], Frame(*self.questions.drawn, keys)]
 
     def paint(self) -> None:
         """A drawing reaches the terminal; a later one may have been made by then."""
@@ -188,7 +188,7 @@ class Person:
         if (frame.card, frame.alike) != (self.frame.card, self.frame.alike):
             self.alike_since = self.ticker()
         self.frame = frame
-        self.standing.painted(frame.card, frame.alike)
+        self.questions.painted(frame.card, frame.alike)
 
     # -- the keyboard
 
@@ -196,7 +196,7 @@ class Person:
         if self.over is not None:
             self.press_over(*self.over, key)
         elif key in ("j", "k"):
-            self.standing.move(1 if key == "j" else -1)
+            self.questions.move(1 if key == "j" else -1)
             self.draw()
         elif key in MEANS:
             action, how = MEANS[key]
@@ -245,7 +245,7 @@ class Person:
         if deed is None:
             self.counts["nothing"] += 1
             return
-        assert not self.standing.gone, f"{key} answers what was answered already"
+        assert not self.questions.gone, f"{key} answers what was answered already"
         assert self.frame.card is not None, f"{key} answers nothing that is shown"
         assert age >= HALF, f"{key} answers after {age} s"
         assert key in self.frame.keys, f"{key} is not offered"
@@ -259,7 +259,7 @@ class Person:
             if entry.name in under_way:
                 # A dialog was open while its card was answered by another one: refused later.
                 self.counts["twice"] += 1
-            self.standing.sending(entry)
+            self.questions.sending(entry)
         self.counts[MEANS[key][0]] += len(send.each)
         self.flying.append(Flying(list(send.each), send.put_off))
         self.draw()

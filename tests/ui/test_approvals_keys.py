@@ -84,7 +84,7 @@ async def test_a_denial_carries_its_reason(key: str, interrupt: bool) -> None:
         assert (command.action, command.interrupt) == (Action.DENY, interrupt)
         assert (command.reason, command.revision) == ("no push\never", 1)
         assert screen.on_top
-        assert screen.standing.shown is None
+        assert screen.questions.shown is None
 
 
 async def test_a_draft_is_kept_for_its_approval() -> None:
@@ -117,7 +117,7 @@ async def test_what_is_refused_is_said_and_nothing_is_lost() -> None:
         screen = await awake(pilot, "approvals", ticker)
         await press(pilot, "y")
         assert "has changed meanwhile: read it again" in screen_text(screen.room)
-        assert screen.standing.answerable
+        assert screen.questions.answerable
         await press(pilot, "d", *"why", "enter")
         await rest(pilot)
         dialog = screen.app.screen
@@ -208,7 +208,7 @@ async def test_not_now_puts_off_and_brings_back() -> None:
         await press(pilot, "z")
         until = NOW + timedelta(minutes=15)
         assert client.commands == [snooze(until)]
-        assert screen.standing.shown is None
+        assert screen.questions.shown is None
         text = screen_text(screen.room)
         assert "No tool call waits for you." in text
         assert "1 put off: j shows it" in text
@@ -257,7 +257,7 @@ async def test_nothing_is_sent_without_a_connection() -> None:
         screen.room.bridge.client = None
         await press(pilot, "y")
         assert "not connected yet: nothing was sent" in screen_text(screen.room)
-        assert screen.standing.answerable
+        assert screen.questions.answerable
 
 
 async def test_the_empty_queue_says_so() -> None:
@@ -293,10 +293,10 @@ async def test_keys_lead_from_a_run_to_what_it_asks() -> None:
         screen = await awake(pilot, "approvals", Ticker())
 
         def asks() -> str:
-            assert screen.standing.shown is not None and room.screen is screen
+            assert screen.questions.shown is not None and room.screen is screen
             assert isinstance(screen, ApprovalsScreen)
             card = screen.answers.card
-            assert card is not None and card[1].approval_id == screen.standing.shown.item_id
+            assert card is not None and card[1].approval_id == screen.questions.shown.item_id
             return card[0].run.run_id
 
         order = [asks()]
@@ -311,7 +311,7 @@ async def test_keys_lead_from_a_run_to_what_it_asks() -> None:
         assert isinstance(room.screen, RunScreen)
         await press(pilot, "a")
         assert asks() == order[0]
-        assert not screen.standing.answerable, "what has come up is new to the eye"
+        assert not screen.questions.answerable, "what has come up is new to the eye"
         await press(pilot, "escape", "escape", "end", "a")
         assert asks() == order[0], "a run that asks nothing leads to what is shown already"
 
@@ -331,7 +331,7 @@ async def test_the_keys_are_deaf_again_after_another_screen_but_not_after_a_dial
     async with room_over(client).run_test() as pilot:
         screen = await awake(pilot, "approvals", ticker)
         await press(pilot, "question_mark", "escape")
-        assert screen.standing.answerable
+        assert screen.questions.answerable
         await press(pilot, "enter")
         await press(pilot, "escape", "y")
         assert (screen.on_top, client.commands) == (True, [])
@@ -391,6 +391,6 @@ async def test_a_click_picks_a_card() -> None:
         screen = await awake(pilot, "approvals", Ticker())
         await pilot.click(PickList, offset=(10, 1))
         await press(pilot)
-        assert screen.standing.shown is not None
-        assert screen.standing.shown.item_id == "ap-0004-1"
-        assert not screen.standing.answerable
+        assert screen.questions.shown is not None
+        assert screen.questions.shown.item_id == "ap-0004-1"
+        assert not screen.questions.answerable

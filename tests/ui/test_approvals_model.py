@@ -132,7 +132,7 @@ class Walk:
         """Press a key, and judge what it did by what stood on the screen before."""
         self.look()
         card, age = self.card, self.ticker() - self.since
-        gone = self.screen.standing.gone
+        gone = self.screen.questions.gone
         top = self.pilot.app.screen
         before = len(self.world.commands)
         await self.pilot.press(key)

@@ -67,7 +67,7 @@ async def test_a_more_urgent_card_arrives_and_the_read_one_stays() -> None:
         it.feed.push(push, ev.RunCreated(run=push.run), ev.ApprovalRequested(approval=worse))
         await rest(it.pilot)
         assert "git push --force origin main" in it.text, "it is in the queue"
-        assert it.screen.standing.answerable, "and what was awake stays awake"
+        assert it.screen.questions.answerable, "and what was awake stays awake"
         await press(it.pilot, "y")
         (command,) = it.client.commands
         assert isinstance(command, DecideApproval)
@@ -120,9 +120,9 @@ async def test_the_operator_may_move_on_at_once() -> None:
         it.feed.push(push, decided(push))
         await rest(it.pilot)
         await press(it.pilot, "j")
-        shown = it.screen.standing.shown
+        shown = it.screen.questions.shown
         assert shown is not None
-        assert (shown.item_id, it.screen.standing.answerable) == ("ap-0004-1", False)
+        assert (shown.item_id, it.screen.questions.answerable) == ("ap-0004-1", False)
 
 
 async def test_what_is_withdrawn_says_so_and_the_queue_ends() -> None:
@@ -152,12 +152,12 @@ async def test_our_own_answer_leads_on_at_once_whichever_is_first() -> None:
     async with scene(push, edit) as it:
         await press(it.pilot, "y")
         assert "decide approval: done" in it.text
-        shown = it.screen.standing.shown
+        shown = it.screen.questions.shown
         assert shown is not None
         assert shown.item_id == "ap-0004-1", "the feed has not said so yet"
         it.feed.push(push, decided(push, ME, Action.ALLOW))
         await rest(it.pilot)
-        assert it.screen.standing.shown == shown
+        assert it.screen.questions.shown == shown
         assert "already answered" not in it.text
 
 
@@ -179,11 +179,11 @@ async def test_after_a_new_connection_the_read_card_stays() -> None:
         it.client.states = {push.run.run_id: push, edit.run.run_id: edit}
         it.client.push(it.client.snapshot())
         await rest(it.pilot)
-        shown = it.screen.standing.shown
+        shown = it.screen.questions.shown
         assert shown is not None
         assert shown.item_id == "ap-0004-1"
-        assert it.screen.standing.answerable
-        assert len(it.screen.standing.queue) == 2
+        assert it.screen.questions.answerable
+        assert len(it.screen.questions.queue) == 2
 
 
 async def test_put_off_elsewhere_it_stays_and_says_so() -> None:
@@ -194,6 +194,6 @@ async def test_put_off_elsewhere_it_stays_and_says_so() -> None:
         it.feed.push(state, snoozed)
         await rest(it.pilot)
         assert "put off until" in it.text
-        assert it.screen.standing.answerable
+        assert it.screen.questions.answerable
         approval = it.screen.view.runs[state.run.run_id].approvals[ApprovalId("ap-0003-1")]
         assert approval.state is ApprovalState.PENDING

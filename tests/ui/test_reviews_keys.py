@@ -104,7 +104,7 @@ async def test_text_and_difference_with_all_earlier_rounds() -> None:
         await press(pilot, "v")
         assert reading(screen).startswith("From version 1 to version 2\n@@")
         assert "+ 3. Test: a server that fails twice, then answers." in reading(screen)
-        assert screen.standing.answerable, "another look is not another question"
+        assert screen.questions.answerable, "another look is not another question"
         await press(pilot, "v")
         assert reading(screen) == text
 

@@ -12,7 +12,7 @@ from app.domain.run import Failure, FailureKind, Verdict
 from app.domain.session import Continuity
 from app.domain.task_state import TaskState
 from app.domain.toolcall import ToolOutcome
-from app.ui.chronicle import EventRows, describe
+from app.ui.event_rows import EventRows, describe
 from tests.ui import canned
 from tests.ui.parts import CRITIC, FORCE_PUSH, ME, NOW, ago, make_approval, make_gate, make_session
 

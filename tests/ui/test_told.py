@@ -8,7 +8,7 @@ import pytest
 from textual.binding import Binding
 
 from app.ui.edges import edge
-from app.ui.looking import LATELY, Looking
+from app.ui.presence import LATELY, Presence
 from app.ui.widgets.key_line import Key, fitting
 from tests.ui.canned import running_run
 from tests.ui.conftest import room_over
@@ -76,14 +76,14 @@ def test_who_leaves_a_window_open_does_not_look(
     environment: dict[str, str], believed: bool
 ) -> None:
     clock = [0.0]
-    looking = Looking(environment, lambda: clock[0])
-    assert looking.now()
+    presence = Presence(environment, lambda: clock[0])
+    assert presence.now()
     clock[0] = LATELY
-    assert looking.now() is believed
-    looking.touched()
-    assert looking.now()
-    looking.focus(False)
-    assert not looking.now(), "from now on the terminal is believed"
+    assert presence.now() is believed
+    presence.touched()
+    assert presence.now()
+    presence.focus(False)
+    assert not presence.now(), "from now on the terminal is believed"
     clock[0] += LATELY
-    looking.focus(True)
-    assert looking.now()
+    presence.focus(True)
+    assert presence.now()

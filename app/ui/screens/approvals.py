@@ -22,12 +22,12 @@ from app.domain.run import RunState
 from app.domain.text import one_line
 from app.ui.answers import ANSWERS, KINDS, Answers, Change, Reason, Send, Sure
 from app.ui.cards import approval_rows, head, resolution
+from app.ui.confirmations import denied_words, sure_words
 from app.ui.marks import NEEDS
 from app.ui.page import Memo
+from app.ui.question_queue import Entry
 from app.ui.rows import duration
 from app.ui.screens.deciding import DECIDING_KEYS, OPEN_KEY, DecidingScreen
-from app.ui.second_look import denied_words, sure_words
-from app.ui.standing import Entry
 from app.ui.theme import style
 from app.ui.widgets.confirm import AskSure
 from app.ui.widgets.edit_call import EditCall, draft_of
@@ -75,7 +75,7 @@ class ApprovalsScreen(DecidingScreen):
 
     def __init__(self, monotonic: Callable[[], float] = time.monotonic) -> None:
         super().__init__(monotonic)
-        self.answers = Answers(lambda: self.view, self.standing, lambda: self.me)
+        self.answers = Answers(lambda: self.view, self.questions, lambda: self.me)
         self._memo = Memo()
 
     # -- drawing
@@ -106,7 +106,7 @@ class ApprovalsScreen(DecidingScreen):
             return Content("")
         state, approval = card
         alike = [(self._state_of(other), other) for _, other in self.answers.alike]
-        parts = (approval, state.sessions.get(approval.session_id), self.standing.alike)
+        parts = (approval, state.sessions.get(approval.session_id), self.questions.alike)
         rows = self._memo.rows(parts, lambda: approval_rows(state, approval, alike))
         self.query_one("#text", Page).show(rows, name=entry.name)
         mark = NEEDS[KINDS.get(approval.state, AttentionKind.APPROVAL)]
@@ -124,7 +124,7 @@ class ApprovalsScreen(DecidingScreen):
         return self.view.runs[approval.run_id]
 
     def _place(self, entry: Entry) -> str:
-        listed = self.standing.listed
+        listed = self.questions.listed
         return f"  · {listed.index(entry) + 1} of {len(listed)}" if len(listed) > 1 else ""
 
     def ended(self, entry: Entry) -> str:
@@ -168,7 +168,7 @@ class ApprovalsScreen(DecidingScreen):
         """Send every command; each is an answer of its own, taken or refused by itself."""
         taken, left = 0, list(send.each)
         for entry, _ in send.each:
-            self.standing.sending(entry)
+            self.questions.sending(entry)
         try:
             while left:
                 entry, command = left.pop(0)
@@ -178,7 +178,7 @@ class ApprovalsScreen(DecidingScreen):
         finally:
             self.working = ""
             for entry, _ in left:
-                self.standing.sent(entry, taken=False)
+                self.questions.sent(entry, taken=False)
         count = len(send.each)
         if count > 1:
             rest = f"; {count - taken} had changed and wait still" if taken < count else ""
@@ -208,7 +208,7 @@ class ApprovalsScreen(DecidingScreen):
                 self.run_worker(self._carry_out(sure.send), group="answer")
 
         title, rows, yes = sure_words(sure, covered, self._state_of)
-        monotonic = self.standing.monotonic
+        monotonic = self.questions.monotonic
         self.app.push_screen(AskSure(title, rows, yes=yes, monotonic=monotonic), answered)
 
     def _ask_reason(self, reason: Reason) -> None:

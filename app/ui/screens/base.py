@@ -90,8 +90,8 @@ class RoomScreen(Screen[None]):
 
     def _tell_painted(self) -> None:
         # Behind another screen, or in a terminal that nobody looks at, it is unseen.
-        if self.is_running and self.app.screen is self and self.room.looking.now():
-            self.room.sight.painted(self.in_sight())
+        if self.is_running and self.app.screen is self and self.room.presence.now():
+            self.room.seen.painted(self.in_sight())
 
     async def send(self, command: Command) -> Done | None:
         """Send a command; None when it was not carried out, which a toast then says."""

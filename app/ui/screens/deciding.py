@@ -22,8 +22,8 @@ from app.domain.commands import Command, Done
 from app.domain.errors import LongwatchError
 from app.ui.keys import file_keys, reading_keys
 from app.ui.page import clean
+from app.ui.question_queue import STAYS_SECONDS, Entry, Name, QuestionQueue
 from app.ui.screens.listing import ReadingScreen
-from app.ui.standing import STAYS_SECONDS, Entry, Name, Standing
 from app.ui.view import Changes
 from app.ui.widgets.page import Page
 from app.ui.widgets.queue import Pick, PickList
@@ -52,7 +52,7 @@ class DecidingScreen(ReadingScreen):
 
     def __init__(self, monotonic: Callable[[], float] = time.monotonic) -> None:
         super().__init__()
-        self.standing = Standing(monotonic)
+        self.questions = QuestionQueue(monotonic)
         self._ready = False  # there is something to draw into
         self._said: Note = ("", "")
         self.working = ""  # how far the answering of several things has come
@@ -120,25 +120,25 @@ class DecidingScreen(ReadingScreen):
         """Bring queue, card and keys in step with the view and the clock."""
         if not self._ready:
             return
-        now, standing = self.now(), self.standing
-        gone = standing.shown if standing.gone else None
-        standing.tick()
-        if gone is not None and not standing.gone:
+        now, questions = self.now(), self.questions
+        gone = questions.shown if questions.gone else None
+        questions.tick()
+        if gone is not None and not questions.gone:
             # Who looked away for a second still learns what became of it.
             self.say(f"the one before: {self.ended(gone)}")
-        standing.update(self.waiting(now))
+        questions.update(self.waiting(now))
         items = self.view.attention(now)
         needs = [item.item_id for item in items if not item.snoozed]
         self.draw_status(items)
-        shown = standing.shown
-        here = {entry.item_id for entry in standing.queue}
+        shown = questions.shown
+        here = {entry.item_id for entry in questions.queue}
         self._draw_empty(shown, sum(item_id not in here for item_id in needs))
         if shown is not None:
             self.query_one("#head", Static).update(self.draw_card(shown, now))
-            if not standing.settled:
+            if not questions.settled:
                 # Only what was painted was seen, however long the loop or the terminal took.
-                self.call_after_refresh(self._painted, *standing.drawn)
-        picks = [self.pick(entry, now) for entry in standing.listed]
+                self.call_after_refresh(self._painted, *questions.drawn)
+        picks = [self.pick(entry, now) for entry in questions.listed]
         self.query_one("#queue", PickList).show(picks, shown.item_id if shown else None)
         self._draw_keys()
         self._schedule()
@@ -147,7 +147,7 @@ class DecidingScreen(ReadingScreen):
 
     def in_sight(self) -> Iterable[AttentionItem]:
         """The question that is shown, and those of the queue whose rows are."""
-        shown = self.standing.shown
+        shown = self.questions.shown
         named = {*self.query_one("#queue", PickList).in_sight}
         named |= {shown.item_id} if shown is not None else set()
         return [item for item in self.view.attention(self.now()) if item.item_id in named]
@@ -159,11 +159,11 @@ class DecidingScreen(ReadingScreen):
 
     def _painted(self, name: object, alike: tuple[Name, ...]) -> None:
         if self.on_top:
-            self.standing.painted(name, alike)
+            self.questions.painted(name, alike)
             self._schedule()
 
     def _draw_empty(self, shown: Entry | None, elsewhere: int) -> None:
-        put_off = len(self.standing.queue)
+        put_off = len(self.questions.queue)
         self.set_class(shown is None, "-empty")
         self.set_class(shown is None and put_off > 0, "-put-off")
         if shown is None:
@@ -185,26 +185,26 @@ class DecidingScreen(ReadingScreen):
         note.update(Content(text))
         for name in ("need", "bad", "quiet"):
             note.set_class(tone == name, f"-{name}")
-        standing = self.standing
-        keys = (standing.shown, standing.gone, standing.answerable, standing.alike_answerable)
+        questions = self.questions
+        keys = (questions.shown, questions.gone, questions.answerable, questions.alike_answerable)
         if keys != self._keys:
             self._keys = keys
-            self.query_one("#head", Static).set_class(not standing.answerable, "-deaf")
+            self.query_one("#head", Static).set_class(not questions.answerable, "-deaf")
             self.refresh_bindings()
 
     def note(self) -> Note:
         """The line under the card: why no key decides, else what was said last."""
-        standing = self.standing
+        questions = self.questions
         if self.working:
             return (self.working, "quiet")
-        if standing.shown is None:
+        if questions.shown is None:
             return self._said
-        if standing.gone:
-            return (self.ended(standing.shown), "need")
-        if not standing.awake:
+        if questions.gone:
+            return (self.ended(questions.shown), "need")
+        if not questions.awake:
             said, tone = self._said
             return (f"{said} · next one: keys in a moment" if said else "keys in a moment", tone)
-        if not standing.answerable:
+        if not questions.answerable:
             return ("sending…", "quiet")
         said, tone = self._said
         more = "" if self.pages_shown()[0].at_end else "more below: PgDn"
@@ -222,12 +222,12 @@ class DecidingScreen(ReadingScreen):
         if self._timer is not None:
             self._timer.stop()
             self._timer = None
-        standing = self.standing
-        if standing.gone:
+        questions = self.questions
+        if questions.gone:
             self._timer = self.set_timer(STAYS_SECONDS, self._later)
-        elif standing.shown is not None and not standing.settled:
-            self._timer = self.set_timer(standing.deaf.seconds + 0.01, self._later)
-        elif standing.queue:
+        elif questions.shown is not None and not questions.settled:
+            self._timer = self.set_timer(questions.deaf.seconds + 0.01, self._later)
+        elif questions.queue:
             self._timer = self.set_timer(TICK_SECONDS, self._later)
 
     def _later(self) -> None:
@@ -236,16 +236,16 @@ class DecidingScreen(ReadingScreen):
 
     def on_screen_suspend(self) -> None:
         # A dialog leaves the card in sight; another screen does not.
-        shown = self.standing.shown
+        shown = self.questions.shown
         in_sight = isinstance(self.app.screen, ModalScreen) and shown is not None
         self._left = shown.name if shown is not None and in_sight else None
 
     def on_screen_resume(self) -> None:
         """What comes back into sight is new to the eye, unless it was there all the time."""
         self.draw()
-        shown = self.standing.shown
+        shown = self.questions.shown
         if shown is not None and shown.name != self._left:
-            self.standing.covered()
+            self.questions.covered()
             self.draw()
 
     # -- answering
@@ -253,14 +253,14 @@ class DecidingScreen(ReadingScreen):
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Answers to another kind of question are hidden, those of a deaf card are dimmed."""
         if action in ("open", "pages", "jump", "ends"):
-            return self.standing.shown is not None
+            return self.questions.shown is not None
         if action == "elsewhere":
-            return self.standing.shown is None and self._elsewhere > 0
+            return self.questions.shown is None and self._elsewhere > 0
         if action not in self.ANSWERS:
             return True
-        if self.standing.shown is None or not self.applies(action):
+        if self.questions.shown is None or not self.applies(action):
             return False
-        return True if self.standing.answerable else None
+        return True if self.questions.answerable else None
 
     async def send(self, command: Command) -> Done | None:
         """Send a command; what comes of it is said under the card, which nothing covers."""
@@ -286,13 +286,13 @@ class DecidingScreen(ReadingScreen):
 
     async def answer(self, entry: Entry, command: Command, *, put_off: bool = False) -> bool:
         """Send the answer to `entry`; whether it was taken. Meanwhile no second one is sent."""
-        self.standing.sending(entry)
+        self.questions.sending(entry)
         self.draw()
         done: Done | None = None
         try:
             done = await self.send(command)
         finally:
-            self.standing.sent(entry, taken=done is not None, put_off=put_off)
+            self.questions.sent(entry, taken=done is not None, put_off=put_off)
             self.draw()
         return done is not None
 
@@ -301,7 +301,7 @@ class DecidingScreen(ReadingScreen):
 
     def answering(self) -> Entry | None:
         """The entry that a key answers now; None while no key may."""
-        return self.standing.shown if self.standing.answerable else None
+        return self.questions.shown if self.questions.answerable else None
 
     def action_not_now(self) -> None:
         if (entry := self.answering()) is not None:
@@ -312,28 +312,28 @@ class DecidingScreen(ReadingScreen):
 
     def action_move(self, by: int) -> None:
         self.say("")
-        self.standing.move(by)
+        self.questions.move(by)
         self.draw()
 
     def on_pick_list_picked(self, message: PickList.Picked) -> None:
         self.say("")
-        self.standing.select(message.item_id)
+        self.questions.select(message.item_id)
         self.draw()
 
     def look_at(self, run_id: RunId) -> None:
         """Show what waits of this run, if anything does and nothing of it is shown already."""
         items = self.view.attention(self.now())
         its = {item.item_id for item in items if item.run_id == run_id and not item.snoozed}
-        shown = self.standing.shown
-        found = [entry.item_id for entry in self.standing.queue if entry.item_id in its]
+        shown = self.questions.shown
+        found = [entry.item_id for entry in self.questions.queue if entry.item_id in its]
         if found and (shown is None or shown.item_id not in its):
             self.say("")
-            self.standing.select(found[0])
+            self.questions.select(found[0])
             self.draw()
 
     async def action_elsewhere(self) -> None:
         """Nothing waits here any more: on to what does, and from there Esc leads past this."""
-        here = {entry.item_id for entry in self.standing.queue}
+        here = {entry.item_id for entry in self.questions.queue}
         items = self.view.attention(self.now())
         found = [item for item in items if not item.snoozed and item.item_id not in here]
         if found:
@@ -341,7 +341,7 @@ class DecidingScreen(ReadingScreen):
             await self.room.go_to(found[0])
 
     async def action_open(self) -> None:
-        shown = self.standing.shown
+        shown = self.questions.shown
         run_id = self.run_of(shown) if shown else None
         if run_id is not None:
             await self.room.open_run(run_id)

@@ -18,9 +18,9 @@ from app.domain.text import one_line
 from app.ui.asking import NUMBERED, question_rows
 from app.ui.marks import NEEDS
 from app.ui.page import Memo
+from app.ui.question_queue import Entry
 from app.ui.rows import duration
 from app.ui.screens.deciding import DECIDING_KEYS, DecidingScreen
-from app.ui.standing import Entry
 from app.ui.theme import style
 from app.ui.widgets.page import Page
 from app.ui.widgets.queue import Pick
@@ -87,7 +87,7 @@ class QuestionsScreen(DecidingScreen):
 
     def draw_card(self, entry: Entry, now: datetime) -> Content:
         found = self._find(entry.item_id)
-        if found is not None and not self.standing.gone:
+        if found is not None and not self.questions.gone:
             self._card = found
         if self._card is None:
             return Content("")
@@ -128,8 +128,8 @@ class QuestionsScreen(DecidingScreen):
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         if action == "choose":
-            card = self._card if self.standing.shown is not None else None
-            return card is not None and bool(card[1].choices) and not self.standing.gone
+            card = self._card if self.questions.shown is not None else None
+            return card is not None and bool(card[1].choices) and not self.questions.gone
         return super().check_action(action, parameters)
 
     def _answerable(self) -> tuple[Entry, Question] | None:

@@ -20,9 +20,9 @@ from app.domain.text import one_line
 from app.ui.artefacts import artefact_rows, before, round_rows, subject
 from app.ui.marks import NEEDS
 from app.ui.page import BLANK, Memo
+from app.ui.question_queue import Entry
 from app.ui.rows import duration
 from app.ui.screens.deciding import DECIDING_KEYS, DecidingScreen
-from app.ui.standing import Entry
 from app.ui.theme import style
 from app.ui.widgets.page import Page
 from app.ui.widgets.queue import Pick
@@ -85,7 +85,7 @@ class ReviewsScreen(DecidingScreen):
 
     def draw_card(self, entry: Entry, now: datetime) -> Content:
         found = self._find(entry.item_id)
-        if found is not None and not self.standing.gone:
+        if found is not None and not self.questions.gone:
             self._card = found
         if self._card is None:
             return Content("")
@@ -179,6 +179,6 @@ class ReviewsScreen(DecidingScreen):
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         if action == "difference":
-            shown, card = self.standing.shown, self._card
+            shown, card = self.questions.shown, self._card
             return shown is not None and card is not None and before(*card) is not None
         return super().check_action(action, parameters)

@@ -18,7 +18,7 @@ from app.domain.rollout import Rollout, ShadowResult
 from app.domain.text import one_line
 from app.ui.keys import beside, reading_keys
 from app.ui.page import row
-from app.ui.rollout_deeds import RolloutDeeds
+from app.ui.rollout_actions import RolloutActions
 from app.ui.rollout_rows import (
     PHASES,
     comparison_head,
@@ -41,7 +41,7 @@ _EMPTY = (
 _READ = 200  # comparisons of a rollout that can be gone through
 
 
-class RolloutsScreen(RolloutDeeds, ListScreen):
+class RolloutsScreen(RolloutActions, ListScreen):
     """The list on the left (or on top) chooses the rollout; the text is about it, or compares."""
 
     CSS_PATH = [style("dialogs"), style("approvals"), style("rollouts")]  # noqa: RUF012

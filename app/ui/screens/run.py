@@ -19,12 +19,13 @@ from app.domain.errors import LongwatchError
 from app.domain.events import Event
 from app.domain.run import RunState
 from app.domain.session import Chunk, Session
-from app.ui.chronicle import EventRows
 from app.ui.details import budget_rows, gate_rows, output_rows
 from app.ui.diffrows import diff_rows
+from app.ui.event_rows import EventRows
+from app.ui.history_walk import WALKING_KEYS, WalksHistory
 from app.ui.keys import beside
 from app.ui.page import Memo, Row, row
-from app.ui.part_deeds import PartDeeds
+from app.ui.part_actions import PartActions
 from app.ui.reading import RunReading
 from app.ui.rows import named_by
 from app.ui.run_head import run_head
@@ -34,7 +35,6 @@ from app.ui.steps import WHOLE, attempt_of, current, review_of, step_of, step_pi
 from app.ui.tail import Tail
 from app.ui.theme import style
 from app.ui.view import Changes
-from app.ui.walking import WALKING_KEYS, WalksHistory
 from app.ui.widgets.page import Page
 from app.ui.widgets.queue import Pick, PickList
 from app.ui.widgets.tabs import TabRow
@@ -45,7 +45,7 @@ TICK = timedelta(seconds=5)
 PAGE = 500  # chunks of older transcript read at once
 
 
-class RunScreen(WalksHistory, PartDeeds, RoomScreen):
+class RunScreen(WalksHistory, PartActions, RoomScreen):
     """One run. The list on the left (or on top) chooses what the tabs are about."""
 
     CSS_PATH = [style("dialogs"), style("approvals"), style("run")]  # noqa: RUF012
@@ -288,7 +288,7 @@ class RunScreen(WalksHistory, PartDeeds, RoomScreen):
 
         return read
 
-    # -- what the deeds are done to
+    # -- what the actions are done to
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Keys that lead to what waits are there while something of this run waits."""

@@ -18,8 +18,8 @@ from app.domain.errors import LongwatchError
 from app.domain.run import RunState
 from app.domain.session import Chunk
 from app.domain.text import one_line
-from app.ui.deeds import RunDeeds
 from app.ui.rows import explain, named_by, run_row
+from app.ui.run_actions import RunActions
 from app.ui.screens.base import RoomScreen
 from app.ui.theme import style
 from app.ui.view import Changes
@@ -34,7 +34,7 @@ TICK = timedelta(seconds=20)  # times are shown to the minute, and only while a 
 PAGE = 500  # chunks of older transcript read at once
 
 
-class WatchScreen(RunDeeds, RoomScreen):
+class WatchScreen(RunActions, RoomScreen):
     """The list of runs, live panes, and the bar that says what is most urgent."""
 
     CSS_PATH = style("watch")

@@ -22,9 +22,9 @@ from app.ui.declared import (
     request_text,
     route_rows,
 )
-from app.ui.deeds import ATTACHES
 from app.ui.keys import beside, reading_keys
 from app.ui.page import Row, row
+from app.ui.run_actions import ATTACHES
 from app.ui.screens.dialogs import AskText
 from app.ui.screens.listing import ListScreen
 from app.ui.theme import style

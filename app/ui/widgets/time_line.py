@@ -9,7 +9,7 @@ from textual.strip import Strip
 from textual.widget import Widget
 
 from app.domain.text import one_line
-from app.ui.chronicle import clock, describe
+from app.ui.event_rows import clock, describe
 from app.ui.past import Past
 from app.ui.wrap import cut
 

@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from app.ui.standing import Entry, Standing
+from app.ui.question_queue import Entry, QuestionQueue
 from tests.ui.answering import Ticker
 
 EXAMPLES = int(os.environ.get("LONGWATCH_STANDING_EXAMPLES", "60"))
@@ -22,7 +22,7 @@ class Questions(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.ticker = Ticker()
-        self.standing = Standing(self.ticker)
+        self.questions = QuestionQueue(self.ticker)
         self.truth: list[Entry] = []
         self.count = 0
         self.seen: tuple[tuple[str, int, str] | None, float] = (None, self.ticker())
@@ -56,9 +56,9 @@ class Questions(RuleBasedStateMachine):
 
     @rule()
     def tell(self) -> None:
-        before = self.standing.shown
-        self.standing.update(sorted(self.truth, key=lambda entry: entry.snoozed))
-        after = self.standing.shown
+        before = self.questions.shown
+        self.questions.update(sorted(self.truth, key=lambda entry: entry.snoozed))
+        after = self.questions.shown
         if before is not None and not self.touched:
             ids = [entry.item_id for entry in self.truth]
             sent = before in self.on_its_way
@@ -67,41 +67,41 @@ class Questions(RuleBasedStateMachine):
                 assert after.item_id == before.item_id, "nothing takes the place of what is read"
             elif not sent and not self.known_answer(before):
                 assert after == before, "what was answered elsewhere stays for a moment"
-                assert self.standing.gone
+                assert self.questions.gone
 
     def known_answer(self, entry: Entry) -> bool:
-        return entry.name in self.standing._answered
+        return entry.name in self.questions._answered
 
     @rule(seconds=SECONDS)
     def time_passes(self, seconds: float) -> None:
         self.ticker.move(seconds)
-        self.standing.tick()
+        self.questions.tick()
 
     @rule()
     def is_painted(self) -> None:
-        if (shown := self.standing.shown) is not None:
-            self.standing.painted(shown.name)
+        if (shown := self.questions.shown) is not None:
+            self.questions.painted(shown.name)
 
     @rule()
     def another_screen_covers_it(self) -> None:
-        self.standing.covered()
-        assert not self.standing.answerable
+        self.questions.covered()
+        assert not self.questions.answerable
 
     # -- the operator
 
     @rule(by=st.sampled_from((-1, 1)))
     def moves(self, by: int) -> None:
-        self.standing.move(by)
-        assert not self.standing.queue or self.standing.shown is not None
+        self.questions.move(by)
+        assert not self.questions.queue or self.questions.shown is not None
 
-    @precondition(lambda self: self.standing.answerable)
+    @precondition(lambda self: self.questions.answerable)
     @rule()
     def answers(self) -> None:
-        entry = self.standing.shown
+        entry = self.questions.shown
         assert entry is not None
-        assert entry in self.standing.queue, "only what waits is answered"
-        self.standing.sending(entry)
-        assert not self.standing.answerable, "and only once"
+        assert entry in self.questions.queue, "only what waits is answered"
+        self.questions.sending(entry)
+        assert not self.questions.answerable, "and only once"
         self.on_its_way.append(entry)
 
     @precondition(lambda self: self.on_its_way)
@@ -119,8 +119,8 @@ class Questions(RuleBasedStateMachine):
             if told_first:
                 self.tell()
         self.on_its_way.pop(0)
-        self.standing.sent(entry, taken=taken, put_off=put_off)
-        shown = self.standing.shown
+        self.questions.sent(entry, taken=taken, put_off=put_off)
+        shown = self.questions.shown
         if taken and not put_off:
             assert shown is None or shown.name != entry.name, "an answer leads on"
 
@@ -128,24 +128,24 @@ class Questions(RuleBasedStateMachine):
 
     @invariant()
     def a_key_answers_only_what_has_stood_for_half_a_second(self) -> None:
-        shown = self.standing.shown
+        shown = self.questions.shown
         name = shown.name if shown else None
         if name != self.seen[0]:
             self.seen = (name, self.ticker())
-        if self.standing.answerable:
+        if self.questions.answerable:
             assert shown is not None
             assert self.ticker() - self.seen[1] >= 0.5
-            assert not self.standing.gone
+            assert not self.questions.gone
 
     @invariant()
     def nothing_that_waits_is_hidden(self) -> None:
-        self.standing.update(sorted(self.truth, key=lambda entry: entry.snoozed))
+        self.questions.update(sorted(self.truth, key=lambda entry: entry.snoozed))
         if not self.on_its_way:
             waiting = {entry.item_id for entry in self.truth}
-            assert {entry.item_id for entry in self.standing.queue} == waiting
-        if any(not entry.snoozed for entry in self.standing.queue):
-            assert self.standing.shown is not None
-        assert len(self.standing.listed) == len(self.standing.queue) + self.standing.gone
+            assert {entry.item_id for entry in self.questions.queue} == waiting
+        if any(not entry.snoozed for entry in self.questions.queue):
+            assert self.questions.shown is not None
+        assert len(self.questions.listed) == len(self.questions.queue) + self.questions.gone
 
 
 TestQuestions = Questions.TestCase

@@ -8,7 +8,7 @@ from app.domain.attention import AttentionKind
 from app.domain.base import RunId
 from app.domain.errors import StoreError
 from app.domain.seen import Sighting
-from app.ui import sight
+from app.ui import seen_reporter
 from tests.support.waiting import until
 from tests.ui import canned
 from tests.ui.conftest import room_over
@@ -18,7 +18,7 @@ from tests.ui.fakes import FakeClient
 
 @pytest.fixture(autouse=True)
 def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sight, "EVERY_SECONDS", 0.05)
+    monkeypatch.setattr(seen_reporter, "EVERY_SECONDS", 0.05)
 
 
 def told(client: FakeClient) -> list[str]:

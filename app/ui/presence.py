@@ -10,7 +10,7 @@ LATELY = 120.0  # seconds for which who has pressed a key counts as looking
 _MULTIPLEXERS = ("TMUX", "STY", "ZELLIJ")
 
 
-class Looking:
+class Presence:
     """A terminal that tells when it gets and loses the focus is believed.
 
     Within tmux, unless `focus-events` is on there, and on a console nobody tells: a window that is

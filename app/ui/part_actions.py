@@ -11,8 +11,8 @@ from app.domain.flow import owner
 from app.domain.fork import prefix
 from app.domain.run import Attempt, RunState
 from app.domain.text import one_line
-from app.ui.deeds import RunDeeds
 from app.ui.page import Row, lines, row
+from app.ui.run_actions import RunActions
 from app.ui.screens.base import RoomScreen
 from app.ui.steps import step_of
 
@@ -30,12 +30,12 @@ _TAKING = (
 _FEEDBACK = "\n\n# Your last attempt"  # what is put after a prompt again, whoever wrote it
 
 
-class PartDeeds(RunDeeds, _Base):
+class PartActions(RunActions, _Base):
     """Actions on the selected run that a row of it is chosen for."""
 
     @property
     def chosen(self) -> str:
-        """The row that the deeds are about."""
+        """The row that the keys are about."""
         raise NotImplementedError
 
     @property

@@ -31,7 +31,7 @@ class Entry:
         return (self.item_id, self.revision, self.phase)
 
 
-class Standing:
+class QuestionQueue:
     """The queue, and the one question of it that is shown."""
 
     def __init__(self, monotonic: Callable[[], float] = time.monotonic) -> None:

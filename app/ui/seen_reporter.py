@@ -1,4 +1,4 @@
-"""Sight: what the screens have really painted of what waits for a person, told to the supervisor.
+"""What the screens have really painted of what waits for a person, told to the supervisor.
 
 It is told in batches, at most once a second and each thing once; a supervisor that was started
 anew knows nothing and is told again. No Textual here.
@@ -17,7 +17,7 @@ from app.link.client import Client
 EVERY_SECONDS = 1.0
 
 
-class Sight:
+class SeenReporter:
     """Remembers what was told."""
 
     def __init__(

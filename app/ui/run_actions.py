@@ -43,7 +43,7 @@ ATTACHES = (
 KEEPS = "Enter sends · Ctrl+J new line · Esc back, the text is kept"
 
 
-class RunDeeds(_Base):
+class RunActions(_Base):
     """Actions on the selected run; mixed into a screen that has a selection."""
 
     @property

@@ -13,7 +13,7 @@ from app.domain.base import RunId
 from app.domain.errors import LongwatchError
 from app.domain.events import Event
 from app.domain.run import RunState
-from app.ui.chronicle import clock
+from app.ui.event_rows import clock
 from app.ui.past import Past
 from app.ui.screens.base import RoomScreen
 from app.ui.widgets.time_line import TimeLine

@@ -9,8 +9,8 @@ from app.domain import commands as cmd
 from app.domain.errors import LongwatchError
 from app.domain.promotion import Verdict, judge, next_share
 from app.domain.rollout import Phase, Rollout
-from app.ui.deeds import KEEPS
 from app.ui.page import Row, lines
+from app.ui.run_actions import KEEPS
 from app.ui.screens.base import RoomScreen
 from app.ui.screens.dialogs import AskText
 from app.ui.widgets.confirm import AskSure
@@ -22,7 +22,7 @@ else:
     _Base = object
 
 
-class RolloutDeeds(_Base):
+class RolloutActions(_Base):
     """Actions on the chosen rollout. Those that mean nothing for it are not shown."""
 
     @property
