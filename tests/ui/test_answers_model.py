@@ -1,12 +1,11 @@
 """A million random keys while cards come and go, through the code that decides what a key does.
 
 `Answers`, `QuestionQueue` and `SecondLook` are those of the real screen, and keys mean what its
-bindings say; only Textual is left out. The test keeps for itself what the terminal shows, which lags behind:
-frames are painted late or not at all, news come late, answers are under way. No command may be
-given but for the card that had been on the terminal, unchanged, for half a second, under a key
-that stood there.
-
-LONGWATCH_KEYS says how many keys (1,000,000 takes minutes), LONGWATCH_KEYS_SEED where they begin.
+bindings say; only Textual is left out. The test keeps for itself what the terminal shows, which
+lags behind: frames are painted late or not at all, news come late, answers are under way. No
+command may be given but for the card that had been on the terminal, unchanged, for half a second,
+under a key that stood there. LONGWATCH_KEYS says how many keys (1,000,000 takes minutes),
+LONGWATCH_KEYS_SEED where they begin.
 """
 
 from __future__ import annotations
