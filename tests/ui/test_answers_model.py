@@ -4,8 +4,9 @@
 bindings say; only Textual is left out. The test keeps for itself what the terminal shows, which
 lags behind: frames are painted late or not at all, news come late, answers are under way. No
 command may be given but for the card that had been on the terminal, unchanged, for half a second,
-under a key that stood there. LONGWATCH_KEYS says how many keys (1,000,000 takes minutes),
-LONGWATCH_KEYS_SEED where they begin.
+under a key that stood there.
+
+LONGWATCH_KEYS says how many keys (1,000,000 takes minutes), LONGWATCH_KEYS_SEED where they begin.
 """
 
 from __future__ import annotations
