@@ -78,7 +78,8 @@ def _unless(holds: object, why: str) -> str:
 
 def _run_state_changed(state: RunState, p: ev.RunStateChanged) -> str:
     waits = state.run.blocked is not None and state.run.blocked.until is not None
-    fits = p.by.kind is not ActorKind.SYSTEM or state.run.state in _GOES_ON or waits
+    person = p.by.kind is not ActorKind.SYSTEM
+    fits = person or p.state is TaskState.CANCELED or state.run.state in _GOES_ON or waits
     return _unless(fits, f"the run is {state.run.state}")
 
 

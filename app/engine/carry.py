@@ -223,6 +223,10 @@ class Carrier:
         """A unit's work was cut off for good: its agent is stopped, its questions withdrawn."""
         await self._agents.abandon(unit)
 
+    async def drop_children(self) -> None:
+        """End the runs that were started for it and that it does not need any more."""
+        await self._children.drop(self.core.state(self._run_id))
+
 
 def _moved(state: TaskState, reason: str) -> ev.RunStateChanged:
     return trusted(ev.RunStateChanged, state=state, reason=reason, by=ENGINE)

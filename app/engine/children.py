@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import suppress
 
 from app.domain import directives as do
@@ -22,14 +22,16 @@ from app.engine.core import Core
 from app.store.journal import Draft
 
 _OVER = (TaskState.DONE, TaskState.FAILED, TaskState.CANCELED)
+_UNWANTED = (AttemptState.STALE, AttemptState.REJECTED, AttemptState.CANCELED)
 _REQUEST_LIMIT = 256 * 1024
 
 
 class Children:
     """Starts sub-workflows and tells their parents how they have ended."""
 
-    def __init__(self, core: Core) -> None:
+    def __init__(self, core: Core, cancel: Callable[[RunId, str], Awaitable[None]]) -> None:
         self._core = core
+        self._cancel = cancel
         self.wake: Callable[[RunId], None] = lambda run_id: None
 
     async def start(self, run_id: RunId, directive: do.StartChild) -> None:
@@ -65,10 +67,22 @@ class Children:
 
     def of(self, state: RunState) -> Iterator[RunState]:
         """The unfinished runs that this run's steps wait for."""
+        return self.unfinished(state, AttemptState.OPEN)
+
+    def unfinished(self, state: RunState, *wanted: AttemptState) -> Iterator[RunState]:
+        """The unfinished runs of this run's steps, of attempts in one of these states if given."""
         for attempt in state.attempts.values():
             child = self._core.journal.state(attempt.child) if attempt.child else None
-            if attempt.state is AttemptState.OPEN and child and not child.run.state.terminal:
+            if child and not child.run.state.terminal and (not wanted or attempt.state in wanted):
                 yield child
+
+    async def drop(self, state: RunState) -> None:
+        """Cancel the runs whose results this run does not need any more."""
+        if not any(step.kind == "workflow" for step in state.run.steps):
+            return  # most often: no look at each attempt
+        for child in list(self.unfinished(state, *_UNWANTED)):
+            with suppress(Overtaken):  # it is over meanwhile
+                await self._cancel(child.run.run_id, "its result is not needed any more")
 
     async def ended(self, child: RunState) -> None:
         """Tell the parent, if it waits for this run and does not know yet."""

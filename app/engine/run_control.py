@@ -7,7 +7,7 @@ from pathlib import Path
 
 from app.domain import commands as cmd
 from app.domain import events as ev
-from app.domain.approval import Actor, ActorKind, ApprovalState
+from app.domain.approval import Actor, ActorKind
 from app.domain.errors import Refused
 from app.domain.fork import prefix
 from app.domain.request import Request
@@ -122,14 +122,7 @@ class RunControl:
         state = self._core.state(command.run_id)
         if state.run.state.terminal:
             raise Refused(f"run {command.run_id} is {state.run.state} already")
-        children = list(self._runs.children.of(state))
-        reason = command.reason or "canceled"
-        canceled = ev.RunStateChanged(state=TaskState.CANCELED, reason=reason, by=command.by)
-        await self._core.commit(command.run_id, canceled, *_withdrawn(state))
-        await self._runs.halt(command.run_id)
-        for child in children:
-            why = f"the run that it belongs to was canceled: {reason}"
-            await self._cancel(cmd.CancelRun(run_id=child.run.run_id, reason=why, by=command.by))
+        await self._runs.cancel(command.run_id, command.reason or "canceled", command.by)
         return self._core.done(f"run {command.run_id} canceled", command.run_id)
 
     async def _pause(self, command: cmd.PauseRun) -> cmd.Done:
@@ -241,15 +234,6 @@ def _check_no_candidate(project: Project, workflow: str) -> None:
                 f'workflow {workflow} is the candidate of rollout "{entry.name}": ask for '
                 f"{entry.name}, or replay requests with `longwatch shadow replay {entry.name}`"
             )
-
-
-def _withdrawn(state: RunState) -> list[ev.Payload]:
-    open_states = (ApprovalState.PENDING, ApprovalState.APPROVED)
-    return [
-        ev.ApprovalWithdrawn(approval_id=approval.approval_id, why="the run was canceled")
-        for approval in state.approvals.values()
-        if approval.state in open_states
-    ]
 
 
 def _paused(reason: str, step: str, by: Actor) -> ev.RunStateChanged:

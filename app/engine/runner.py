@@ -160,6 +160,7 @@ class Runner:
             if not wanted:
                 await self._cancel([unit])
                 await self._carrier.abandon(unit)
+        await self._carrier.drop_children()
 
     async def _cancel(self, units: list[Unit]) -> None:
         tasks = [self._work.pop(unit).task for unit in units]

@@ -5,11 +5,14 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 
 from app.domain import events as ev
+from app.domain.approval import Actor, ApprovalState
 from app.domain.base import RunId
 from app.domain.errors import StoreError
-from app.domain.run import Blocked
+from app.domain.overtaken import Overtaken
+from app.domain.run import Blocked, RunState
 from app.domain.task_state import TaskState
 from app.domain.text import one_line
 from app.engine.approvals import Approvals
@@ -45,7 +48,7 @@ class Runs:
         self._slots = slots
         # Shadow runs wait for each other and never for a slot that a request wants.
         self._shadow_slots = Slots(max(1, slots.limit // 4))
-        self.children = Children(core)
+        self.children = Children(core, self._cancel_unwanted)
         self.children.wake = self.wake
         self.before: Callable[[RunId], Awaitable[None]] | None = None  # a loop's first step
         self._tasks: dict[RunId, asyncio.Task[None]] = {}
@@ -136,6 +139,21 @@ class Runs:
             await self._core.commit(run_id, stopped)
         await self._keeper.close_run(run_id, message, final=False)
 
+    async def cancel(self, run_id: RunId, reason: str, by: Actor) -> None:
+        """End a run for good, and those that it has started. Raises Overtaken when it is over."""
+        state = self._core.state(run_id)
+        children = list(self.children.unfinished(state))
+        canceled = ev.RunStateChanged(state=TaskState.CANCELED, reason=reason, by=by)
+        await self._core.commit(run_id, canceled, *_withdrawn(state))
+        await self.halt(run_id)
+        for child in children:
+            why = f"the run that it belongs to was canceled: {reason}"
+            with suppress(Overtaken):  # it has ended meanwhile
+                await self.cancel(child.run.run_id, why, by)
+
+    async def _cancel_unwanted(self, run_id: RunId, why: str) -> None:
+        await self.cancel(run_id, why, ENGINE)
+
     async def halt(self, run_id: RunId) -> None:
         """End the run's loop and its agents, who have a moment to end by themselves: it was
         canceled or paused, and within a second nothing of it is to be at work."""
@@ -162,3 +180,12 @@ class Runs:
         if tasks:
             await asyncio.wait(tasks)
         self._tasks.clear()
+
+
+def _withdrawn(state: RunState) -> list[ev.Payload]:
+    open_states = (ApprovalState.PENDING, ApprovalState.APPROVED)
+    return [
+        ev.ApprovalWithdrawn(approval_id=approval.approval_id, why="the run was canceled")
+        for approval in state.approvals.values()
+        if approval.state in open_states
+    ]

@@ -11,6 +11,7 @@ from app.domain.flow import final_output
 from app.domain.run import AttemptState, Failure, RunState
 from app.domain.task_state import TaskState
 from tests.engine.test_flow import Making, agent, echo, over, world
+from tests.support import waiting
 from tests.support.actors import broken, overloaded
 from tests.support.hand_clock import HandClock
 from tests.support.story import ADA
@@ -265,3 +266,46 @@ async def test_an_attempt_that_took_too_long_is_tried_again(world: Making) -> No
     state = await w.until(run_id, over)
     assert state.run.state is TaskState.DONE, state.run.reason
     assert [a.state for a in state.attempts.values()] == [AttemptState.FAILED, AttemptState.PASSED]
+
+
+async def test_a_run_that_nobody_waits_for_any_more_is_canceled(world: Making) -> None:
+    w = world(echo)
+    w.stage.gates["inner"] = asyncio.Event()
+    w.workflow(agent("inner", "inner {{ input }}"), name="part")
+    w.workflow(
+        '[[step]]\nname = "sub"\nkind = "workflow"\nworkflow = "part"\nneeds = []\n'
+        '[[step]]\nname = "own"\nagent = "coder"\nprompt = "own"\nneeds = []\n'
+        '[[step]]\nname = "one"\nkind = "collect"\nof = ["sub", "own"]\ntake = "first"\n'
+    )
+    w.stage.gates["own"] = own = asyncio.Event()
+    run_id = await w.start()
+    state = await w.until(run_id, lambda s: any(a.child for a in s.attempts.values()))
+    (child,) = [a.child for a in state.attempts.values() if a.child]
+    await waiting.until(lambda: w.stage.at_work == 2)
+    own.set()
+    state = await w.until(run_id, over)
+    assert state.run.state is TaskState.DONE, state.run.reason
+    left = await w.until(child, lambda s: s.run.state is TaskState.CANCELED)
+    assert left.run.reason == "its result is not needed any more"
+    assert not w.stage.at_work
+
+
+async def test_a_run_made_of_what_was_sent_back_is_canceled(world: Making) -> None:
+    w = world(Judged())
+    w.stage.gates["inner <plan>"] = asyncio.Event()
+    w.workflow(agent("inner", "inner {{ input }}"), name="part")
+    w.workflow(
+        agent("plan", "plan{{ reasons | join }}")
+        + critic("plan", "plan")
+        + '[[step]]\nname = "sub"\nkind = "workflow"\nworkflow = "part"\nneeds = ["plan"]\n'
+    )
+    w.stage.gates["judge"] = judge = asyncio.Event()
+    run_id = await w.start()
+    state = await w.until(run_id, lambda s: any(a.child for a in s.attempts.values()))
+    (child,) = [a.child for a in state.attempts.values() if a.child]
+    await waiting.until(lambda: w.stage.at_work == 2)
+    judge.set()
+    await w.until(child, lambda s: s.run.state is TaskState.CANCELED)
+    state = await w.until(run_id, over)
+    assert state.run.state is TaskState.DONE, state.run.reason
+    assert [a.child == child for a in state.attempts.values() if a.child] == [True, False]
