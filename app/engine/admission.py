@@ -127,6 +127,8 @@ def admit_fork(
         "forked_from": source.run_id,
         "forked_at": step,
         "head_commit": taken.head or source.base_commit,
+        # What was done before costs this run neither money nor time.
+        "worked_before": sum(attempt.worked_seconds for attempt in taken.attempts),
     }
     if source.rollout:
         rollout = core.journal.projection.rollouts[source.rollout]

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import json
 
+import pytest
+
 from app.agents.protocol import Prompt, SessionSpec
 from app.domain import commands as cmd
 from app.domain.flow import final_output
@@ -92,6 +94,9 @@ async def test_a_fork_behind_a_loop_branches_and_a_run_of_its_own(world: Making)
     assert again.run.state is TaskState.DONE, again.run.reason
     assert final_output(again) == final_output(state)
     assert len(w.stage.prompts) == asked + 1
+    assert state.worked_seconds > 0
+    fresh = [a for a in again.attempts.values() if a.session_id]
+    assert again.worked_seconds == pytest.approx(sum(a.worked_seconds for a in fresh), abs=1e-6)
 
 
 async def test_a_run_paused_while_it_waits_to_try_again_can_be_canceled(world: Making) -> None:
