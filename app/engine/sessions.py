@@ -231,6 +231,7 @@ class SessionKeeper:
         """It goes on where it stood; one whose agent was never there has none."""
         ordinal = 0
         if session.native_id is not None:
+            await self._core.settle()  # its last words too, which nobody waits for
             newest = await self._core.journal.reader.chunks(session.session_id, limit=1)
             ordinal = newest[-1].ordinal if newest else 0
         return Transcript(session.session_id, ordinal, self._core.clock, self._clean, self._write)

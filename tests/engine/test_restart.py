@@ -12,7 +12,7 @@ from app.domain.approval import Action, ApprovalState, Settlement
 from app.domain.base import RunId, SessionId
 from app.domain.errors import LongwatchError
 from app.domain.run import RunState
-from app.domain.session import SessionState
+from app.domain.session import Chunk, SessionState
 from app.domain.task_state import TaskState
 from app.engine.supervisor import Supervisor
 from tests.support.puppet import PuppetDriver, a_project
@@ -194,3 +194,21 @@ async def test_two_restarts_at_once_start_one_agent(
     (await driver.session(2)).done()
     await until(supervisor, run_id, lambda s: s.run.state is TaskState.DONE)
     assert len(driver.sessions) == 2
+
+
+async def test_what_is_not_on_disk_yet_of_a_transcript_is_not_written_over(
+    supervisor: Supervisor,
+    driver: PuppetDriver,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("app.store.journal._NOTE_SECONDS", 3600.0)  # a disk that has much to do
+    chunks: list[Chunk] = []
+    stop = supervisor._core.journal.listen(lambda events, written: chunks.extend(written))
+    run_id = await start(supervisor, a_project(tmp_path / "project"))
+    (await driver.session(1)).die()
+    (await driver.session(2)).done()
+    await until(supervisor, run_id, lambda s: s.run.state is TaskState.DONE)
+    stop()
+    places = [(chunk.session_id, chunk.ordinal) for chunk in chunks]
+    assert len(places) > 3 and len(places) == len(set(places))
