@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import time
 from pathlib import Path
 
 import pytest
 
 from tests.support.command_line import CommandLine
 from tests.support.rollouts import PROMOTION, a_rollout_project
+from tests.support.waiting import PATIENCE
 
 PATHS = """
 [rollout.stable]
@@ -68,8 +70,9 @@ def test_comparisons_are_listed_and_shown(longwatch: CommandLine, tmp_path: Path
     file.write_text("\n".join(json.dumps(line) for line in lines))
     replayed = longwatch("shadow", "replay", "change", "--file", file)
     assert "2 requests are replayed" in replayed.out
-    for number in range(5):  # somebody has to host, for the shadows to come to their end
-        longwatch("run", f"wait {number}", "--headless")
+    begun = time.monotonic()
+    while time.monotonic() - begun < PATIENCE:
+        longwatch("run", "wait", "--headless")  # who hosts brings the shadows to their end, too
         if len(longwatch("shadow", "list", "change", "--json").json()) == 2:
             break
     listed = longwatch("shadow", "list", "change").out
