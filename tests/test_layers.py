@@ -71,7 +71,7 @@ def _loaded_by(arguments: list[str], store: Path) -> set[str]:
 def test_import_linter_finds_every_contract_kept(repository: Path) -> None:
     linter = Path(sys.executable).with_name("lint-imports")
     ran = subprocess.run(
-        [linter, "--no-cache"], cwd=repository, capture_output=True, text=True, timeout=120
+        [linter, "--no-cache"], cwd=repository, capture_output=True, text=True, timeout=PATIENCE
     )
     assert ran.returncode == 0, ran.stdout
     assert "0 broken" in ran.stdout

@@ -38,6 +38,7 @@ class Translator:
         self.unasked: ToolCall | None = None  # of this turn: had its effect without a question
         self.mode = ""  # as the agent says
         self._usage = used or Usage()
+        self._cost_told = self._usage.cost_usd or 0.0  # by the agent at last, of its conversation
         self._items = 0
         self._open: tuple[ChunkKind, str | None, str] | None = None  # kind, the agent's id, ours
         self._pieces: list[str] = []
@@ -166,9 +167,15 @@ class Translator:
             "context_tokens": update.used,
         }
         if update.cost is not None and update.cost.currency.upper() == "USD":
-            changed["cost_usd"] = update.cost.amount
+            changed["cost_usd"] = self._cost(update.cost.amount)
         self._usage = self._usage.model_copy(update=changed)
         return [UsageReported(self._usage)]
+
+    def _cost(self, told: float) -> float:
+        """All that the session has cost. What falls is told of a conversation that began anew."""
+        more = told - self._cost_told if told >= self._cost_told else told
+        self._cost_told = told
+        return (self._usage.cost_usd or 0.0) + more
 
     def used(self, usage: schema.Usage | None) -> list[AgentEvent]:
         """The tokens that a prompt's end reports: of the whole session by the protocol. An agent

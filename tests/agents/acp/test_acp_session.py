@@ -32,7 +32,7 @@ from app.domain.approval import Action, Scope
 from app.domain.errors import DriverError
 from app.domain.mcp import McpServer
 from app.domain.run import FailureKind
-from app.domain.session import ChunkKind, Continuity
+from app.domain.session import ChunkKind, Continuity, Usage
 from app.domain.toolcall import ToolKind
 from tests.agents.playing import Journal, end_of, play
 from tests.support.waiting import PATIENCE
@@ -175,6 +175,17 @@ async def test_usage_context_and_cost_are_reported(fake_spec: Spec) -> None:
     usage = [event.usage for event in events if isinstance(event, UsageReported)][-1]
     assert (usage.input_tokens, usage.output_tokens, usage.total_tokens) == (20, 10, 30)
     assert (usage.context_tokens, usage.context_window, usage.cost_usd) == (1000, 8000, 0.25)
+    await session.close()
+
+
+async def test_a_conversation_that_begins_anew_costs_more_not_less(fake_spec: Spec) -> None:
+    spec = replace(fake_spec("echo"), used=Usage(total_tokens=90_000, cost_usd=3.5))
+    session = await AcpDriver().resume(spec, "session-1")
+    told = []
+    for number in (1, 2):
+        events = await play(session, "on", turn=number)
+        told += [event.usage.cost_usd for event in events if isinstance(event, UsageReported)]
+    assert told[-1] == 3.75, "its figure is that of the new conversation, and told again"
     await session.close()
 
 
