@@ -10,7 +10,7 @@ from app.domain import events as ev
 from app.domain import flow
 from app.domain.base import RunId
 from app.domain.contexts import StepContext
-from app.domain.errors import LongwatchError
+from app.domain.errors import LongwatchError, NotFound
 from app.domain.overtaken import Overtaken, check_current
 from app.domain.prompts import render
 from app.domain.run import Attempt, AttemptState, Blocked, Failure, FailureKind, RunState
@@ -81,7 +81,7 @@ class Children:
         if not any(step.kind == "workflow" for step in state.run.steps):
             return  # most often: no look at each attempt
         for child in list(self.unfinished(state, *_UNWANTED)):
-            with suppress(Overtaken):  # it is over meanwhile
+            with suppress(Overtaken, NotFound):  # it is over meanwhile
                 await self._cancel(child.run.run_id, "its result is not needed any more")
 
     async def ended(self, child: RunState) -> None:

@@ -10,7 +10,7 @@ from contextlib import suppress
 from app.domain import events as ev
 from app.domain.approval import Actor, ApprovalState
 from app.domain.base import RunId
-from app.domain.errors import StoreError
+from app.domain.errors import NotFound, StoreError
 from app.domain.overtaken import Overtaken
 from app.domain.run import Blocked, RunState
 from app.domain.task_state import TaskState
@@ -148,7 +148,7 @@ class Runs:
         await self.halt(run_id)
         for child in children:
             why = f"the run that it belongs to was canceled: {reason}"
-            with suppress(Overtaken):  # it has ended meanwhile
+            with suppress(Overtaken, NotFound):  # it has ended meanwhile
                 await self.cancel(child.run.run_id, why, by)
 
     async def _cancel_unwanted(self, run_id: RunId, why: str) -> None:
