@@ -50,7 +50,7 @@ def doctor_command(as_json: bool) -> int:
     """Check what Longwatch needs of this machine; exit 1 when something is missing or bad."""
     store = asked_store()
     checks = [_python(), _sqlite(), _git(), *_agents(), _bwrap(), *_store(store)]
-    checks += [*_project(), *_fences(), _terminal()]
+    checks += [*_project(), *_confinements(), _terminal()]
     if as_json:
         emit(checks)
     else:
@@ -217,7 +217,7 @@ def _notify() -> list[Check]:
     return [Check(name="notify", result=result, found=found, fix=fix)]
 
 
-def _fences() -> list[Check]:
+def _confinements() -> list[Check]:
     """What confines each agent and gate of the project here; nothing is said too."""
     return [
         Check(name=name, result="ok" if confinement.confined else "note", found=confinement.words)

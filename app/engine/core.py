@@ -83,17 +83,10 @@ class Core:
             raise NotFound(f"there is no run {run_id} that can still change")
         return state
 
-    async def recall(self, run_id: RunId) -> RunState:
-        """The same, also of a run that was over long ago; it is in memory for what is committed
-        next, with no wait between. Raises NotFound, StoreError."""
-        if (state := self.journal.state(run_id)) is not None:
-            return state
-        await self.journal.on_disk()  # the store is read, and must have all of it
-        found = await self.journal.reader.run(run_id)
-        if (state := self.journal.state(run_id)) is not None:
-            return state  # somebody else was faster, and has moved it on perhaps
-        self.journal.projection.adopt(found)
-        return found
+    async def any_state(self, run_id: RunId) -> RunState:
+        """The same, also of a run that was over long ago. Raises NotFound, StoreError."""
+        state = self.journal.state(run_id)
+        return state if state is not None else await self.journal.reader.run(run_id)
 
     def recipe(self, run_id: RunId) -> Recipe:
         return self.journal.projection.recipes[self.state(run_id).run.recipe]
@@ -132,6 +125,15 @@ class Core:
         A cancelled caller does not undo them: the write goes on.
         """
         await self.committing(run_id, *payloads)
+
+    async def commit_to_any(self, run_id: RunId, *payloads: Payload) -> None:
+        """As `commit`, also for a run that was over long ago. Raises NotFound, StoreError."""
+        if self.journal.state(run_id) is None:
+            await self.journal.on_disk()  # the store is read, and must have all of it
+            found = await self.any_state(run_id)
+            if self.journal.state(run_id) is None:  # nobody else was faster, and has moved it on
+                self.journal.projection.adopt(found)
+        await self.commit(run_id, *payloads)
 
     def committing(self, run_id: RunId, *payloads: Payload) -> asyncio.Future[None]:
         """As `commit`, for who has something else to do until it is on disk."""

@@ -103,17 +103,17 @@ class ReadsCounts:
     async def _tidy(self, run: Run, one: Workspace) -> Released:
         """What became of it."""
         if not run.state.terminal:
-            return _stays(_NOT_OVER)
+            return Released.stays(_NOT_OVER)
         workspaces, project = self._core.workspaces, Path(run.project)
         try:
             if not await workspaces.belongs(project, one):
                 shown = one_line(str(one.path), 300)
-                return _stays(f"{shown} is not a worktree of its project")
+                return Released.stays(f"{shown} is not a worktree of its project")
             message = f"left in its worktree\n\nRun {run.run_id}"
             await workspaces.snapshot(one.path, message)
             return await workspaces.release(project, one)
         except LongwatchError as error:
-            return _stays(str(error))
+            return Released.stays(str(error))
 
     async def _why(self, run: Run, one: Workspace) -> str:
         if not run.state.terminal:
@@ -130,10 +130,6 @@ class ReadsCounts:
         live = self._core.journal.projection.states
         runs = [live[run.run_id].run if run.run_id in live else run for run in known]
         return [run for run in runs if run.run_id in names]
-
-
-def _stays(why: str) -> Released:
-    return Released(removed=False, branch_kept=True, why=why)
 
 
 _RUNS = 100_000  # in which the owners of worktrees are looked for

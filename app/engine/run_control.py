@@ -213,8 +213,7 @@ class RunControl:
         return self._core.done(f"{_name(command.step, command.branch)} {words}", state.run.run_id)
 
     async def _fork(self, command: cmd.ForkRun) -> cmd.Done:
-        state = self._core.journal.state(command.run_id)
-        state = state or await self._core.journal.reader.run(command.run_id)
+        state = await self._core.any_state(command.run_id)
         taken = prefix(state, command.step)
         recipe = self._core.journal.projection.recipes.get(state.run.recipe)
         recipe = recipe or await self._core.journal.reader.recipe(state.run.recipe)

@@ -154,7 +154,7 @@ class Shadowing:
                 _log.exception("shadow run %s cannot be compared: defect", shadowed.run_id)
 
     async def _settle(self, rollout: Rollout, shadowed: Shadowed) -> None:
-        state = await self._state(shadowed.run_id)
+        state = await self._core.any_state(shadowed.run_id)
         candidate = _side(state)
         if candidate is None:
             return
@@ -197,7 +197,7 @@ class Shadowing:
             await self._core.journal.append([*admitted.drafts, Draft(asked)])
             self._runs.wake(admitted.run.run_id)
             return None
-        found = await self._state(shadowed.judge)
+        found = await self._core.any_state(shadowed.judge)
         side = _side(found)
         if side is None:
             return None
@@ -215,17 +215,13 @@ class Shadowing:
         await self._core.commit(run_id, gone)
         await self._runs.halt(run_id)
 
-    async def _state(self, run_id: RunId) -> RunState:
-        known = self._core.journal.state(run_id)
-        return known if known is not None else await self._core.journal.reader.run(run_id)
-
     async def _stable(self, shadowed: Shadowed, state: RunState) -> _Side | None:
         if shadowed.of is None:
             expected = state.expected
             if expected is None:
                 return _Side(None, why="no answer to compare with was given")
             return _Side(expected.text, expected.seconds)
-        of = await self._state(shadowed.of)
+        of = await self._core.any_state(shadowed.of)
         if of.run.state is TaskState.BLOCKED:
             return None  # it may still be answered
         return _side(of)

@@ -19,7 +19,7 @@ async def take_work(core: Core, command: cmd.TakeWork) -> str:
     where the folder has changed the same lines. Cut off half-way, it is made whole by the same
     command: what the folder has already fits.
     """
-    state = await core.recall(command.run_id)
+    state = await core.any_state(command.run_id)
     run, place = state.run, one_line(state.run.project, 300)
     if not run.copied:
         raise Refused(
@@ -36,13 +36,11 @@ async def take_work(core: Core, command: cmd.TakeWork) -> str:
 
     async def begin() -> None:
         nonlocal begun
-        await core.recall(run.run_id)
-        await core.commit(run.run_id, ev.TakeOverBegun(commit=work, by=command.by))
+        await core.commit_to_any(run.run_id, ev.TakeOverBegun(commit=work, by=command.by))
         begun = True
 
     async def end(files: int, failed: str = "") -> None:
-        await core.recall(run.run_id)
-        await core.commit(run.run_id, ev.TakeOverEnded(files=files, failed=failed))
+        await core.commit_to_any(run.run_id, ev.TakeOverEnded(files=files, failed=failed))
 
     try:
         count = await core.workspaces.take(Path(run.project), work, begin)

@@ -42,6 +42,11 @@ class Released(Struct, frozen=True):
     branch_kept: bool
     why: str = ""
 
+    @classmethod
+    def stays(cls, why: str) -> Released:
+        """It is left as it is."""
+        return cls(removed=False, branch_kept=True, why=why)
+
 
 class WorkspaceError(LongwatchError):
     """A workspace cannot be made or used. There is no shared fall-back."""
@@ -300,11 +305,11 @@ class Workspaces:
         async with self._locks.setdefault(common, asyncio.Lock()):
             why = await self._why_kept(common, path)
             if why:
-                return Released(removed=False, branch_kept=True, why=why)
+                return Released.stays(why)
             try:
                 await self._git.run(home, "worktree", "remove", str(path))
             except GitError as error:
-                return Released(removed=False, branch_kept=True, why=str(error))
+                return Released.stays(str(error))
             self._homes.pop(path, None)
             kept = not await self._drop_branch(home, branch)
         with suppress(OSError):  # other worktrees of the run are still there

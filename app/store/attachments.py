@@ -15,6 +15,7 @@ from pathlib import Path
 from app.domain.attachment import HEAD, Attachment, AttachmentLimits, media_type
 from app.domain.errors import NotFound, Refused, StoreError
 from app.domain.text import one_line
+from app.store.place import sync_folder
 
 _CHUNK = 1024 * 1024
 _NEW = "new-"  # what names of copies begin with that are not whole yet
@@ -37,7 +38,7 @@ class AttachmentStore:
                 place = self._place(found.sha256)
                 fresh = not place.exists()
                 new.replace(place)
-                _sync(self._folder)
+                sync_folder(self._folder)
             except OSError as error:
                 raise StoreError(f"{path} cannot be kept: {error.strerror}") from error
             finally:
@@ -102,11 +103,3 @@ def _open(path: Path) -> int:
         os.close(found)
         raise Refused(f"{path} cannot be attached: it is not a file")
     return found
-
-
-def _sync(folder: Path) -> None:
-    fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(fd)
-    finally:
-        os.close(fd)

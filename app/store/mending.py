@@ -75,10 +75,9 @@ def _look(paths: StorePaths, tell: Tell) -> _Found:
                 raise _broken(paths, replay.problems, only_lost=only_lost)
             lost = list(replay.texts.lost(connection))
             texts = again(connection, lost)
-            report = _report(paths, connection, replay)
             kept = {one.lost.problem for one in texts}
             beyond = tuple(one.problem for one in lost if one.problem not in kept)
-            report = report.model_copy(update={"texts": len(texts), "beyond": beyond})
+            report = _report(paths, connection, replay, len(texts), beyond)
             return _Found(report, replay.rows, texts)
     except sqlite3.Error as error:
         if passes(error):
@@ -96,7 +95,13 @@ def _broken(paths: StorePaths, problems: Sequence[str], *, only_lost: bool = Fal
     )
 
 
-def _report(paths: StorePaths, connection: sqlite3.Connection, replay: Replay) -> RebuildReport:
+def _report(
+    paths: StorePaths,
+    connection: sqlite3.Connection,
+    replay: Replay,
+    texts: int,
+    beyond: tuple[str, ...],
+) -> RebuildReport:
     differences = [_difference(connection, table, replay.rows) for table in TABLES]
     return RebuildReport(
         store=str(paths.root),
@@ -105,6 +110,8 @@ def _report(paths: StorePaths, connection: sqlite3.Connection, replay: Replay) -
         rows=sum(map(len, replay.rows.tables.values())),
         differences=tuple(found for found in differences if found is not None),
         indexes=bool(integrity(connection)),
+        texts=texts,
+        beyond=beyond,
     )
 
 

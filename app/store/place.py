@@ -1,4 +1,5 @@
-"""Where a database is: whether there is room, and whose it is. SQLite tells of neither."""
+"""Where a database is: whether there is room, whose it is, its names on the disk. SQLite tells of
+none of these."""
 
 from __future__ import annotations
 
@@ -27,6 +28,15 @@ def check_file(path: Path, what: str) -> None:
         raise StoreError(
             f"{path}: {what} is a file, and this is none; make it usable, or move it away"
         )
+
+
+def sync_folder(folder: Path) -> None:
+    """Put the names in a folder to the disk, after one was made or replaced. Raises OSError."""
+    fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)
 
 
 def owner_of(path: Path) -> str:

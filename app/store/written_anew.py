@@ -10,6 +10,7 @@ from pathlib import Path
 
 from app.domain.errors import StoreDamaged, StoreError
 from app.store.paths import StorePaths
+from app.store.place import sync_folder
 from app.store.projection import TABLES
 from app.store.rebuild import Rows
 from app.store.replay import integrity
@@ -33,7 +34,7 @@ def written_anew(paths: StorePaths, rows: Rows, texts: Sequence[Again]) -> Path:
         _fill(fresh, paths.database, rows, texts)
         os.link(paths.database, kept)
         fresh.replace(paths.database)
-        _sync(paths.root)
+        sync_folder(paths.root)
     except (OSError, sqlite3.OperationalError) as error:
         _remove(fresh)
         raise StoreError(
@@ -89,11 +90,3 @@ def _fill(fresh: Path, damaged: Path, rows: Rows, texts: Sequence[Again]) -> Non
 def _remove(fresh: Path) -> None:
     for end in ("", "-wal", "-shm"):
         Path(f"{fresh}{end}").unlink(missing_ok=True)
-
-
-def _sync(folder: Path) -> None:
-    fd = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(fd)
-    finally:
-        os.close(fd)

@@ -115,19 +115,17 @@ class SecondLook:
 
 # Actions that only move within a screen: every list and text has them, and `?` names them.
 MOVES = (
-    *(
-        "back",
-        "move(",
-        "page",
-        "ends(",
-        "jump(",
-        "walk(",
-        "turn(",
-        "leap(",
-        "first",
-        "last",
-        "pin(",
-    ),
+    "back",
+    "move(",
+    "page",
+    "ends(",
+    "jump(",
+    "walk(",
+    "turn(",
+    "leap(",
+    "first",
+    "last",
+    "pin(",
     "choose(",
 )
 

@@ -9,10 +9,11 @@ import pytest
 
 from app.agents.protocol import Prompt, SessionSpec
 from app.domain import commands as cmd
+from app.domain.base import RunId
 from app.domain.flow import final_output
 from app.domain.run import AttemptState, Failure, RunState
 from app.domain.task_state import TaskState
-from tests.engine.test_flow import Making, agent, echo, over, world
+from tests.engine.test_flow import Making, World, agent, echo, over, world
 from tests.support import waiting
 from tests.support.actors import broken, overloaded
 from tests.support.hand_clock import HandClock
@@ -273,6 +274,14 @@ async def test_an_attempt_that_took_too_long_is_tried_again(world: Making) -> No
     assert [a.state for a in state.attempts.values()] == [AttemptState.FAILED, AttemptState.PASSED]
 
 
+async def child_at_work(w: World, run_id: RunId) -> RunId:
+    """The run that a step has started, once it works beside the run itself."""
+    state = await w.until(run_id, lambda s: any(a.child for a in s.attempts.values()))
+    (child,) = [a.child for a in state.attempts.values() if a.child]
+    await waiting.until(lambda: w.stage.at_work == 2)
+    return child
+
+
 async def test_a_run_that_nobody_waits_for_any_more_is_canceled(world: Making) -> None:
     w = world(echo)
     w.stage.gates["inner"] = asyncio.Event()
@@ -284,9 +293,7 @@ async def test_a_run_that_nobody_waits_for_any_more_is_canceled(world: Making) -
     )
     w.stage.gates["own"] = own = asyncio.Event()
     run_id = await w.start()
-    state = await w.until(run_id, lambda s: any(a.child for a in s.attempts.values()))
-    (child,) = [a.child for a in state.attempts.values() if a.child]
-    await waiting.until(lambda: w.stage.at_work == 2)
+    child = await child_at_work(w, run_id)
     own.set()
     state = await w.until(run_id, over)
     assert state.run.state is TaskState.DONE, state.run.reason
@@ -306,9 +313,7 @@ async def test_a_run_made_of_what_was_sent_back_is_canceled(world: Making) -> No
     )
     w.stage.gates["judge"] = judge = asyncio.Event()
     run_id = await w.start()
-    state = await w.until(run_id, lambda s: any(a.child for a in s.attempts.values()))
-    (child,) = [a.child for a in state.attempts.values() if a.child]
-    await waiting.until(lambda: w.stage.at_work == 2)
+    child = await child_at_work(w, run_id)
     judge.set()
     await w.until(child, lambda s: s.run.state is TaskState.CANCELED)
     state = await w.until(run_id, over)
